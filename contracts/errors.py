@@ -1,0 +1,194 @@
+"""Every error Colony raises on purpose, as one tree; each has a stable code and says what to do.
+
+```
+ColonyError
+├── BadInput                  the caller sent something that can't be used
+│   ├── Malformed             not readable at all (broken JSON, too deep)
+│   ├── TooLarge              over a size limit
+│   └── SettingInvalid        an environment variable has a wrong value
+├── Unauthenticated           nobody, or nobody we know
+├── Forbidden                 known, but without the capability
+├── NotFound                  not there, or another tenant's
+├── Conflict                  somebody else moved first, or not in that state
+│   ├── FenceLost             this process no longer owns the mission
+│   └── PreconditionStale     the root's object changed under the proposal
+├── Denied                    a policy said no
+│   └── PassRefused           a call was outside its librarian pass
+├── BudgetExceeded            time, tokens or calls are used up
+├── IntegrityBroken           stored bytes do not match their hash
+├── ModelFailed               a model did not give a usable answer
+├── Unavailable               something Colony depends on does not answer
+│   ├── StoreUnavailable      Postgres
+│   ├── RootUnavailable       the product's backend
+│   └── ServiceUnavailable    Colony's own API, seen from a client
+├── RootRefused               the root answered, and the answer is no
+├── OutcomeUnknown            a write was sent and nobody can say whether it happened
+├── StoreCorrupted            the embedded Postgres can't be started from its data folder
+└── NotBuilt                  a documented call that this version does not answer yet
+```
+
+All derive from RuntimeError, which LangGraph's default retry never retries: a decision is not a hiccup.
+"""
+
+from __future__ import annotations
+
+
+class ColonyError(RuntimeError):
+    """Base of the tree.
+
+    Attributes:
+        code: stable, snake_case, safe to show and to match on.
+        hint: one sentence on what to do about it; may be empty.
+    """
+
+    code = "internal_error"
+    default_hint = ""
+
+    def __init__(self, message: str, *, code: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or type(self).code
+        self.hint = type(self).default_hint if hint is None else hint
+
+
+class BadInput(ColonyError):
+    """The caller sent something that can't be used."""
+
+    code = "invalid_input"
+
+
+class Malformed(BadInput):
+    """The input can't even be read."""
+
+    code = "malformed"
+
+
+class TooLarge(BadInput):
+    """The input is over a size limit."""
+
+    code = "too_large"
+
+
+class SettingInvalid(BadInput):
+    """An environment variable has a wrong value; the message names it and what would be right."""
+
+    code = "setting_invalid"
+
+
+class Unauthenticated(ColonyError):
+    """No credentials, or none that hold."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(ColonyError):
+    """The caller is known but lacks the capability."""
+
+    code = "forbidden"
+
+
+class NotFound(ColonyError):
+    """It does not exist, or it belongs to another tenant: the two look the same from outside."""
+
+    code = "not_found"
+
+
+class Conflict(ColonyError):
+    """Somebody else moved first, or the thing is not in a state that allows this."""
+
+    code = "conflict"
+
+
+class FenceLost(Conflict):
+    """The mission's epoch has moved on: another process owns it, and this one must stop."""
+
+    code = "fence_lost"
+
+
+class PreconditionStale(Conflict):
+    """The root's object is no longer the one the proposal was made against."""
+
+    code = "precondition_stale"
+
+
+class Denied(ColonyError):
+    """A policy said no."""
+
+    code = "policy_denied"
+
+
+class PassRefused(Denied):
+    """A tool call was outside the task's librarian pass."""
+
+    code = "pass_refused"
+
+
+class BudgetExceeded(ColonyError):
+    """The mission's time, token or call budget is used up."""
+
+    code = "budget_exceeded"
+    default_hint = "Submit it again with a larger token_budget or time_budget_ms."
+
+
+class IntegrityBroken(ColonyError):
+    """Stored bytes do not match their recorded hash: somebody changed them."""
+
+    code = "integrity_broken"
+    default_hint = "Fetch the mission's bundle and run `colony verify` on it to see what was changed."
+
+
+class ModelFailed(ColonyError):
+    """A model gave no usable answer, after the allowed repair."""
+
+    code = "model_failed"
+
+
+class Unavailable(ColonyError):
+    """Something Colony depends on does not answer."""
+
+    code = "unavailable"
+
+
+class StoreUnavailable(Unavailable):
+    """Postgres does not answer."""
+
+    code = "store_unavailable"
+    default_hint = "Check that Postgres runs and that DATABASE_URL is right; `colony doctor` shows both."
+
+
+class RootUnavailable(Unavailable):
+    """The product's backend does not answer in time."""
+
+    code = "root_unavailable"
+    default_hint = "Check ROOT_API_BASE_URL and that the root is up, then `colony missions retry`."
+
+
+class ServiceUnavailable(Unavailable):
+    """Colony's own API does not answer a client."""
+
+    code = "service_unavailable"
+    default_hint = "Start it with `make up` (or `colony up`), or set COLONY_SERVICE_BASE_URL."
+
+
+class RootRefused(ColonyError):
+    """The root answered a call with a refusal other than not-found or a stale precondition."""
+
+    code = "root_refused"
+
+
+class OutcomeUnknown(ColonyError):
+    """A write was sent and it can't be known whether it happened; a person decides, never a blind retry."""
+
+    code = "outcome_unknown"
+
+
+class StoreCorrupted(ColonyError):
+    """The embedded Postgres can't be started from its data folder."""
+
+    code = "store_corrupted"
+
+
+class NotBuilt(ColonyError):
+    """A documented call that this version does not answer yet."""
+
+    code = "not_built"
