@@ -1,0 +1,1 @@
+"""Models behind one port: hosted, local, replayed and the built-in extractive one."""

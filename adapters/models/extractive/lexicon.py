@@ -1,0 +1,136 @@
+"""General English: which words speak of the same thing. It knows no place, no product and no schema's key."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import pairwise
+
+from adapters.models.extractive.text import stem
+
+CONCEPTS = {
+    # what is sought
+    "home": "home house apartment flat property condo condominium unit residence villa townhouse listing housing "
+    "apartments dwelling accomodation estate duplex",
+    "hotel": "hotel motel hostel inn resort lodging lodge bnb accommodation",
+    "restaurant": "restaurant diner bistro eatery cafe table dine dining meal dinner lunch brunch reservation food eat",
+    "vehicle": "car vehicle suv sedan hatchback van truck automobile convertible rental",
+    "ride": "ride cab taxi uber lyft driver fare",
+    "flight": "flight airline plane fly airport airplane",
+    "transit": "train bus coach railway ferry",
+    "show": "movie film concert theatre theater cinema gig musical",
+    "medical": "doctor dentist physician clinic therapist dermatologist psychiatrist",
+    "salon": "salon stylist hairdresser barber haircut",
+    "calendar": "calendar agenda free openings",
+    "bank": "bank transfer account payment cheque",
+    "product": "product item model gadget device",
+    # actions
+    "visit": "visit view viewing tour see showing appointment inspection inspect walkthrough viewings check-up",
+    "book": "book booking schedule scheduling arrange reserve reservation set confirm fix appoint organise organize "
+    "arranged booked order purchase place buy",
+    "checkin": "checkin arrive arrival arriving check-in",
+    "checkout": "checkout leave leaving departure check-out vacate",
+    "pickup": "pickup pick collect collection",
+    "dropoff": "dropoff drop return returning",
+    "move": "move moving relocate relocation",
+    "deliver": "deliver delivery ship shipping shipment",
+    # attributes
+    "bed": "bed bedroom sleep sleeping br bhk bdrm bedder bedrooms",
+    "bath": "bath bathroom washroom restroom toilet ba baths shower",
+    "room": "room",
+    "pet": "pet animal dog cat puppy kitten",
+    "furnish": "furnish furnished furniture unfurnished furnishing furnishings",
+    "price": "price rent cost rate charge pricing rental fee expense",
+    "budget": "budget afford spend spending",
+    "person": "person people guest adult traveler traveller passenger diner attendee us party seat head visitor rider",
+    "child": "child children kid kids baby toddler infant",
+    "night": "night nights",
+    "week": "week weeks",
+    "month": "month months monthly",
+    "wifi": "wifi wi-fi internet wireless broadband",
+    "smoke": "smoke smoking smoker cigarette",
+    "park": "parking garage carport",
+    "breakfast": "breakfast",
+    "pool": "pool swimming swim",
+    "gym": "gym fitness workout",
+    "balcony": "balcony terrace patio",
+    "garden": "garden yard backyard",
+    "music": "music band",
+    "outdoor": "outdoor outdoors outside",
+    "vegetarian": "vegetarian vegan veggie meatless",
+    "insure": "insurance insure insured coverage",
+    "refund": "refund refundable",
+    "direct": "nonstop direct",
+    "warrant": "warranty guarantee",
+    "star": "star stars rating rated",
+    "size": "size sqft area_size square surface sqm",
+    "colour": "colour color shade",
+    "cuisine": "cuisine",
+    "phone": "phone telephone mobile contact cell",
+    "address": "address street",
+    "luggage": "luggage bag baggage suitcase",
+    "transmission": "automatic manual transmission gearbox",
+    "object": "objection concern worry hesitation reservation_about drawback complaint",
+    # what is asked for
+    "place": "area city town location where neighborhood neighbourhood district region suburb place locality "
+    "village county destination",
+    "date": "date day when",
+    "time": "time hour clock",
+    "name": "name title called named",
+    "count": "many number count",
+}  # fmt: skip
+PHRASES = {
+    ("check", "in"): "checkin", ("checking", "in"): "checkin", ("check", "out"): "checkout",
+    ("checking", "out"): "checkout", ("pick", "up"): "pickup", ("picking", "up"): "pickup",
+    ("drop", "off"): "dropoff", ("dropping", "off"): "dropoff", ("wi", "fi"): "wifi", ("look", "at"): "visit",
+    ("non", "stop"): "direct", ("set", "up"): "book",
+}  # fmt: skip
+DOMAINS = frozenset(
+    "home hotel restaurant vehicle ride flight transit show medical salon calendar bank product".split()
+)
+_AMBIGUOUS = {"reservation": "book", "rental": "vehicle", "accommodation": "hotel"}
+_BY_WORD = {word: concept for concept, words in CONCEPTS.items() for word in words.split()} | _AMBIGUOUS
+_BY_STEM = {stem(word): concept for word, concept in _BY_WORD.items()}
+
+FUNCTION_WORDS = frozenset(
+    "a an the this that these those some any all each every no not nor and or but if so then than as at by for from in "
+    "into of off on onto out over to up with within without about around near after before during until till between "
+    "i me my mine we us our you your he him his she her it its they them their there here who whom whose which what "
+    "when where why how is am are was were be been being do does did doing done have has had having will would shall "
+    "should can could may might must let just only also too very really quite more most less least much many few other "
+    "another else same such own again still yet now please thanks thank yes no yeah yep ok okay sure well hi hello hey "
+    "i'm i'd i'll i've it's that's there's you're you'd you'll we're we'd they're don't doesn't didn't isn't aren't "
+    "can't couldn't won't wouldn't shouldn't what's let's where's how's who's".split()
+)
+COMMON_WORDS = FUNCTION_WORDS | frozenset(
+    "great good nice perfect fine alright right correct sorry sounds sound looks look looking find found search show get "
+    "give need want like love prefer think know see make made go going come work works help try book schedule confirm "
+    "confirming visit visiting check one two three four five six seven eight nine ten first second third next last "
+    "today tomorrow tonight day date time week month year number name something anything nothing everything someone "
+    "awesome excellent wonderful amazing cool lovely absolutely definitely certainly actually maybe perhaps unfortunately "
+    "however because since although while searching actual preferably ideally anywhere somewhere mostly both either "
+    "neither apologies apologize welcome pleasure enjoy glad happy appreciate goodbye bye morning afternoon evening night "
+    "january february march april may june july august september october november december monday tuesday wednesday "
+    "thursday friday saturday sunday nope nah not never always often rent price cost located apartment apartments house "
+    "home flat property place area city town room rooms bedroom bedrooms bath baths bathroom bathrooms bed beds pets pet "
+    "furnished unfurnished phone contact address which whats total once ones results options option also additionally "
+    "mr mrs ms dr am pm usd approximately yup ya oh wow hmm um uh hold wait cancel change instead rather tell".split()
+)
+
+
+@lru_cache(maxsize=65536)
+def concept(word: str) -> str:
+    """Return the concept a lower-case word belongs to, or its stem when it belongs to none."""
+    found = _BY_WORD.get(word)
+    if found is None:
+        root = stem(word)
+        found = _BY_STEM.get(root, root)
+    return found
+
+
+def concepts(words: Sequence[str]) -> list[str]:
+    """Return one concept per lower-case word; a two-word phrase ("check in") counts at its first word."""
+    found = [concept(word) if word[0].isalpha() else "" for word in words]
+    for i, pair in enumerate(pairwise(words)):
+        phrase = PHRASES.get(pair)
+        if phrase is not None:
+            found[i], found[i + 1] = phrase, ""
+    return found

@@ -1,0 +1,180 @@
+"""Find typed values in a sentence: amounts with what they count, money, contacts, days, times, places, names."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from adapters.models.extractive.dates import dates, times
+from adapters.models.extractive.dialogue import Sentence
+from adapters.models.extractive.lexicon import COMMON_WORDS
+from adapters.models.extractive.names import is_address, names
+from adapters.models.extractive.slots import Kind, Role
+from adapters.models.extractive.text import number
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A value found: where it stands, how it is said, and the words around it (`near`, closest first)."""
+
+    kind: Kind
+    value: str
+    start: int
+    end: int
+    near: tuple[str, ...]
+    role: Role | None
+
+
+_MONEY = re.compile(
+    r"(?:[$€£₹]|\b(?:usd|eur|gbp|inr|aed|rs\.?) ?) ?\d[\d,]*(?:\.\d+)?(?: ?(?:k|m|mn|million|thousand|lakhs?|crores?)\b)?"
+    r"|\b\d[\d,]*(?:\.\d+)? ?(?:dollars|euros|pounds|rupees|dirhams|usd|eur|gbp|inr|aed|bucks|\$|€|£)"
+    r"|\b\d[\d,]*(?:\.\d+)? ?(?:k|mn|million|thousand|lakhs?|crores?)\b(?! ?(?:people|steps|km))",
+    re.IGNORECASE,
+)
+_PHONE = re.compile(
+    r"(?<![\w$])(?:\+\d{1,3}[ .-]?)?(?:\(\d{2,4}\) ?|\d{2,4}[ .-])\d{3,4}[ .-]?\d{3,6}(?!\w)|(?<!\w)\+?\d{10,13}(?!\w)"
+)
+_EMAIL = re.compile(r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}")
+_BEGIN = frozenset({"from", "starting", "since", "between", "after", "least", "above", "over", "beginning", "leaving"})
+_END = frozenset(
+    {
+        "to",
+        "until",
+        "till",
+        "til",
+        "through",
+        "under",
+        "below",
+        "most",
+        "max",
+        "maximum",
+        "within",
+        "by",
+        "upto",
+        "than",
+    }
+)
+_WINDOW = 7
+
+
+def mentions(text: str, part: Sentence) -> Iterator[Mention]:
+    """Yield every typed value of a sentence, in no particular order."""
+    taken: list[tuple[int, int]] = []
+    for kind, spans in (
+        (Kind.EMAIL, [m.span() for m in _EMAIL.finditer(text, part.start, part.end)]),
+        (Kind.MONEY, [m.span() for m in _MONEY.finditer(text, part.start, part.end)]),
+        (Kind.DATE, list(dates(text, part.start, part.end))),
+        (Kind.TIME, list(times(text, part.start, part.end))),
+        (Kind.PHONE, [m.span() for m in _PHONE.finditer(text, part.start, part.end)]),
+    ):
+        for start, end in _apart(sorted(taken), spans):
+            taken.append((start, end))
+            yield _at(text, part, kind, start, end)
+    yield from _tokenwise(text, part, sorted(taken))
+
+
+def _apart(taken: list[tuple[int, int]], spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    i = 0
+    for start, end in spans:
+        while i < len(taken) and taken[i][1] <= start:
+            i += 1
+        if i == len(taken) or taken[i][0] >= end:
+            yield start, end
+
+
+def _at(text: str, part: Sentence, kind: Kind, start: int, end: int) -> Mention:
+    first = _index(part, start)
+    past = _index(part, end)
+    return Mention(kind, text[start:end], start, end, _near(part, first, past), _role(part, first))
+
+
+def _index(part: Sentence, offset: int) -> int:
+    low, high = 0, len(part.tokens)
+    while low < high:
+        middle = (low + high) // 2
+        if part.tokens[middle].end <= offset:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def _near(part: Sentence, first: int, past: int) -> tuple[str, ...]:
+    after = part.concepts[past : past + _WINDOW]
+    before = part.concepts[max(0, first - _WINDOW) : first][::-1]
+    found: list[str] = []
+    for i in range(_WINDOW):
+        found += [name for side in (after, before) for name in side[i : i + 1] if name]
+    return tuple(found)
+
+
+def _role(part: Sentence, first: int) -> Role | None:
+    for token in reversed(part.tokens[max(0, first - 3) : first]):
+        if token.lower in _BEGIN:
+            return Role.BEGIN
+        if token.lower in _END:
+            return Role.END
+    return None
+
+
+def _tokenwise(text: str, part: Sentence, taken: list[tuple[int, int]]) -> Iterator[Mention]:
+    free = set(range(len(part.tokens)))
+    for start, end in taken:
+        free -= set(range(_index(part, start), _index(part, end)))
+    for first, past in names(part.tokens):
+        if first not in free:
+            continue
+        kind = Kind.ADDRESS if is_address(part.tokens, first, past) else Kind.NAME
+        yield _of_tokens(text, part, kind, first, past)
+        if kind is Kind.NAME and not part.tokens[first].text.isdigit() or kind is Kind.ADDRESS:
+            free -= set(range(first, past))
+    yield from (_count(part, i) for i in sorted(free) if number(part.tokens[i].lower) is not None)
+
+
+def _count(part: Sentence, i: int) -> Mention:
+    token = part.tokens[i]
+    after = [name for name in part.concepts[i + 1 : i + 4] if name]
+    before = [name for name in part.concepts[max(0, i - 3) : i][::-1] if name]
+    return Mention(Kind.COUNT, str(number(token.lower)), token.start, token.end, (*after, "|", *before), _role(part, i))
+
+
+def _of_tokens(text: str, part: Sentence, kind: Kind, first: int, past: int) -> Mention:
+    start, end = part.tokens[first].start, part.tokens[past - 1].end
+    return Mention(kind, text[start:end], start, end, _near(part, first, past), _role(part, first))
+
+
+_LEADING = re.compile(
+    r"^(?:(?:in|at|on|near|around|to|from|for|the|a|an|i|i'd|i'm|i'll|it|would|will|want|need|like|prefer|love|some|something|"
+    r"somewhere|please|just|maybe|probably|make|be|should|looking|live|it's|its|think|only|area|city|of|is|place|thinking|yes|ok|okay|"
+    r"sure|preferably|my|go|with|let's|lets|say|about|have|search|find|check|out)\b[ ,:;.'-]*)*",
+    re.IGNORECASE,
+)
+
+
+def short_answer(text: str, part: Sentence) -> tuple[int, int] | None:
+    """Return the words of a short reply without its wrapping ("In san pablo please" gives "san pablo")."""
+    if len(part.tokens) > 12:
+        return None
+    start = part.start + _lead_in(text[part.start : part.end])
+    end = start
+    for token in part.tokens:
+        if token.start < start:
+            continue
+        if not token.text[0].isalnum() and token.text not in "-'’&" or token.lower in _STOPPERS:
+            break
+        end = token.end
+    return (start, end) if end > start and not _common(text[start:end]) else None
+
+
+def _lead_in(reply: str) -> int:
+    match = _LEADING.match(reply)
+    return match.end() if match else 0
+
+
+def _common(words: str) -> bool:
+    return all(word.lower() in COMMON_WORDS for word in words.split())
+
+
+_STOPPERS = frozenset(
+    "please and with area thanks would is but for if city will sounds works apartment apartments house home that which in "
+    "or where are should preferably because so instead has have".split()
+)

@@ -1,0 +1,66 @@
+"""Follow what the agent puts on the table by name, and which of it the lead takes."""
+
+from collections.abc import Iterator, Sequence
+
+from adapters.models.extractive.dialogue import Sentence, Stance, Turn, accepts_offer, confirms, offers, stance
+from adapters.models.extractive.lexicon import COMMON_WORDS, DOMAINS
+from adapters.models.extractive.mentions import Mention, mentions
+from adapters.models.extractive.slots import Kind, Slot
+from adapters.models.extractive.statements import Found
+from adapters.models.extractive.values import Evidence
+
+
+class Offers:
+    """The names offered so far in one chat and the one now on the table, for the slots that want a name."""
+
+    def __init__(self, slots: Sequence[Slot]) -> None:
+        self._slots = [slot for slot in slots if slot.kind is Kind.NAME]
+        self._current: dict[str, Mention] = {}
+        self.names: set[str] = set()
+        self.fresh = False
+
+    def note(self, evidence: Evidence, turn: Turn) -> None:
+        """Take in an agent's message: the name it describes or reads back is now on the table."""
+        self.fresh = False
+        if not (offers(turn) or confirms(turn)):
+            return
+        for slot in self._slots:
+            if slot.domains and turn.focus and slot.domains.isdisjoint(turn.focus):
+                continue
+            best = max(
+                (
+                    (_likeness(evidence, part, one, self.names), -one.start, one)
+                    for part in turn.sentences
+                    for one in mentions(evidence.text, part)
+                    if one.kind is Kind.NAME
+                ),
+                default=None,
+                key=lambda scored: scored[:2],
+            )
+            if best is not None and best[0] > 0:
+                self._current[slot.key] = best[2]
+                self.names.add(best[2].value.lower())
+                self.fresh = True
+
+    def taken(self, turn: Turn) -> Iterator[Found]:
+        """Yield the name on the table when the lead takes it; asking for others clears the table."""
+        if stance(turn) is Stance.OTHER:
+            self._current.clear()
+        elif self._current and accepts_offer(turn):
+            for slot in self._slots:
+                one = self._current.get(slot.key)
+                if one is not None:
+                    yield Found(slot, one.value, one.start, one.end, 0.9)
+
+
+def _likeness(evidence: Evidence, part: Sentence, one: Mention, known: set[str]) -> float:
+    if one.value.lower() in known:
+        return 3.0
+    words = one.value.lower().split()
+    score = 1.0 if set(words) - COMMON_WORDS else -2.0
+    following = evidence.text[one.end : one.end + 14].lower()
+    score += 1.0 if following.lstrip(" ,").startswith(("at ", "is ", "located", "has ", "on ", "for ", "in ")) else 0.0
+    leading = evidence.text[max(part.start, one.start - 8) : one.start].lower()
+    score += 0.5 if leading.endswith(("called ", "named ", "the ", "is ", "to ", "at ")) else 0.0
+    score -= 1.5 if leading.endswith(" in ") else 0.0
+    return score + 0.5 * bool(DOMAINS.intersection(one.near)) + 0.25 * (len(words) > 1)

@@ -1,0 +1,137 @@
+"""Measure the extractive model on the shared data: facts from chats, answers from documents."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from adapters.models.extractive import Evidence, FactKey, answer_question, extract_facts
+from adapters.models.extractive.text import number
+
+SHARED = Path(__file__).resolve().parents[3] / "../shared/data"
+BOOKED = FactKey("visit_booked", "Whether a visit to a property was booked", ("true", "false"))
+Row = dict[str, Any]
+
+
+def load(name: str) -> list[Row]:
+    """Read a JSON-lines file of the shared data."""
+    return [json.loads(line) for line in (SHARED / name).read_text(encoding="utf-8").splitlines()]
+
+
+def homes_schema() -> list[FactKey]:
+    """Read the homes schema as fact keys, with the booking added."""
+    raw = json.loads((SHARED / "chats_sgd_homes/homes_schema.json").read_text(encoding="utf-8"))
+    slots = raw["Homes_1"]["slots"]
+    keys = [FactKey(s["name"], s["description"], tuple(v.lower() for v in s["possible_values"]) or None) for s in slots]
+    return [*keys, BOOKED]
+
+
+def chat_of(row: Row) -> Evidence:
+    """Write a dialogue the way a chat's evidence is written."""
+    names = {"USER": "lead", "SYSTEM": "agent"}
+    lines = [f"{names[turn['speaker']]}: {' '.join(turn['utterance'].split())}" for turn in row["turns"]]
+    return Evidence(row["dialogue_id"], "chat", "untrusted", "\n".join(lines))
+
+
+def same(value: str, accepted: Iterable[str]) -> bool:
+    """Compare without regard to case, punctuation, articles and how a number is written."""
+    return _plain(value) in {_plain(other) for other in accepted}
+
+
+def _plain(value: str) -> str:
+    words = re.findall(r"[a-z0-9]+", value.lower())
+    return " ".join(str(n) if (n := number(word)) is not None else word for word in words if word != "the")
+
+
+@dataclass
+class Score:
+    """Counts of right, wrong and missed facts, and what went wrong."""
+
+    right: int = 0
+    wrong: int = 0
+    missed: int = 0
+    booked: int = 0
+    dialogues: int = 0
+    empty: int = 0
+    by_key: Counter[tuple[str, str]] = field(default_factory=Counter)
+    errors: list[tuple[str, str, str, str, list[str]]] = field(default_factory=list)
+
+    @property
+    def precision(self) -> float:
+        return self.right / max(1, self.right + self.wrong)
+
+    @property
+    def recall(self) -> float:
+        return self.right / max(1, self.right + self.missed)
+
+    def __str__(self) -> str:
+        return (
+            f"precision {self.precision:.3f} recall {self.recall:.3f} booked {self.booked / max(1, self.dialogues):.3f} "
+            f"empty {self.empty} of {self.dialogues}"
+        )
+
+
+def measure_facts(
+    rows: Sequence[Row],
+    schema: Sequence[FactKey],
+    renamed: dict[str, str] | None = None,
+    rephrase: Callable[[str], str] = str,
+) -> Score:
+    """Compare extracted facts with the gold; `renamed` maps gold keys to the schema's, `rephrase` rewrites utterances."""
+    names = renamed or {}
+    score = Score()
+    for row in rows:
+        turns = [turn | {"utterance": rephrase(turn["utterance"])} for turn in row["turns"]]
+        chat = chat_of(row | {"turns": turns})
+        said = {fact.key: fact.value for fact in extract_facts(schema, [chat])}
+        gold = {
+            names.get(key, key): [rephrase(v) for v in values] + values
+            for key, values in row["gold_final_slots"].items()
+        }
+        booked = said.pop(names.get("visit_booked", "visit_booked"), None)
+        score.dialogues += 1
+        score.booked += booked == str(row["gold_visit_booked"]).lower()
+        if booked != str(row["gold_visit_booked"]).lower():
+            score.errors.append((row["dialogue_id"], "booked", "visit_booked", str(booked), []))
+        score.empty += bool(gold) and not said
+        _compare(score, row["dialogue_id"], said, gold)
+    return score
+
+
+def _compare(score: Score, dialogue: str, said: dict[str, str], gold: dict[str, list[str]]) -> None:
+    for key in said.keys() | gold.keys():
+        right = key in said and key in gold and same(said[key], gold[key])
+        wrong, missed = key in said and not right, key in gold and not right
+        score.right += right
+        score.wrong += wrong
+        score.missed += missed
+        for name, happened in (("right", right), ("wrong", wrong), ("missed", missed)):
+            score.by_key[key, name] += happened
+        if not right:
+            score.errors.append((dialogue, "wrong" if wrong else "missed", key, said.get(key, ""), gold.get(key, [])))
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Shares of questions with the gold passage cited, the answer quoted, and, without the passage, unsupported."""
+
+    cited: float
+    quoted: float
+    refused: float
+
+
+def measure_answers(questions: Sequence[Row], passages: Sequence[Row]) -> Answers:
+    """Ask every question over all passages, then again with its own passage left out."""
+    evidence = [Evidence(row["doc_id"], "document", "untrusted", row["text"]) for row in passages]
+    cited = quoted = refused = 0
+    for row in questions:
+        spans = answer_question(row["question"], evidence).spans
+        cited += any(span.artifact_id == row["doc_id"] for span in spans)
+        quoted += any(row["answer"] in span.quote for span in spans)
+        others = [item for item in evidence if item.artifact_id != row["doc_id"]]
+        refused += answer_question(row["question"], others).status == "unsupported"
+    count = max(1, len(questions))
+    return Answers(cited / count, quoted / count, refused / count)
