@@ -1,0 +1,103 @@
+"""Who runs a mission: claiming under a new epoch, keeping the lease alive, finding what nobody runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from psycopg.rows import DictRow
+
+from adapters.postgres.guard import store_errors
+from adapters.postgres.pools import Pool
+from adapters.postgres.queries import Queries
+from adapters.postgres.records import mission_of
+from adapters.postgres.unit import Connection, Holder, Unit
+from contracts.events import EventType, NewEvent
+from contracts.ports import Clock, Mission
+from contracts.stateflow import RUNNABLE, Stage, Status
+
+
+@dataclass(frozen=True)
+class LeaseTimes:
+    """How leases are kept, in milliseconds, on the database's clock."""
+
+    heartbeat_ms: int = 2_000
+    lease_ms: int = 8_000
+    sweep_ms: int = 2_000
+
+
+class Claims:
+    """Claims missions for one worker process."""
+
+    def __init__(self, pool: Pool, worker_id: str, times: LeaseTimes, clock: Clock) -> None:
+        self._pool = pool
+        self._worker_id = worker_id
+        self._times = times
+        self._clock = clock
+        self._q = Queries.load("claims")
+
+    async def claim(self, conn: Connection, mission_id: str, tenant_id: str) -> Mission | None:
+        """Take a mission over on this connection, which is stamped with its tenant and its new epoch.
+
+        Returns None when there is nothing to run: ended, waiting for a person, or in another worker's hands.
+        """
+        with store_errors():
+            await self._stamp(conn, tenant_id, "")
+            async with conn.transaction():
+                row = await (await conn.execute(self._q["lock"], {"mission_id": mission_id})).fetchone()
+                if row is None or Status(row["status"]) not in RUNNABLE or row["leased"]:
+                    return None
+                return await self._take(conn, row)
+
+    async def _take(self, conn: Connection, row: DictRow) -> Mission:
+        epoch = int(row["epoch"]) + 1
+        await self._stamp(conn, row["tenant_id"], str(epoch))
+        names = {"mission_id": row["mission_id"], "was": row["epoch"], "epoch": epoch}
+        await conn.execute(self._q["take"], names)
+        lease = {"worker_id": self._worker_id, "lease_ms": self._times.lease_ms}
+        await conn.execute(self._q["lease"], names | lease)
+        mission = mission_of({**row, "epoch": epoch, "status": Status.RUNNING.value})
+        unit = Unit(conn, holder_of(mission), self._clock)
+        first = Status(row["status"]) is Status.RECEIVED
+        unit.record(
+            NewEvent(event_type=EventType.STAGE_ENTERED, payload={"stage": Stage.ADMISSION.value})
+            if first
+            else NewEvent(event_type=EventType.MISSION_RESUMED, payload={"stage": row["stage"], "epoch": epoch})
+        )
+        await unit.flush()
+        return mission
+
+    async def _stamp(self, conn: Connection, tenant_id: str, epoch: str) -> None:
+        await conn.execute(self._q["stamp"], {"tenant_id": tenant_id, "epoch": epoch})
+
+    async def renew(self, held: Mapping[str, int]) -> set[str]:
+        """Extend this worker's leases; returns the missions that are still its own."""
+        params = {
+            "worker_id": self._worker_id,
+            "missions": list(held),
+            "epochs": list(held.values()),
+            "lease_ms": self._times.lease_ms,
+        }
+        with store_errors():
+            async with self._pool.connection() as conn:
+                rows = await (await conn.execute(self._q["renew"], params)).fetchall()
+        return {str(row["mission_id"]) for row in rows}
+
+    async def runnable(self, most: int = 100) -> list[tuple[str, str]]:
+        """Return missions that should run and that nobody runs, with their tenants."""
+        with store_errors():
+            async with self._pool.connection() as conn:
+                rows = await (await conn.execute(self._q["runnable"], {"most": most})).fetchall()
+        return [(str(row["mission_id"]), str(row["tenant_id"])) for row in rows]
+
+    async def overdue(self, most: int = 100) -> list[tuple[str, str, str]]:
+        """Return approvals past their deadline: mission, tenant, interrupt id."""
+        with store_errors():
+            async with self._pool.connection() as conn:
+                rows = await (await conn.execute(self._q["overdue"], {"most": most})).fetchall()
+        return [(str(r["mission_id"]), str(r["tenant_id"]), str(r["interrupt_id"])) for r in rows]
+
+
+def holder_of(mission: Mission, *, actor_id: str | None = None) -> Holder:
+    """Return who writes for a claimed mission."""
+    return Holder(mission.mission_id, mission.tenant_id, mission.epoch, mission.trace_id, actor_id or mission.actor_id)

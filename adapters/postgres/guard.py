@@ -1,0 +1,40 @@
+"""Where driver errors die: what Postgres says becomes an error of Colony's own tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from contracts.errors import Conflict, Denied, FenceLost, StoreUnavailable
+
+STALE_EPOCH = "CO001"
+ILLEGAL_MOVE = "CO003"
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Translate driver errors raised inside.
+
+    Raises:
+        FenceLost: the mission's epoch has moved on.
+        Conflict: the status may not move that way.
+        Denied: a writeback without its grant.
+        StoreUnavailable: Postgres does not answer.
+    """
+    try:
+        yield
+    except psycopg.errors.ForeignKeyViolation as exc:
+        if exc.diag.constraint_name == "writeback_needs_grant":
+            raise Denied("no approval covers exactly this payload", code="grant_missing") from exc
+        raise
+    except (psycopg.OperationalError, PoolTimeout) as exc:
+        raise StoreUnavailable("Postgres does not answer") from exc
+    except psycopg.DatabaseError as exc:
+        if exc.sqlstate == STALE_EPOCH:
+            raise FenceLost("another process has taken this mission over") from exc
+        if exc.sqlstate == ILLEGAL_MOVE:
+            raise Conflict("the mission is not in a state that allows this", code="illegal_move") from exc
+        raise

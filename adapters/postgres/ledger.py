@@ -1,0 +1,98 @@
+"""A running mission's own view of the store: one stamped connection for its units, its reads and its checkpoints."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from psycopg.rows import DictRow
+
+from adapters.postgres.claims import holder_of
+from adapters.postgres.guard import store_errors
+from adapters.postgres.queries import Queries
+from adapters.postgres.unit import Connection, Unit
+from contracts.base import Contract, InterruptId
+from contracts.canonical import sha256_hex
+from contracts.decisions import ApprovalDecision
+from contracts.errors import IntegrityBroken
+from contracts.evidence import WorkerResult, WritebackProposal
+from contracts.ports import Clock, Mission
+from contracts.registry import SPECS, Kind, read
+from contracts.tasks import PheromoneSignal
+
+
+class RunLedger:
+    """Satisfies ``LedgerPort``. The checkpointer and the units take turns under one lock."""
+
+    def __init__(self, conn: Connection, mission: Mission, clock: Clock) -> None:
+        self._conn = conn
+        self._mission = mission
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._q = Queries.load("ledger")
+
+    def saver(self) -> AsyncPostgresSaver:
+        """Return LangGraph's checkpointer over the same connection and lock."""
+        saver = AsyncPostgresSaver(self._conn, serde=JsonPlusSerializer(pickle_fallback=False))
+        saver.lock = self._lock
+        return saver
+
+    @asynccontextmanager
+    async def unit(self) -> AsyncIterator[Unit]:
+        """Open a unit of work; it commits when the block ends and leaves nothing when the block raises."""
+        async with self._lock:
+            with store_errors():
+                async with self._conn.transaction():
+                    unit = Unit(self._conn, holder_of(self._mission), self._clock)
+                    yield unit
+                    await unit.flush()
+
+    async def _rows(self, statement: str, **params: object) -> list[DictRow]:
+        async with self._lock:
+            with store_errors():
+                cursor = await self._conn.execute(
+                    statement.encode(), {"mission_id": self._mission.mission_id, **params}
+                )
+                return await cursor.fetchall()
+
+    async def fetch(self, kind: Kind, revision: int | None, ids: Sequence[str] | None = None) -> list[Contract]:
+        """Return stored artifacts of one kind, verified, sorted by id."""
+        statement = (
+            f"select content, sha256 from {SPECS[kind].table} where mission_id = %(mission_id)s "  # noqa: S608
+            "and (%(revision)s::int is null or revision = %(revision)s) "
+            "and (%(ids)s::text[] is null or artifact_id = any(%(ids)s)) order by artifact_id"
+        )
+        rows = await self._rows(statement, revision=revision, ids=list(ids) if ids is not None else None)
+        return [read(kind, bytes(row["content"]), row["sha256"]) for row in rows]
+
+    async def results(self, revision: int) -> dict[str, WorkerResult]:
+        """Return the task results of one plan revision by task key."""
+        rows = await self._rows(self._q["results"], revision=revision)
+        found = (read(Kind.WORKER_RESULT, bytes(row["content"]), row["sha256"]) for row in rows)
+        return {result.task_key: result for result in found if isinstance(result, WorkerResult)}
+
+    async def decision(self, interrupt_id: InterruptId) -> ApprovalDecision | None:
+        """Return the stored decision on an approval, or None while it is pending."""
+        rows = await self._rows(self._q["decision"], interrupt_id=interrupt_id)
+        return ApprovalDecision.model_validate_json(bytes(rows[0]["decision_content"])) if rows else None
+
+    async def grants(self) -> list[WritebackProposal]:
+        """Return what the mission's approvals grant, byte for byte as it was approved.
+
+        Raises:
+            IntegrityBroken: a stored grant was changed.
+        """
+        rows = await self._rows(self._q["grants"])
+        for row in rows:
+            if sha256_hex(bytes(row["content"])) != row["sha256"]:
+                raise IntegrityBroken("a stored approval grant does not match its hash")
+        return [WritebackProposal.model_validate_json(bytes(row["content"])) for row in rows]
+
+    async def signals(self, mission_type: str) -> list[tuple[PheromoneSignal, datetime]]:
+        """Return the tenant's pheromone signals for a mission class."""
+        rows = await self._rows(self._q["signals"], mission_type=mission_type)
+        return [(PheromoneSignal.model_validate(row["payload"]), row["created_at"]) for row in rows]

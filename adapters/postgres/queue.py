@@ -1,0 +1,87 @@
+"""The queue: Procrastinate, in its own schema, behind the dispatcher port.
+
+A job carries a mission's id and its tenant's and nothing else. No lock is set on jobs: the claim under a new epoch is
+what keeps two workers apart, so a job too many is harmless and a job too few is found by the sweeper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import procrastinate
+from procrastinate import exceptions as queue_errors
+
+from adapters.postgres.guard import store_errors
+from contracts.base import MissionId, TenantId
+from contracts.errors import StoreUnavailable
+
+TASK = "colony.run"
+QUEUE = "missions"
+Run = Callable[[str, str], Awaitable[None]]
+
+
+class MissionQueue:
+    """Satisfies ``Dispatcher``; ``work`` is the worker's loop."""
+
+    def __init__(self, queue_dsn: str, *, connections: int = 4) -> None:
+        connector = procrastinate.PsycopgConnector(
+            conninfo=queue_dsn,
+            kwargs={"options": "-c search_path=queue", "application_name": "colony queue"},
+            min_size=1,
+            max_size=connections,
+        )
+        self._app = procrastinate.App(connector=connector)
+        self._run: Run | None = None
+
+        @self._app.task(name=TASK, queue=QUEUE, pass_context=False)
+        async def run(mission_id: str, tenant_id: str) -> None:
+            if self._run is not None:
+                await self._run(mission_id, tenant_id)
+
+        self._task = run
+
+    async def open(self) -> None:
+        """Open the queue's connections.
+
+        Raises:
+            StoreUnavailable: Postgres does not answer.
+        """
+        try:
+            await self._app.open_async()
+        except queue_errors.ConnectorException as exc:
+            raise StoreUnavailable("Postgres does not answer") from exc
+
+    async def close(self) -> None:
+        """Close the queue's connections."""
+        await self._app.close_async()
+
+    async def dispatch(self, mission_id: MissionId | str, tenant_id: TenantId | str, *, connection: Any = None) -> None:
+        """Enqueue a mission, inside the caller's transaction when a connection is given."""
+        names = {"mission_id": str(mission_id), "tenant_id": str(tenant_id)}
+        with store_errors():
+            await self._task.configure(connection=connection).defer_async(**names)
+
+    async def redispatch(self, mission_id: str, tenant_id: str) -> bool:
+        """Enqueue a mission unless a job for it already waits; tells whether one was added."""
+        try:
+            await self._task.configure(queueing_lock=mission_id).defer_async(mission_id=mission_id, tenant_id=tenant_id)
+        except queue_errors.AlreadyEnqueued:
+            return False
+        except queue_errors.ConnectorException as exc:
+            raise StoreUnavailable("Postgres does not answer") from exc
+        return True
+
+    async def work(self, run: Run, *, concurrency: int, name: str) -> None:
+        """Run jobs until cancelled. Finished jobs are deleted; the mission's row is what is kept."""
+        self._run = run
+        await self._app.run_worker_async(
+            queues=[QUEUE],
+            name=name,
+            concurrency=concurrency,
+            install_signal_handlers=False,
+            fetch_job_polling_interval=1.0,
+            delete_jobs="always",
+            update_heartbeat_interval=2.0,
+            stalled_worker_timeout=6.0,
+        )

@@ -1,0 +1,104 @@
+"""Reading missions for the API: always as one tenant, always whole rows, never a lock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+from psycopg.rows import DictRow
+
+from adapters.postgres.guard import store_errors
+from adapters.postgres.pools import Pool
+from adapters.postgres.queries import Queries
+from adapters.postgres.unit import Connection
+from contracts.errors import NotFound
+
+
+class MissionReader:
+    """What the API shows of missions, one short transaction a call."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._q = Queries.load("reader")
+
+    @asynccontextmanager
+    async def _as(self, tenant_id: str) -> AsyncIterator[Connection]:
+        with store_errors():
+            async with self._pool.connection() as conn, conn.transaction():
+                await conn.execute(self._q["scope"], {"tenant_id": tenant_id})
+                yield conn
+
+    async def _rows(self, tenant_id: str, statement: str, **params: Any) -> list[DictRow]:
+        async with self._as(tenant_id) as conn:
+            return await (await conn.execute(self._q[statement], params)).fetchall()
+
+    async def mission(self, tenant_id: str, mission_id: str) -> DictRow:
+        """Return a mission's row with its budget.
+
+        Raises:
+            NotFound: there is no such mission for this tenant.
+        """
+        rows = await self._rows(tenant_id, "mission", mission_id=mission_id)
+        if not rows:
+            raise NotFound("there is no such mission", code="mission_not_found")
+        return rows[0]
+
+    async def missions(
+        self,
+        tenant_id: str,
+        *,
+        status: str | None,
+        mission_type: str | None,
+        before: tuple[datetime, str] | None,
+        limit: int,
+    ) -> list[DictRow]:
+        """Return missions, newest first; ``before`` is the last row of the page before."""
+        moment, last = before or (None, None)
+        return await self._rows(
+            tenant_id, "missions", status=status, mission_type=mission_type, before=moment, before_id=last, limit=limit
+        )
+
+    async def artifacts(self, tenant_id: str, mission_id: str, kind: str | None = None) -> list[DictRow]:
+        """Return the artifacts of a mission in the order they were stored."""
+        return await self._rows(tenant_id, "artifacts", mission_id=mission_id, kind=kind)
+
+    async def newest(self, tenant_id: str, mission_id: str, *kinds: str) -> dict[str, DictRow]:
+        """Return the newest artifact of each kind, by kind."""
+        rows = await self._rows(tenant_id, "newest", mission_id=mission_id, kinds=list(kinds))
+        return {row["kind"]: row for row in reversed(rows)}
+
+    async def events(self, tenant_id: str, mission_id: str, after: int, limit: int = 500) -> list[dict[str, Any]]:
+        """Return recorded events after a seq, in order, as they were hashed."""
+        rows = await self._rows(tenant_id, "events", mission_id=mission_id, after=after, limit=limit)
+        return [
+            {**json.loads(bytes(r["content"])), "seq": r["seq"], "prev_hash": r["prev_hash"], "hash": r["hash"]}
+            for r in rows
+        ]
+
+    async def raw_events(self, tenant_id: str, mission_id: str) -> list[DictRow]:
+        """Return every event's stored bytes and hashes, for the audit bundle."""
+        return await self._rows(tenant_id, "events", mission_id=mission_id, after=0, limit=None)
+
+    async def approvals(self, tenant_id: str, mission_id: str | None, status: str | None) -> list[DictRow]:
+        """Return approvals, oldest first."""
+        return await self._rows(tenant_id, "approvals", mission_id=mission_id, status=status)
+
+    async def writebacks(self, tenant_id: str, mission_id: str) -> list[DictRow]:
+        """Return how each approved proposal ended."""
+        return await self._rows(tenant_id, "writebacks", mission_id=mission_id)
+
+    async def counts(self) -> dict[str, int]:
+        """Return how many missions there are of each status and how many approvals wait, over all tenants."""
+        rows = await self._rows("", "counts")
+        return {str(row["what"]): int(row["count"]) for row in rows}
+
+    async def ping(self) -> None:
+        """Ask Postgres for a sign of life.
+
+        Raises:
+            StoreUnavailable: there is none.
+        """
+        await self._rows("", "ping")

@@ -1,0 +1,34 @@
+"""How rows become contracts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from contracts.base import ActorId, MissionId, TenantId
+from contracts.mission import MissionEnvelope, MissionRequest
+from contracts.ports import Mission
+from contracts.stateflow import Stage, Status
+
+
+def mission_of(row: Mapping[str, Any]) -> Mission:
+    """Read a mission's row, joined with its budget."""
+    payload = row["payload"]
+    envelope = payload.get("envelope")
+    return Mission(
+        mission_id=MissionId(row["mission_id"]),
+        tenant_id=TenantId(row["tenant_id"]),
+        actor_id=ActorId(row["actor_id"]),
+        request=MissionRequest.model_validate(payload["request"]),
+        status=Status(row["status"]),
+        stage=Stage(row["stage"]),
+        trace_id=row["trace_id"],
+        graph_version=row["graph_version"],
+        epoch=row["epoch"],
+        token_budget=row["token_budget"],
+        time_budget_ms=row["time_budget_ms"],
+        approval_timeout_ms=payload["approval_timeout_ms"],
+        envelope=MissionEnvelope.model_validate(envelope) if envelope else None,
+        step_key=row["step_key"],
+        step_update=row["step_update"],
+    )

@@ -1,0 +1,32 @@
+-- name: stamp
+select set_config('colony.tenant', %(tenant_id)s, false), set_config('colony.epoch', %(epoch)s, false);
+
+-- name: lock
+select m.*, b.token_budget, b.time_budget_ms,
+       l.lease_until > clock_timestamp() as leased
+from colony_missions m
+join colony_budgets b using (mission_id)
+left join colony_leases l using (mission_id)
+where m.mission_id = %(mission_id)s
+for update of m;
+
+-- name: take
+update colony_missions
+set epoch = epoch + 1, status = 'running', attempts = attempts + 1, updated_at = now()
+where mission_id = %(mission_id)s and epoch = %(was)s
+returning epoch;
+
+-- name: lease
+insert into colony_leases (mission_id, worker_id, epoch, lease_until)
+values (%(mission_id)s, %(worker_id)s, %(epoch)s, clock_timestamp() + %(lease_ms)s * interval '1 millisecond')
+on conflict (mission_id) do update
+set worker_id = excluded.worker_id, epoch = excluded.epoch, lease_until = excluded.lease_until;
+
+-- name: renew
+select colony_renew as mission_id from colony_renew(%(worker_id)s, %(missions)s, %(epochs)s, %(lease_ms)s);
+
+-- name: runnable
+select mission_id, tenant_id, graph_version from colony_runnable(%(most)s);
+
+-- name: overdue
+select mission_id, tenant_id, interrupt_id from colony_overdue_approvals(%(most)s);

@@ -1,0 +1,14 @@
+-- name: results
+select content, sha256 from colony_worker_results where mission_id = %(mission_id)s and revision = %(revision)s;
+
+-- name: decision
+select decision_content from colony_approvals
+where mission_id = %(mission_id)s and interrupt_id = %(interrupt_id)s and status = 'decided';
+
+-- name: grants
+select content, sha256 from colony_approval_grants where mission_id = %(mission_id)s order by proposal_id;
+
+-- name: signals
+select payload, created_at from colony_pheromone_signals
+where mission_type = %(mission_type)s and created_at > now() - interval '30 days'
+order by created_at desc limit 500;

@@ -1,0 +1,47 @@
+-- name: scope
+select set_config('colony.tenant', %(tenant_id)s, true);
+
+-- name: mission
+select m.*, b.token_budget, b.time_budget_ms, b.tokens_in, b.tokens_out, b.cost_usd, b.model_calls
+from colony_missions m join colony_budgets b using (mission_id) where m.mission_id = %(mission_id)s;
+
+-- name: missions
+select m.*, b.token_budget, b.time_budget_ms, b.tokens_in, b.tokens_out, b.cost_usd, b.model_calls
+from colony_missions m join colony_budgets b using (mission_id)
+where (%(status)s::text is null or m.status = %(status)s)
+  and (%(mission_type)s::text is null or m.mission_type = %(mission_type)s)
+  and (%(before)s::timestamptz is null or (m.created_at, m.mission_id) < (%(before)s, %(before_id)s::text))
+order by m.created_at desc, m.mission_id desc
+limit %(limit)s;
+
+-- name: artifacts
+select kind, artifact_id, revision, task_key, status, payload, content, sha256, created_at from colony_artifacts
+where mission_id = %(mission_id)s and (%(kind)s::text is null or kind = %(kind)s)
+order by created_at, kind, revision, task_key, artifact_id;
+
+-- name: newest
+select kind, payload, content, sha256, revision from colony_artifacts
+where mission_id = %(mission_id)s and kind = any(%(kinds)s) order by revision desc, created_at desc;
+
+-- name: events
+select seq, content, prev_hash, hash from colony_events
+where mission_id = %(mission_id)s and seq > %(after)s order by seq limit %(limit)s;
+
+-- name: approvals
+select a.mission_id, a.interrupt_id, a.status, a.payload, a.content, a.sha256, a.decision, a.decision_content,
+       a.decided_by, a.decided_at, a.expires_at, a.created_at,
+       (extract(epoch from clock_timestamp() - a.created_at) * 1000)::bigint as age_ms
+from colony_approvals a
+where (%(mission_id)s::text is null or a.mission_id = %(mission_id)s)
+  and (%(status)s::text is null or a.status = %(status)s)
+order by a.created_at, a.interrupt_id;
+
+-- name: writebacks
+select proposal_id, payload_sha256, status, outcome, idempotency_key, created_at, updated_at from colony_writebacks
+where mission_id = %(mission_id)s order by created_at, proposal_id;
+
+-- name: counts
+select what, count from colony_counts();
+
+-- name: ping
+select 1 as up;

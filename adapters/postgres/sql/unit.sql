@@ -1,0 +1,108 @@
+-- name: head
+select seq, head from colony_missions where mission_id = %(mission_id)s and epoch = %(epoch)s for no key update;
+
+-- name: advance
+update colony_missions set seq = %(seq)s, head = %(head)s, updated_at = now()
+where mission_id = %(mission_id)s and epoch = %(epoch)s and seq = %(was)s;
+
+-- name: event
+insert into colony_events (mission_id, seq, event_id, event_type, actor_id, payload, content, prev_hash, hash, created_at)
+values (%(mission_id)s, %(seq)s, %(event_id)s, %(event_type)s, %(actor)s, %(payload)s, %(content)s, %(prev_hash)s,
+        %(hash)s, %(created_at)s);
+
+-- name: ring
+select pg_notify('colony_events', %(mission_id)s);
+
+-- name: enter
+update colony_missions set stage = %(stage)s, step_key = %(step_key)s, step_update = %(step_update)s, updated_at = now()
+where mission_id = %(mission_id)s and epoch = %(epoch)s;
+
+-- name: move
+update colony_missions
+set status = %(to)s, updated_at = now(),
+    payload = case when %(failure)s::jsonb is null then payload - 'failure'
+                   else payload || jsonb_build_object('failure', %(failure)s::jsonb) end
+where mission_id = %(mission_id)s and epoch = %(epoch)s and status = any(%(was)s)
+returning status;
+
+-- name: admit
+update colony_missions set payload = payload || jsonb_build_object('envelope', %(envelope)s::jsonb), updated_at = now()
+where mission_id = %(mission_id)s and epoch = %(epoch)s;
+
+-- name: open_budget
+insert into colony_budgets (mission_id, token_budget, time_budget_ms) values (%(mission_id)s, %(tokens)s, %(time_ms)s)
+on conflict (mission_id) do nothing;
+
+-- name: charge
+update colony_budgets
+set tokens_in = tokens_in + %(tokens_in)s, tokens_out = tokens_out + %(tokens_out)s, cost_usd = cost_usd + %(cost_usd)s,
+    model_calls = model_calls + %(calls)s, time_spent_ms = time_spent_ms + %(time_ms)s, updated_at = now()
+where mission_id = %(mission_id)s;
+
+-- name: model_call
+insert into colony_model_calls (call_id, mission_id, actor_id, task_key, revision, status, provider, model,
+  request_sha256, request, response, tokens_in, tokens_out, cost_usd, duration_ms)
+values (%(call_id)s, %(mission_id)s, %(actor)s, %(task_key)s, %(revision)s, %(status)s, %(provider)s, %(model)s,
+  %(request_sha256)s, %(request)s, %(response)s, %(tokens_in)s, %(tokens_out)s, %(cost_usd)s, %(duration_ms)s)
+on conflict do nothing;
+
+-- name: tool_call
+insert into colony_tool_calls (call_id, mission_id, actor_id, task_key, revision, status, tool, arguments, response, reason)
+values (%(call_id)s, %(mission_id)s, %(actor)s, %(task_key)s, %(revision)s, %(status)s, %(tool)s, %(arguments)s,
+  %(response)s, %(reason)s)
+on conflict do nothing;
+
+-- name: copy_results
+insert into colony_worker_results (artifact_id, mission_id, revision, actor_id, task_key, status, payload, content, sha256)
+select artifact_id, mission_id, %(to)s, actor_id, task_key, status, payload, content, sha256
+from colony_worker_results
+where mission_id = %(mission_id)s and revision = %(was)s and task_key = any(%(keep)s)
+on conflict do nothing;
+
+-- name: ask_person
+insert into colony_approvals (mission_id, interrupt_id, actor_id, status, payload, content, sha256, expires_at)
+values (%(mission_id)s, %(interrupt_id)s, %(actor)s, 'pending', %(payload)s, %(content)s, %(sha256)s,
+        clock_timestamp() + %(timeout_ms)s * interval '1 millisecond')
+on conflict (mission_id, interrupt_id) do nothing
+returning expires_at;
+
+-- name: decide
+update colony_approvals
+set status = 'decided', decision = %(decision)s, decision_content = %(content)s, decided_by = %(actor)s,
+    decided_at = clock_timestamp(), updated_at = now(), epoch = colony_epoch()
+where mission_id = %(mission_id)s and interrupt_id = %(interrupt_id)s and status = 'pending'
+returning interrupt_id;
+
+-- name: close_approval
+update colony_approvals set status = %(status)s, updated_at = now(), epoch = colony_epoch()
+where mission_id = %(mission_id)s and status = 'pending';
+
+-- name: grant
+insert into colony_approval_grants (mission_id, proposal_id, payload_sha256, interrupt_id, actor_id, payload, content, sha256)
+values (%(mission_id)s, %(proposal_id)s, %(payload_sha256)s, %(interrupt_id)s, %(actor)s, %(payload)s, %(content)s, %(sha256)s);
+
+-- name: intend
+insert into colony_writebacks (mission_id, proposal_id, payload_sha256, actor_id, status, idempotency_key, payload)
+values (%(mission_id)s, %(proposal_id)s, %(payload_sha256)s, %(actor)s, 'intended', %(idempotency_key)s, %(payload)s)
+on conflict (mission_id, proposal_id, payload_sha256) do nothing
+returning status;
+
+-- name: effect
+select status, outcome from colony_writebacks
+where mission_id = %(mission_id)s and proposal_id = %(proposal_id)s and payload_sha256 = %(payload_sha256)s;
+
+-- name: settle
+update colony_writebacks set status = %(status)s, outcome = %(outcome)s, updated_at = now(), epoch = colony_epoch()
+where mission_id = %(mission_id)s and proposal_id = %(proposal_id)s and payload_sha256 = %(payload_sha256)s
+  and status in ('intended', 'unknown')
+returning status;
+
+-- name: leave
+insert into colony_pheromone_signals (signal_id, mission_id, actor_id, status, mission_type, source, strength,
+  half_life_ms, payload)
+values (%(signal_id)s, %(mission_id)s, %(actor)s, %(kind)s, %(mission_type)s, %(source)s, %(strength)s, %(half_life_ms)s,
+  %(payload)s)
+on conflict do nothing;
+
+-- name: release_lease
+delete from colony_leases where mission_id = %(mission_id)s and epoch = %(epoch)s;

@@ -1,0 +1,267 @@
+"""The unit of work: one transaction for one mission, and the only way anything about it is written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
+
+from adapters.postgres.queries import Queries
+from adapters.postgres.rows import call_params, event_params, task_key, tool_params
+from contracts.base import Contract, InterruptId
+from contracts.canonical import canonical_bytes, digest, sha256_hex
+from contracts.clock import rfc3339
+from contracts.decisions import ApprovalDecision, ApprovalRequest, PolicyDecision
+from contracts.errors import Conflict, Denied, FenceLost
+from contracts.events import NewEvent, RuntimeEvent, chain_hash, phase_of
+from contracts.evidence import WritebackProposal
+from contracts.mission import MissionEnvelope
+from contracts.ports import Clock, EffectOutcome, ModelCall, ToolCall
+from contracts.registry import SPECS, artifact_id, kind_of
+from contracts.stateflow import STATUS_MOVES, Stage, Status
+from contracts.tasks import LibrarianPass, PheromoneSignal
+
+Connection = AsyncConnection[DictRow]
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Whose unit it is: the mission, the epoch it is written under, and who acts."""
+
+    mission_id: str
+    tenant_id: str
+    epoch: int
+    trace_id: str
+    actor_id: str
+    span_id: str = "0" * 16
+
+
+class Unit:
+    """One open transaction. Everything is written as the holder's epoch; a stale one fails closed."""
+
+    def __init__(self, conn: Connection, holder: Holder, clock: Clock) -> None:
+        self.conn = conn
+        self.holder = holder
+        self._clock = clock
+        self._events: list[NewEvent] = []
+        self._q = Queries.load("unit")
+
+    async def _run(self, statement: str, **params: Any) -> int:
+        cursor = await self.conn.execute(self._q[statement], self._params(params))
+        return cursor.rowcount
+
+    async def _row(self, statement: str, **params: Any) -> DictRow | None:
+        cursor = await self.conn.execute(self._q[statement], self._params(params))
+        return await cursor.fetchone()
+
+    def _params(self, params: dict[str, Any]) -> dict[str, Any]:
+        h = self.holder
+        return {"mission_id": h.mission_id, "epoch": h.epoch, "actor": h.actor_id, **params}
+
+    def record(self, *events: NewEvent) -> None:
+        """Add events to the mission's chain; they are written, in this order, when the unit ends."""
+        self._events.extend(events)
+
+    async def flush(self) -> None:
+        """Write the recorded events, chained, and ring the doorbell; called once, just before the commit.
+
+        Raises:
+            FenceLost: the mission has moved to another epoch.
+        """
+        if not self._events:
+            return
+        row = await self._row("head")
+        if row is None:
+            raise FenceLost("another process has taken this mission over")
+        was, prev = int(row["seq"]), str(row["head"])
+        seq, rows = was, []
+        for event in self._events:
+            seq += 1
+            made = self._event(event, seq, prev)
+            rows.append(self._params(event_params(made)))
+            prev = made.hash
+        await self._run("advance", seq=seq, head=prev, was=was)
+        async with self.conn.cursor() as cursor:
+            await cursor.executemany(self._q["event"], rows)
+        await self._run("ring")
+        self._events.clear()
+
+    def _event(self, event: NewEvent, seq: int, prev: str) -> RuntimeEvent:
+        h = self.holder
+        bare = RuntimeEvent(
+            event_id="ev_" + digest([h.mission_id, seq])[:24],
+            mission_id=h.mission_id,
+            tenant_id=h.tenant_id,
+            seq=seq,
+            trace_id=h.trace_id,
+            span_id=h.span_id,
+            actor=event.actor,
+            intent=event.intent,
+            artifact_id=event.artifact_id,
+            phase=phase_of(event.event_type),
+            event_type=event.event_type,
+            timestamp=rfc3339(self._clock.now()),
+            payload=event.payload,
+            prev_hash=prev,
+            hash="",
+        )
+        return bare.model_copy(update={"hash": chain_hash(prev, seq, bare.body())})
+
+    async def put(self, revision: int, artifacts: Sequence[Contract]) -> None:
+        """Store artifacts, written once; the same content under the same name is left alone."""
+        for contract in artifacts:
+            kind = kind_of(contract)
+            content = contract.canonical()
+            columns: dict[str, Any] = {
+                "artifact_id": artifact_id(contract),
+                "mission_id": self.holder.mission_id,
+                "revision": revision,
+                "actor_id": self.holder.actor_id,
+                "task_key": task_key(contract),
+                "status": "stored",
+                "payload": Jsonb(json.loads(content)),
+                "content": content,
+                "sha256": sha256_hex(content),
+            }
+            if isinstance(contract, LibrarianPass):
+                columns["expires_at"] = self._clock.now() + timedelta(milliseconds=contract.ttl_ms)
+            if isinstance(contract, PolicyDecision):
+                columns |= {"layer": contract.layer.value, "outcome": contract.outcome.value}
+            names = ", ".join(columns)
+            marks = ", ".join(f"%({c})s" for c in columns)
+            # Table and columns come from the registry and the lines above, never from input.
+            statement = f"insert into {SPECS[kind].table} ({names}) values ({marks}) on conflict do nothing"  # noqa: S608
+            await self.conn.execute(statement.encode(), columns)
+
+    async def copy_results(self, was: int, to: int, keep: Sequence[str]) -> None:
+        """Carry the named tasks' results over to the next plan revision."""
+        await self._run("copy_results", was=was, to=to, keep=list(keep))
+
+    async def enter(self, stage: Stage, step_key: str, update: Mapping[str, Any]) -> None:
+        """Note that a step is done, what it gave, and which stage comes next."""
+        await self._guarded("enter", stage=stage.value, step_key=step_key, step_update=Jsonb(dict(update)))
+
+    async def move(self, status: Status, *, failure: Mapping[str, Any] | None = None) -> None:
+        """Change the mission's status.
+
+        Raises:
+            Conflict: the mission is not in a state that allows the move.
+        """
+        was = [s.value for s, to in STATUS_MOVES.items() if status in to]
+        if await self._run("move", to=status.value, was=was, failure=Jsonb(dict(failure)) if failure else None) == 0:
+            raise Conflict(f"the mission can't become {status.value} from where it is", code="illegal_move")
+
+    async def _guarded(self, statement: str, **params: Any) -> None:
+        if await self._run(statement, **params) == 0:
+            raise FenceLost("another process has taken this mission over")
+
+    async def admit(self, envelope: MissionEnvelope) -> None:
+        """Store the admitted envelope."""
+        await self._guarded("admit", envelope=Jsonb(envelope.model_dump(mode="json")))
+
+    async def open_budget(self, tokens: int, time_ms: int) -> None:
+        """Open the mission's budget."""
+        await self._run("open_budget", tokens=tokens, time_ms=time_ms)
+
+    async def ask_person(self, interrupt_id: InterruptId, request: ApprovalRequest, timeout_ms: int) -> None:
+        """Open the approval that a person is to answer; asking the same again changes nothing."""
+        content = request.canonical()
+        await self._run(
+            "ask_person",
+            interrupt_id=interrupt_id,
+            payload=Jsonb(json.loads(content)),
+            content=content,
+            sha256=sha256_hex(content),
+            timeout_ms=timeout_ms,
+        )
+
+    async def decide(self, decision: ApprovalDecision) -> None:
+        """Store a person's decision and what it grants; of several answers the first wins.
+
+        Raises:
+            Conflict: there is no such pending approval.
+        """
+        content = decision.canonical()
+        params = {"interrupt_id": decision.interrupt_id, "decision": Jsonb(json.loads(content)), "content": content}
+        if await self._run("decide", **params) == 0:
+            raise Conflict("this approval has been answered already", code="already_decided")
+        for proposal in decision.granted:
+            granted = canonical_bytes(proposal.model_dump(mode="json"))
+            await self._run(
+                "grant",
+                interrupt_id=decision.interrupt_id,
+                proposal_id=proposal.proposal_id,
+                payload_sha256=proposal.payload_sha256,
+                payload=Jsonb(json.loads(granted)),
+                content=granted,
+                sha256=sha256_hex(granted),
+            )
+
+    async def close_approval(self, status: str) -> None:
+        """Close a pending approval as ``cancelled`` or ``expired``."""
+        await self._run("close_approval", status=status)
+
+    async def intend(self, proposal: WritebackProposal, idempotency_key: str) -> EffectOutcome | None:
+        """Record the intent to write; returns the recorded outcome when there is one already.
+
+        Raises:
+            Denied: no grant covers exactly this payload.
+        """
+        name = {"proposal_id": proposal.proposal_id, "payload_sha256": proposal.payload_sha256}
+        payload = Jsonb(proposal.model_dump(mode="json"))
+        if await self._row("intend", **name, idempotency_key=idempotency_key, payload=payload) is not None:
+            return None
+        row = await self._row("effect", **name)
+        if row is None:
+            raise Denied("no approval covers exactly this payload", code="grant_missing")
+        return EffectOutcome(row["status"], row["outcome"] or {})
+
+    async def settle(self, proposal: WritebackProposal, outcome: EffectOutcome) -> None:
+        """Record how a write ended."""
+        await self._run(
+            "settle",
+            proposal_id=proposal.proposal_id,
+            payload_sha256=proposal.payload_sha256,
+            status=outcome.status,
+            outcome=Jsonb(dict(outcome.detail)),
+        )
+
+    async def spend(self, calls: Sequence[ModelCall], tools: Sequence[ToolCall], revision: int) -> None:
+        """Record model and tool calls and charge the budget for them."""
+        for tool in tools:
+            await self._run("tool_call", revision=revision, **tool_params(tool))
+        for call in calls:
+            await self._run("model_call", revision=revision, **call_params(call))
+        if calls:
+            await self._run(
+                "charge",
+                tokens_in=sum(c.tokens_in for c in calls),
+                tokens_out=sum(c.tokens_out for c in calls),
+                cost_usd=sum(c.cost_usd for c in calls),
+                calls=len(calls),
+                time_ms=0,
+            )
+
+    async def leave(self, signals: Sequence[PheromoneSignal]) -> None:
+        """Leave pheromone signals for later missions."""
+        for signal in signals:
+            await self._run(
+                "leave",
+                signal_id="ps_" + digest([self.holder.mission_id, signal.model_dump(mode="json")])[:24],
+                mission_type=signal.mission_type,
+                kind=signal.kind,
+                source=signal.source,
+                strength=signal.strength,
+                half_life_ms=signal.half_life_ms,
+                payload=Jsonb(signal.model_dump(mode="json")),
+            )
+
+    async def release_lease(self) -> None:
+        """Give the mission's lease up: nobody runs it from here on."""
+        await self._run("release_lease")

@@ -1,0 +1,57 @@
+"""The two bases every contract stands on, and the names of things."""
+
+from __future__ import annotations
+
+from typing import Literal, NewType
+
+from pydantic import BaseModel, ConfigDict
+
+from contracts.canonical import canonical_bytes, sha256_hex
+
+MissionId = NewType("MissionId", str)
+TenantId = NewType("TenantId", str)
+ActorId = NewType("ActorId", str)
+TaskKey = NewType("TaskKey", str)
+ArtifactId = NewType("ArtifactId", str)
+DecisionId = NewType("DecisionId", str)
+InterruptId = NewType("InterruptId", str)
+ProposalId = NewType("ProposalId", str)
+
+
+class Value(BaseModel):
+    """A frozen, closed part of a contract: unknown fields are refused, and nothing changes after it is made."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Contract(Value):
+    """A frozen, closed value that is stored or crosses a process; readers are chosen by its version."""
+
+    schema_version: Literal["v1"] = "v1"
+
+    def canonical(self) -> bytes:
+        """Return the canonical JSON bytes that are stored and hashed."""
+        return canonical_bytes(self.model_dump(mode="json"))
+
+    def sha256(self) -> str:
+        """Return the hash of the content: equal work has equal hashes, whatever mission or hour it was done in."""
+        return sha256_hex(self.canonical())
+
+
+class Ref(Value):
+    """A pointer to one stored artifact: state carries these, never the artifact."""
+
+    id: str
+    sha256: str
+
+
+class SetRef(Value):
+    """A pointer to all artifacts of one kind and plan revision: constant in size however many there are.
+
+    ``sha256`` is the digest of the sorted ``[id, sha256]`` pairs.
+    """
+
+    kind: str
+    revision: int
+    count: int
+    sha256: str

@@ -1,0 +1,94 @@
+"""Policy questions and decisions, and a person's answer at the release gate. A decision is a value; silence denies."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import Field
+
+from contracts.base import ActorId, Contract, DecisionId, InterruptId, MissionId, ProposalId, Value
+from contracts.canonical import digest
+from contracts.evidence import WritebackProposal
+from contracts.stateflow import Layer
+
+
+class Outcome(StrEnum):
+    """What a policy said. Deny beats escalate beats allow."""
+
+    ALLOW = "allow"
+    ESCALATE = "escalate"
+    DENY = "deny"
+
+
+class PolicyQuestion(Value):
+    """One question to one layer: may this principal do this to that, in these circumstances?
+
+    ``principal`` and ``resource`` are ``{type, id, attrs}``; ``context`` holds plain JSON of the layer's Cedar schema.
+    """
+
+    layer: Layer
+    action: str
+    principal: dict[str, Any]
+    resource: dict[str, Any]
+    context: dict[str, Any]
+
+    def sha256(self) -> str:
+        """Return the hash of what was asked."""
+        return digest(self.model_dump(mode="json"))
+
+
+class PolicyDecision(Contract):
+    """The answer, with the rules that determined it and everything needed to ask again."""
+
+    layer: Layer
+    outcome: Outcome
+    rules: tuple[str, ...]
+    reasons: tuple[str, ...]
+    question: PolicyQuestion
+    question_sha256: str
+    rules_sha256: str
+
+    @property
+    def decision_id(self) -> DecisionId:
+        """The decision's own name, made from its content."""
+        return DecisionId("pd_" + self.sha256()[:32])
+
+
+class Verdict(StrEnum):
+    """A person's answer to one proposal."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+    EDIT = "edit"
+
+
+class ProposalAnswer(Value):
+    """The answer to one proposal, bound to the exact payload the person saw."""
+
+    proposal_id: ProposalId
+    payload_sha256: str
+    verdict: Verdict
+    after: dict[str, Any] | None = None
+    reason: str | None = Field(default=None, max_length=2_000)
+
+
+class ApprovalRequest(Contract):
+    """What the release gate asks a person."""
+
+    proposals: tuple[WritebackProposal, ...]
+    reasons: tuple[str, ...]
+    required: int = 1
+    review_only: bool = False
+
+
+class ApprovalDecision(Contract):
+    """What the person answered; stored once, used once."""
+
+    mission_id: MissionId
+    interrupt_id: InterruptId
+    actor_id: ActorId
+    verdict: Literal["approved", "rejected"]
+    answers: tuple[ProposalAnswer, ...]
+    granted: tuple[WritebackProposal, ...]
+    reason: str | None = None

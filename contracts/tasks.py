@@ -1,0 +1,131 @@
+"""The task graph and what a worker is told and allowed for each task of it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from contracts.base import Contract, TaskKey, Value
+from contracts.mission import ModelTier
+
+
+class TaskKind(StrEnum):
+    """What a worker can be asked to do."""
+
+    EXTRACT_FACTS = "extract_facts"
+    ASSESS_ENGAGEMENT = "assess_engagement"
+    ASSESS_STAGE = "assess_stage"
+    RECOMMEND_NEXT_STEPS = "recommend_next_steps"
+    DRAFT_MESSAGE = "draft_message"
+    PROPOSE_WRITEBACKS = "propose_writebacks"
+    ANSWER_QUESTION = "answer_question"
+
+
+class Task(Contract):
+    """One node of the task graph.
+
+    Attributes:
+        needs: names of the catalog's sources whose evidence the task reads.
+        expected_output: the requested output that the task contributes to.
+        weight: expected effort in arbitrary units; scheduling starts the longest remaining path first.
+    """
+
+    task_key: TaskKey
+    kind: TaskKind
+    title: str
+    depends_on: tuple[TaskKey, ...] = ()
+    needs: tuple[str, ...] = ()
+    expected_output: str
+    weight: int = Field(default=1, ge=0)
+
+
+class TaskPlan(Contract):
+    """The task graph of one plan revision; acyclic, keys unique, every dependency present."""
+
+    tasks: tuple[Task, ...]
+    rationale: str
+
+
+class PromptPackage(Contract):
+    """Everything a worker is told for one task.
+
+    ``token_count`` counts the instructions alone; evidence is added when the task starts and counted then.
+    """
+
+    task_key: TaskKey
+    template_id: str
+    template_version: str
+    system: str
+    instructions: str
+    output_schema: str
+    tier: ModelTier
+    token_count: int
+    max_output_tokens: int
+    timeout_ms: int
+    allowed_tools: tuple[str, ...]
+    data_scope: tuple[str, ...]
+
+
+class RouteCard(Value):
+    """Where to look for one need of a task, and how promising past missions found it (0 to 1)."""
+
+    source: str
+    tool: str
+    arguments: dict[str, Any]
+    priority: float
+    why: str
+
+
+class ToolGrant(Value):
+    """One tool a pass allows, with the exact arguments it may be called with.
+
+    ``arguments`` must match in full: a missing, extra or different argument is refused.
+    """
+
+    tool: str
+    arguments: dict[str, Any]
+    max_calls: int = Field(default=1, ge=1)
+
+
+class LibrarianPass(Contract):
+    """The scoped grant for one task: where to look, what may be called, and for how long."""
+
+    task_key: TaskKey
+    route_cards: tuple[RouteCard, ...]
+    grants: tuple[ToolGrant, ...]
+    data_scope: tuple[str, ...]
+    ttl_ms: int
+
+
+class PheromoneSignal(Contract):
+    """A decaying hint left by past missions about a source: ``strength`` halves every ``half_life_ms``."""
+
+    mission_type: str
+    source: str
+    kind: str
+    strength: float
+    half_life_ms: int
+
+
+class Capsule(Contract):
+    """A stored, versioned mission template: persona, tools, knowledge, policies and steps."""
+
+    name: str
+    version: str
+    mission_type: str
+    persona: str
+    tools: tuple[str, ...]
+    knowledge: tuple[str, ...]
+    policies: tuple[str, ...]
+    steps: tuple[Task, ...]
+
+
+class Constitution(Contract):
+    """The signed, versioned document of rules that no run may proceed without."""
+
+    version: int
+    text: str
+    public_key: str
+    signature: str
