@@ -1,0 +1,187 @@
+"""Questions of the release layer: may a proposal go on, may a person edit it, may a person approve it?"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
+
+from contracts.base import ActorId
+from contracts.canonical import canonical_bytes
+from contracts.decisions import PolicyQuestion
+from contracts.evidence import Claim, WritebackProposal, payload_sha256
+from contracts.mission import AutonomyTier, MissionEnvelope
+from contracts.stateflow import Layer
+from policies import entities
+from policies.entities import Approver, names, plain
+from policies.limits import ALLOWANCES, ROOT_SYSTEMS, TARGET_INPUTS, WRITE_TOOLS
+
+_TIERS = tuple(AutonomyTier)
+_WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_NOT_WORD = re.compile(r"[^\w]+")
+
+
+def release_question(
+    envelope: MissionEnvelope,
+    proposal: WritebackProposal,
+    *,
+    deployment_mode: str,
+    autonomy_tier: AutonomyTier,
+    claims_verified: bool,
+) -> PolicyQuestion:
+    """May this proposal go on: to a person, or, where policy lets it, straight to the root?
+
+    ``autonomy_tier`` is the deployment's; the stricter of it and the mission's own holds.
+    """
+    return PolicyQuestion(
+        layer=Layer.RELEASE,
+        action="release",
+        principal=entities.mission(envelope),
+        resource=_proposal(envelope, proposal),
+        context={"change": _circumstances(envelope, deployment_mode, autonomy_tier, claims_verified=claims_verified)},
+    )
+
+
+def edit_question(
+    person: Approver,
+    envelope: MissionEnvelope,
+    proposed: WritebackProposal,
+    edited: WritebackProposal,
+    *,
+    deployment_mode: str,
+    autonomy_tier: AutonomyTier,
+    claims_verified: bool,
+) -> PolicyQuestion:
+    """May this person put this in the place of what was proposed? What was never to be written isn't by an edit."""
+    change = _circumstances(envelope, deployment_mode, autonomy_tier, claims_verified=claims_verified)
+    return PolicyQuestion(
+        layer=Layer.RELEASE,
+        action="edit",
+        principal=entities.approver(person),
+        resource=_proposal(envelope, edited),
+        context={"change": change, "only_after_changed": _bounds(proposed) == _bounds(edited)},
+    )
+
+
+def approve_question(
+    person: Approver,
+    envelope: MissionEnvelope,
+    proposal: WritebackProposal,
+    *,
+    two_person: bool = False,
+    requester_may_approve: bool = True,
+    answered_by: Collection[ActorId] = (),
+) -> PolicyQuestion:
+    """May this person approve this proposal? ``answered_by`` are those who approved or edited exactly this already."""
+    return PolicyQuestion(
+        layer=Layer.RELEASE,
+        action="approve",
+        principal=entities.approver(person),
+        resource=_proposal(envelope, proposal),
+        context={
+            "is_requester": person.actor_id == envelope.actor_id,
+            "requester_may_approve": requester_may_approve,
+            "has_answered": person.actor_id in answered_by,
+            "two_person": two_person,
+        },
+    )
+
+
+def citations_verified(proposal: WritebackProposal, claims: Iterable[Claim]) -> bool:
+    """Tell whether each of the proposal's citations is one of a verified claim."""
+    proven = {citation for claim in claims if claim.status == "verified" for citation in claim.citations}
+    return all(citation in proven for citation in proposal.citations)
+
+
+def _circumstances(
+    envelope: MissionEnvelope, deployment_mode: str, autonomy_tier: AutonomyTier, *, claims_verified: bool
+) -> dict[str, Any]:
+    return {
+        "deployment_mode": deployment_mode,
+        "autonomy_tier": min(autonomy_tier, envelope.autonomy_tier, key=_TIERS.index).value,
+        "claims_verified": claims_verified,
+        "requester": plain(envelope.actor_id),
+    }
+
+
+def _proposal(envelope: MissionEnvelope, proposal: WritebackProposal) -> dict[str, Any]:
+    target, operation = proposal.target, proposal.operation
+    fields, containers = _fields(proposal.after)
+    says = payload_sha256(target, operation, proposal.precondition, proposal.before, proposal.after)
+    return entities.entity(
+        "Proposal",
+        proposal.payload_sha256,
+        tenant=plain(envelope.tenant_id),
+        system=plain(target.system),
+        entity=plain(target.entity),
+        operation=operation,
+        risk_level=proposal.risk_level.value,
+        fields=names(fields),
+        fields_not_asked=names(fields - _asked(envelope.inputs)),
+        containers=names(containers),
+        tainted_fields=names(_normal(re.split(r"[.\[]", taint.field)[-1]) for taint in proposal.taint),
+        own_target=_is_own_target(envelope.inputs, proposal),
+        write_allowed=WRITE_TOOLS.get((target.entity, operation)) in ALLOWANCES[envelope.mission_type].writes,
+        hash_holds=says == proposal.payload_sha256,
+        has_precondition=bool(proposal.precondition),
+        cited=bool(proposal.citations),
+    )
+
+
+def _is_own_target(inputs: Mapping[str, Any], proposal: WritebackProposal) -> bool:
+    target = proposal.target
+    own = inputs.get(TARGET_INPUTS.get(target.entity, ""))
+    return target.system in ROOT_SYSTEMS and isinstance(own, str) and own != "" and own == target.id
+
+
+def _bounds(proposal: WritebackProposal) -> bytes:
+    """Return everything of a proposal that an edit must leave as it is."""
+    return canonical_bytes(proposal.model_dump(mode="json", exclude={"after", "payload_sha256"}))
+
+
+def _fields(after: Mapping[str, Any]) -> tuple[set[str], set[str]]:
+    """Return the names of the values that would be set, however deep, and the names that hold others."""
+    fields: set[str] = set()
+    containers: set[str] = set()
+    waiting: list[tuple[str, Any]] = list(after.items())
+    while waiting:
+        name, value = waiting.pop()
+        inner = list(_records(value))
+        if not inner:
+            fields |= _parts(name)
+            continue
+        containers |= _parts(name)
+        waiting.extend(item for record in inner for item in record.items())
+    return fields, containers
+
+
+def _records(value: Any) -> Iterator[Mapping[str, Any]]:
+    waiting = [value]
+    while waiting:
+        match waiting.pop():
+            case Mapping() as record if record:
+                yield record
+            case list() | tuple() as items:
+                waiting.extend(items)
+            case _:
+                pass
+
+
+def _asked(inputs: Mapping[str, Any]) -> set[str]:
+    """Return the keys of the fact schema the requester sent: what they asked to have found out may be filled in."""
+    schema = inputs.get("fact_schema")
+    facts = schema if isinstance(schema, list) else []
+    keys = (fact.get("key") for fact in facts if isinstance(fact, Mapping))
+    return {part for key in keys if isinstance(key, str) and key.isascii() for part in _parts(key)}
+
+
+def _parts(name: str) -> set[str]:
+    """Return a name's parts, so that ``contact.email`` can't slip past a rule about ``email``."""
+    return {_normal(part) for part in name.split(".")}
+
+
+def _normal(name: str) -> str:
+    """Return a name in one spelling: ``ownerId``, ``Owner-ID`` and ``owner id`` are all ``owner_id``."""
+    spelled = _WORD_START.sub("_", unicodedata.normalize("NFKC", plain(name)))
+    return _NOT_WORD.sub("_", spelled).strip("_").casefold()

@@ -1,0 +1,160 @@
+"""Rule files: reading a directory of them, and refusing whatever could mean something else than its author thinks."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+import cedarpy
+
+from contracts.canonical import clean_text, digest
+from contracts.errors import SettingInvalid
+from contracts.stateflow import Layer
+
+RULES_DIRECTORY = Path(__file__).parent / "rules"
+SCHEMA_FILE = "schema.cedarschema"
+_ANNOTATIONS = frozenset({"id", "reason", "escalate"})
+_RULE_NAME = re.compile(r"[a-z]+\.[a-z0-9][a-z0-9-]{0,60}")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule as people know it.
+
+    Attributes:
+        rule_id: ``layer.short-name``.
+        reason: what people are shown when it determines an outcome; for an escalation ``escalate`` is shown instead.
+    """
+
+    rule_id: str
+    layer: Layer
+    file: str
+    effect: Literal["permit", "forbid"]
+    reason: str
+    escalate: str | None = None
+
+
+@dataclass(frozen=True)
+class RuleFile:
+    """One file of rules of one layer."""
+
+    name: str
+    layer: Layer
+    text: str
+
+
+@dataclass(frozen=True)
+class RuleFiles:
+    """A directory of rules as text: the schema, and the files of each layer sorted by name."""
+
+    schema: str
+    files: tuple[RuleFile, ...]
+
+    def sha256(self) -> str:
+        """Return the hash of the schema's and every file's text, with line ends unified."""
+        return digest({SCHEMA_FILE: self.schema} | {f.name: f.text for f in self.files})
+
+    def text_of(self, layer: Layer) -> str:
+        """Return the layer's rules as one text."""
+        return "\n".join(f.text for f in self.files if f.layer is layer)
+
+
+def load_rules(directory: Path | None = None) -> RuleFiles:
+    """Read ``schema.cedarschema`` and the ``.cedar`` files of a directory, by default those that ship with Colony.
+
+    A file belongs to the layer its name begins with: ``release.cedar``, ``release.acme.cedar``.
+
+    Raises:
+        SettingInvalid: ``policy_invalid``; a file is missing, unreadable or of no known layer.
+    """
+    root = RULES_DIRECTORY if directory is None else directory
+    missing = [f"{layer}.cedar" for layer in Layer if not (root / f"{layer}.cedar").is_file()]
+    if missing:
+        refuse(missing[0], None, f"the file is not in {root}; a layer without rules is an empty file")
+    files = tuple(RuleFile(p.name, _layer_of(p.name), _read(p)) for p in sorted(root.glob("*.cedar")))
+    return RuleFiles(_read(root / SCHEMA_FILE), files)
+
+
+def parse_rules(file: RuleFile, schema: cedarpy.Schema) -> tuple[Rule, ...]:
+    """Parse one file and hold it against the schema.
+
+    Raises:
+        SettingInvalid: ``policy_invalid``; it names the file and the rule.
+    """
+    try:
+        parsed: dict[str, Any] = json.loads(cedarpy.policies_to_json_str(file.text))
+    except ValueError as exc:
+        refuse(file.name, None, str(exc), exc)
+    if parsed["templates"]:
+        refuse(file.name, None, "a rule with ?principal or ?resource is a template, which decides nothing")
+    policies: Mapping[str, dict[str, Any]] = parsed["staticPolicies"]
+    by_position = {position: _rule(file, policy) for position, policy in policies.items()}
+    result = cedarpy.validate_policies(file.text, schema)
+    for error in result.errors:
+        rule = by_position.get(error.policy_id)
+        refuse(file.name, rule.rule_id if rule else None, error.error)
+    return tuple(by_position.values())
+
+
+def refuse(file: str, rule: str | None, why: str, cause: Exception | None = None) -> NoReturn:
+    """Refuse a rule file, naming it and the rule."""
+    where = f"{file}, rule {rule}" if rule else file
+    raise SettingInvalid(
+        f"{where}: {why}", code="policy_invalid", hint="Mend the rule, then run `colony policies check`."
+    ) from cause
+
+
+def _rule(file: RuleFile, policy: Mapping[str, Any]) -> Rule:
+    annotations: dict[str, str] = {k: v or "" for k, v in policy.get("annotations", {}).items()}
+    rule_id = annotations.get("id", "")
+    if not rule_id:
+        refuse(file.name, None, f'a rule has no @id("{file.layer}.short-name"): {_glimpse(policy)}')
+    if not _RULE_NAME.fullmatch(rule_id) or not rule_id.startswith(f"{file.layer}."):
+        refuse(file.name, rule_id, f"its @id must be {file.layer}. and a short name in lower case")
+    # A misspelt @escalate would silently turn "ask a person" into "allow".
+    if unknown := sorted(annotations.keys() - _ANNOTATIONS):
+        refuse(file.name, rule_id, f"nobody reads @{unknown[0]}; there are @id, @reason and @escalate")
+    if not annotations.get("reason", "").strip():
+        refuse(file.name, rule_id, "it has no @reason to show to people")
+    if "escalate" in annotations and policy["effect"] == "forbid":
+        refuse(file.name, rule_id, "a forbid can't escalate; write a permit with @escalate")
+    if not annotations.get("escalate", "-").strip():
+        refuse(file.name, rule_id, "its @escalate does not say why a person must look")
+    return Rule(
+        rule_id=rule_id,
+        layer=file.layer,
+        file=file.name,
+        effect=policy["effect"],
+        reason=annotations["reason"],
+        escalate=annotations.get("escalate"),
+    )
+
+
+def _glimpse(policy: Mapping[str, Any]) -> str:
+    reason = policy.get("annotations", {}).get("reason")
+    return reason or f"a {policy['effect']}"
+
+
+def _layer_of(name: str) -> Layer:
+    try:
+        return Layer(name.split(".", 1)[0])
+    except ValueError as exc:
+        layers = ", ".join(Layer)
+        refuse(name, None, f"its name must begin with one of {layers}", exc)
+
+
+def _read(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        refuse(path.name, None, f"it can't be read as UTF-8 text: {exc}", exc)
+    # What a reviewer can't see (NUL, bidirectional and zero-width characters) may not be in a rule.
+    clean, dropped = clean_text(text)
+    if dropped or any(unicodedata.category(c) == "Cf" for c in clean):
+        refuse(path.name, None, "it holds invisible characters")
+    return clean
