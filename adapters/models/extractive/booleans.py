@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterator, Sequence
 
+from adapters.models.extractive.dates import dates, times
 from adapters.models.extractive.dialogue import (
     Sentence,
     Stance,
@@ -14,20 +15,26 @@ from adapters.models.extractive.dialogue import (
     stance,
 )
 from adapters.models.extractive.slots import Kind, Slot
-from adapters.models.extractive.statements import Found
+from adapters.models.extractive.statements import Found, in_focus
 from adapters.models.extractive.values import Evidence
 
 _SEARCHES = re.compile(
-    r"\b(?:find|show|search|look(?:ing)?|get me|need|want|prefer|other|another|else|any\w*|options?|something|places?|somewhere|"
-    r"some|recommend|suggest|help)\b"
+    r"\b(?:find|show|search\w*|look(?:ing)?|others?|another|else|alternatives?|options?|something|some(?:where|place)|"
+    r"(?:need|want|like|prefer) (?:an?|to (?:rent|book|find|stay|have)|one|it|them)|any .{0,40}s (?:that|with|which|where)|recommend|suggest)\b"
 )
-_ABOUT_IT = re.compile(
-    r"^\W*(?:(?:and|also|but|great|ok|okay|nice|good|yes)\W+)*(?:is|are|does|do|will|can|may|would|was|has|have) "
-    r"(?:it|they|the|this|that|there|pets?|animals?|you|i|my)\b|\b(?:if|whether) (?:it|they|the|this|that|pets|i)\b|\bis it\b|\bdo they\b"
+_WISHES = re.compile(
+    r"\b(?:need\w*|want\w*|like|love|prefer\w*|look\w*|find|search|show|must|should|ha(?:s|ve) to|make sure|requir\w+|important|"
+    r"only|please|friendly|another|other|else|ideally|essential|would|get|give|take|add|include)\b"
+)
+_WONDERS = re.compile(
+    r"\b(?:if|whether) (?:it|they|the|this|that|these|pets?|i)\b|\b(?:to|you|me) know\b|\btell me\b|\bfind out\b|\bcheck (?:if|whether|on|about)\b|"
+    r"\b(?:is|are|does|do|did|will|can|could|may|was|has|have) (?:already )?(?:it|they|the|this|that|these|those|there|pets?|animals?|you|i|we|my|any)\b|"
+    r"\bor not?\b|\bconfirm\b"
 )
 _INDIFFERENT = re.compile(r"\b(?:care|matter|either way|whatever|not important|no preference|any is fine)\b|n't mind")
-_AGAINST = re.compile(r"\b(?:no|not|without|don't|doesn't|dont|never|isn't|un\w+|non)\b|-free\b")
-_DENIED = re.compile(r"\b(?:no|not|n't|without|un|non|never)$")
+_AGAINST = frozenset("no not without don't doesn't dont never isn't non nor can't cannot shouldn't".split())
+_REACH = 5
+_FEW_WORDS = 6
 
 
 def wished(slots: Sequence[Slot], evidence: Evidence, turn: Turn) -> Iterator[Found]:
@@ -36,14 +43,26 @@ def wished(slots: Sequence[Slot], evidence: Evidence, turn: Turn) -> Iterator[Fo
         for slot in slots:
             if slot.kind is Kind.BOOLEAN and slot.topics & part.about:
                 said = low(evidence, part)
-                if not _INDIFFERENT.search(said) and not _only_asks(part, said):
-                    yield _found(slot, value=not _AGAINST.search(said), part=part)
+                if not _INDIFFERENT.search(said) and _is_wish(part, said):
+                    yield _found(slot, value=not _is_ruled_out(slot, part), part=part)
 
 
-def _only_asks(part: Sentence, said: str) -> bool:
-    if _ABOUT_IT.search(said) and not re.search(r"\b(?:find|other|another|else|any)\b", said):
-        return True
-    return part.asks and not _SEARCHES.search(said)
+def _is_wish(part: Sentence, said: str) -> bool:
+    if part.asks or _WONDERS.search(said):
+        return bool(_SEARCHES.search(_WONDERS.sub(" ", said)))
+    return bool(_WISHES.search(said)) or len(part.tokens) <= _FEW_WORDS
+
+
+def _is_ruled_out(slot: Slot, part: Sentence) -> bool:
+    for i, (token, name) in enumerate(zip(part.tokens, part.concepts, strict=True)):
+        if name in slot.topics:
+            before = {word.lower for word in part.tokens[max(0, i - _REACH) : i]}
+            return not _AGAINST.isdisjoint(before) or token.lower.startswith("un") or _is_free_of(part, i)
+    return False
+
+
+def _is_free_of(part: Sentence, i: int) -> bool:
+    return [word.lower for word in part.tokens[i + 1 : i + 3]] == ["-", "free"]
 
 
 def _found(slot: Slot, *, value: bool, part: Sentence) -> Found:
@@ -66,41 +85,61 @@ def answered(slots: Sequence[Slot], turn: Turn, before: Turn, wanted: Collection
 
 
 def booked(slot: Slot, evidence: Evidence, chat: Sequence[Turn]) -> Found | None:
-    """Say whether the thing a slot speaks of was booked, with the sentence that shows it."""
+    """Say whether the thing a slot speaks of was booked, with the words that show it."""
     verdict: Found | None = None
-    pending = False
+    proposal: Turn | None = None
+    sought = 0
     for i, turn in enumerate(chat):
+        if slot.topics & turn.about:
+            sought = i + _RECENT
         if turn.by_lead:
             continue
-        outcome = _outcome(slot, evidence, turn, expected=pending and _agreed(chat, i))
+        reply = chat[i - 1] if i and chat[i - 1].by_lead else None
+        settled = proposal is not None and reply is not None and _agrees(reply)
+        outcome = _outcome(slot, evidence, turn, expected=settled)
+        if (
+            outcome is None
+            and settled
+            and proposal is not None
+            and reply is not None
+            and not _reads_back(evidence, turn)
+        ):
+            outcome = _settled(slot, proposal, reply)
         verdict = outcome or verdict
-        if outcome is None or not pending:
-            pending = confirms(turn) and _concerns(slot, turn)
-        else:
-            pending = False
+        proposal = (
+            turn if outcome is None and i <= sought and _reads_back(evidence, turn) and in_focus(slot, turn) else None
+        )
     return verdict or _not_booked(slot, chat)
 
 
-def _agreed(chat: Sequence[Turn], i: int) -> bool:
-    return i > 0 and chat[i - 1].by_lead and stance(chat[i - 1]) in {Stance.YES, Stance.OPEN}
+_RECENT = 6
 
 
-def _concerns(slot: Slot, turn: Turn) -> bool:
-    return bool(slot.topics & turn.about) or (not slot.topics and _in_focus(slot, turn))
+def _reads_back(evidence: Evidence, turn: Turn) -> bool:
+    """Whether an agent's message puts a day, a time or a choice to the lead to be agreed to."""
+    if any(True for part in turn.sentences for _ in dates(evidence.text, part.start, part.end)):
+        return True
+    return any(True for part in turn.sentences for _ in times(evidence.text, part.start, part.end)) and confirms(turn)
 
 
-def _in_focus(slot: Slot, turn: Turn) -> bool:
-    return not slot.domains or not turn.focus or not slot.domains.isdisjoint(turn.focus)
+def _agrees(reply: Turn) -> bool:
+    return stance(reply) in {Stance.YES, Stance.OPEN}
+
+
+def _settled(slot: Slot, proposal: Turn, reply: Turn) -> Found:
+    value = _spelled(slot, value=True)
+    return Found(slot, value, proposal.message.start, reply.sentences[0].end, 0.75)
 
 
 def _outcome(slot: Slot, evidence: Evidence, turn: Turn, *, expected: bool) -> Found | None:
+    failed: Found | None = None
     for part in turn.sentences:
         said = low(evidence, part)
-        if reports_success(said) and (expected or slot.topics & part.about) and _in_focus(slot, turn):
+        if reports_success(said) and (expected or slot.topics & part.about) and in_focus(slot, turn):
             return _found(slot, value=True, part=part)
         if reports_failure(part, said) and (expected or slot.topics & part.about):
-            return _found(slot, value=False, part=part)
-    return None
+            failed = failed or _found(slot, value=False, part=part)
+    return failed
 
 
 def _not_booked(slot: Slot, chat: Sequence[Turn]) -> Found | None:

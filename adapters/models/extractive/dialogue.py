@@ -78,13 +78,14 @@ def _bounds(text: str, message: Message) -> Iterator[tuple[int, int]]:
 
 _WH = frozenset("what which where when who how whose".split())
 _AUX = frozenset("do does did is are can could would will should shall may have has any".split())
+_OPENING = 4
 
 
 def _sentence(text: str, start: int, end: int) -> Sentence:
     words = tokens(text, start, end)
     found = tuple(concepts([word.lower for word in words]))
-    opening = [word.lower for word in words[:3] if word.text.isalpha()]
-    asks = text[end - 1] == "?" or bool(opening) and (opening[0] in _AUX or not _WH.isdisjoint(opening[:2]))
+    opening = [word.lower for word in words[:_OPENING] if word.text.isalpha()]
+    asks = text[end - 1] == "?" or (bool(opening) and (opening[0] in _AUX or not _WH.isdisjoint(opening)))
     return Sentence(start, end, words, found, frozenset(found) - {""}, asks)
 
 
@@ -150,6 +151,14 @@ _OFFERS = re.compile(
     r"\b(?:found|there(?:'s| is| are|s)|located|another|recommend|suggest|costs?|rents?|priced?|per month|a month|monthly|"
     r"available|options?|called|results?|how about|what about|has \d|with \d|rating|rated)\b|\$"
 )
+
+
+_READS_BACK = re.compile(r"\b(?:confirm\w*|verify|correct|is (?:this|that|it) (?:right|ok|okay|fine)|right\?)")
+
+
+def reads_back(turn: Turn) -> bool:
+    """Whether an agent's message plainly asks for its details to be confirmed."""
+    return bool(_READS_BACK.search(turn.low))
 
 
 def confirms(turn: Turn) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from adapters.models.extractive import booleans, records, selection, statements
-from adapters.models.extractive.dialogue import Stance, Turn, confirms, offers, stance, turns
+from adapters.models.extractive.dialogue import Stance, Turn, confirms, offers, reads_back, stance, turns
 from adapters.models.extractive.slots import Kind, Slot, read_schema
 from adapters.models.extractive.statements import Found
 from adapters.models.extractive.values import Evidence, Fact, FactKey, span_of
@@ -33,9 +33,14 @@ def _read(slots: Sequence[Slot], item: Evidence) -> Iterator[Found]:
 def _chat(slots: Sequence[Slot], item: Evidence, chat: Sequence[Turn]) -> Iterator[Found]:
     offered = selection.Offers(slots)
     before: Turn | None = None
-    for turn in chat:
+    placed = False
+    for i, turn in enumerate(chat):
         if turn.by_lead:
-            yield from _lead(slots, item, turn, before, offered)
+            said = list(_lead(slots, item, turn, before, offered))
+            placed = placed or any(found.slot.kind is Kind.PLACE for found in said)
+            if not placed:
+                said += statements.recalled(slots, item, turn, chat[:i])
+            yield from said
         else:
             offered.note(item, turn)
         before = turn
@@ -61,7 +66,15 @@ def _lead(
     yield from booleans.wished(slots, item, turn)
 
 
-def _agreed(slots: Sequence[Slot], item: Evidence, agent: Turn, offered: "selection.Offers") -> Iterator[Found]:
-    if not confirms(agent) or (offers(agent) and any(slot.kind is Kind.NAME for slot in slots) and offered.fresh):
+_DATED = frozenset({Kind.DATE, Kind.TIME})
+_AGREEABLE = frozenset({Kind.DATE, Kind.TIME, Kind.COUNT, Kind.PLACE, Kind.CHOICE})
+
+
+def _agreed(slots: Sequence[Slot], item: Evidence, agent: Turn, offered: selection.Offers) -> Iterator[Found]:
+    if not confirms(agent) or (offers(agent) and not reads_back(agent)):
         return
-    yield from statements.stated(slots, item, agent, (), offered.names)
+    described = offers(agent)
+    agreeable = [
+        slot for slot in slots if slot.kind in (_DATED if described else _AGREEABLE) or "budget" in slot.topics
+    ]
+    yield from statements.stated(agreeable, item, agent, (), offered.names)

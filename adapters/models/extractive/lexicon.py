@@ -83,9 +83,7 @@ PHRASES = {
     ("drop", "off"): "dropoff", ("dropping", "off"): "dropoff", ("wi", "fi"): "wifi", ("look", "at"): "visit",
     ("non", "stop"): "direct", ("set", "up"): "book",
 }  # fmt: skip
-DOMAINS = frozenset(
-    "home hotel restaurant vehicle ride flight transit show medical salon calendar bank product".split()
-)
+DOMAINS = frozenset("home hotel restaurant vehicle ride flight transit show medical salon bank product".split())
 _AMBIGUOUS = {"reservation": "book", "rental": "vehicle", "accommodation": "hotel"}
 _BY_WORD = {word: concept for concept, words in CONCEPTS.items() for word in words.split()} | _AMBIGUOUS
 _BY_STEM = {stem(word): concept for word, concept in _BY_WORD.items()}
@@ -100,19 +98,34 @@ FUNCTION_WORDS = frozenset(
     "i'm i'd i'll i've it's that's there's you're you'd you'll we're we'd they're don't doesn't didn't isn't aren't "
     "can't couldn't won't wouldn't shouldn't what's let's where's how's who's".split()
 )
-COMMON_WORDS = FUNCTION_WORDS | frozenset(
-    "great good nice perfect fine alright right correct sorry sounds sound looks look looking find found search show get "
-    "give need want like love prefer think know see make made go going come work works help try book schedule confirm "
-    "confirming visit visiting check one two three four five six seven eight nine ten first second third next last "
-    "today tomorrow tonight day date time week month year number name something anything nothing everything someone "
-    "awesome excellent wonderful amazing cool lovely absolutely definitely certainly actually maybe perhaps unfortunately "
-    "however because since although while searching actual preferably ideally anywhere somewhere mostly both either "
-    "neither apologies apologize welcome pleasure enjoy glad happy appreciate goodbye bye morning afternoon evening night "
-    "january february march april may june july august september october november december monday tuesday wednesday "
-    "thursday friday saturday sunday nope nah not never always often rent price cost located apartment apartments house "
-    "home flat property place area city town room rooms bedroom bedrooms bath baths bathroom bathrooms bed beds pets pet "
-    "furnished unfurnished phone contact address which whats total once ones results options option also additionally "
-    "mr mrs ms dr am pm usd approximately yup ya oh wow hmm um uh hold wait cancel change instead rather tell".split()
+# Words that open a sentence or a phrase in capitals without being a name; NAMEABLE ones may be part of one.
+NAMEABLE = frozenset(
+    "one two three four five six seven eight nine ten first second third next last day time week month year number city "
+    "town area place park home house apartment apartments flat property room rooms bedroom bath bed pet contact phone "
+    "morning afternoon evening night may march april june august sunday green golden grand royal new old big little "
+    "saint north south east west upper lower great good lovely perfect blue red white black the".split()
+)
+COMMON_WORDS = (
+    FUNCTION_WORDS
+    | NAMEABLE
+    | frozenset(
+        "nice fine alright right correct sorry sounds sound looks look looking find found search show get gets got give "
+        "need needs want wants like love prefer think know see make made go going come comes work works help try book "
+        "booked booking schedule scheduled scheduling confirm confirming confirmed visit visiting check today tomorrow "
+        "tonight date name something anything nothing everything someone awesome excellent wonderful amazing cool "
+        "absolutely definitely certainly actually maybe perhaps unfortunately however because since although while "
+        "searching actual preferably ideally anywhere somewhere mostly both either neither apologies apologize welcome "
+        "pleasure enjoy glad happy appreciate goodbye bye january february july september october november december "
+        "monday tuesday wednesday thursday friday saturday nope nah not never always often rent price cost located "
+        "baths bathroom bathrooms beds bedrooms pets furnished unfurnished address which whats thats lets total once "
+        "ones results result options option also additionally mr mrs ms dr am pm usd approximately yup ya oh wow hmm um "
+        "uh hold wait cancel change instead rather tell add put begin call use set start exactly fantastic later sir "
+        "madam congratulation congratulations hope adding appointment event title label details detail reservation "
+        "thank considering given based does allow allows can't im ive id youve available recommend suggest another "
+        "called named per via pls hey ma'am miss yay super brilliant sweet understood noted done ready any anyway besides "
+        "reserve order buy purchase pay take proceed send keep note requesting creating verify consider speak talk "
+        "customer agent lead car ride cab table ticket tickets hotel restaurant movie flight train bus doctor".split()
+    )
 )
 
 

@@ -6,15 +6,19 @@ from dataclasses import dataclass
 
 from adapters.models.extractive.dates import dates, times
 from adapters.models.extractive.dialogue import Sentence
-from adapters.models.extractive.lexicon import COMMON_WORDS
-from adapters.models.extractive.names import is_address, names
+from adapters.models.extractive.lexicon import COMMON_WORDS, NAMEABLE
+from adapters.models.extractive.names import is_address, names, place_after, unmarked
 from adapters.models.extractive.slots import Kind, Role
 from adapters.models.extractive.text import number
 
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """A value found: where it stands, how it is said, and the words around it (`near`, closest first)."""
+    """A value found: where it stands, how it is said, and the concepts around it (`near`, closest first).
+
+    `before` is the word just before it; `bare` says that nothing marks it as what it is taken for: an amount
+    without its noun ("just two, please"), a name without a preposition.
+    """
 
     kind: Kind
     value: str
@@ -22,6 +26,8 @@ class Mention:
     end: int
     near: tuple[str, ...]
     role: Role | None
+    before: str = ""
+    bare: bool = False
 
 
 _MONEY = re.compile(
@@ -54,6 +60,8 @@ _END = frozenset(
     }
 )
 _WINDOW = 7
+PLACING = frozenset({"in", "around", "near", "inside"})
+DIRECTING = frozenset({"at", "to", "from", "of", "for", "search", "prefer", "like", "love", "check", "try", "visiting"})
 
 
 def mentions(text: str, part: Sentence) -> Iterator[Mention]:
@@ -116,30 +124,60 @@ def _role(part: Sentence, first: int) -> Role | None:
     return None
 
 
-def _tokenwise(text: str, part: Sentence, taken: list[tuple[int, int]]) -> Iterator[Mention]:
-    free = set(range(len(part.tokens)))
-    for start, end in taken:
-        free -= set(range(_index(part, start), _index(part, end)))
-    for first, past in names(part.tokens):
-        if first not in free:
-            continue
+def _tokenwise(text: str, part: Sentence, spans: list[tuple[int, int]]) -> Iterator[Mention]:
+    taken = {i for start, end in spans for i in range(_index(part, start), _index(part, end))}
+    free = set(range(len(part.tokens))) - taken
+    runs = list(names(part.tokens, taken)) or [run for run in unmarked(part.tokens) if taken.isdisjoint(range(*run))]
+    for first, past in runs:
         kind = Kind.ADDRESS if is_address(part.tokens, first, past) else Kind.NAME
         yield _of_tokens(text, part, kind, first, past)
-        if kind is Kind.NAME and not part.tokens[first].text.isdigit() or kind is Kind.ADDRESS:
+        if kind is Kind.ADDRESS or not part.tokens[first].text.isdigit():
             free -= set(range(first, past))
-    yield from (_count(part, i) for i in sorted(free) if number(part.tokens[i].lower) is not None)
+    yield from _places(text, part, taken)
+    yield from (
+        _count(part, i) for i in sorted(free) if number(part.tokens[i].lower) is not None and not _stands_in(part, i)
+    )
+
+
+def _stands_in(part: Sentence, i: int) -> bool:
+    """Whether "one" stands for a thing ("one with a view") and counts nothing."""
+    following = part.tokens[i + 1].lower if i + 1 < len(part.tokens) else ""
+    return part.tokens[i].lower == "one" and following in _AFTER_PRONOUN
+
+
+_AFTER_PRONOUN = frozenset("with in that of which on at near where for to is".split())
+
+
+def _places(text: str, part: Sentence, taken: set[int]) -> Iterator[Mention]:
+    for i, token in enumerate(part.tokens[:-1]):
+        following = part.tokens[i + 1]
+        if token.lower in PLACING or (token.lower in DIRECTING and following.capital):
+            at = i + 1 + (following.lower == "the")
+            past = place_after(part.tokens, at, taken)
+            if past is not None and not is_address(part.tokens, at, past):
+                yield _of_tokens(text, part, Kind.PLACE, at, past)
 
 
 def _count(part: Sentence, i: int) -> Mention:
-    token = part.tokens[i]
-    after = [name for name in part.concepts[i + 1 : i + 4] if name]
-    before = [name for name in part.concepts[max(0, i - 3) : i][::-1] if name]
-    return Mention(Kind.COUNT, str(number(token.lower)), token.start, token.end, (*after, "|", *before), _role(part, i))
+    token, following = part.tokens[i], part.tokens[i + 1 : i + 2]
+    bare = all(not word.text[0].isalpha() or word.lower in COMMON_WORDS - NAMEABLE for word in following)
+    near = [name for name in part.concepts[i + 1 : i + 4] if name]
+    if bare or not near:
+        near += [name for name in part.concepts[max(0, i - 3) : i][::-1] if name]
+    value = str(number(token.lower))
+    return Mention(Kind.COUNT, value, token.start, token.end, tuple(near), _role(part, i), _before(part, i), bare)
+
+
+def _before(part: Sentence, i: int) -> str:
+    return part.tokens[i - 1].lower if i else ""
 
 
 def _of_tokens(text: str, part: Sentence, kind: Kind, first: int, past: int) -> Mention:
     start, end = part.tokens[first].start, part.tokens[past - 1].end
-    return Mention(kind, text[start:end], start, end, _near(part, first, past), _role(part, first))
+    if text[start:end].endswith(("'s", "’s")):
+        end -= 2
+    near, role = _near(part, first, past), _role(part, first)
+    return Mention(kind, text[start:end], start, end, near, role, _before(part, first), kind is Kind.NAME)
 
 
 _LEADING = re.compile(

@@ -1,68 +1,138 @@
 """Find what is written like a name: runs of capitalised words, street addresses told apart from the rest."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
-from adapters.models.extractive.lexicon import COMMON_WORDS
+from adapters.models.extractive.lexicon import COMMON_WORDS, DOMAINS, FUNCTION_WORDS, NAMEABLE, concept
 from adapters.models.extractive.text import Token
 
 _STREETS = frozenset(
-    "street avenue road lane drive boulevard way court place terrace circle parkway highway common plaza square st ave "
-    "rd blvd dr ln hwy pkwy alley row trail loop expressway".split()
+    "street avenue road lane drive boulevard way parkway highway st ave rd blvd ln hwy pkwy alley".split()
 )
-_JOINERS = frozenset({"of", "at", "the", "and", "&", "-", "de", "la", "del", "on", "'", "’", "in"})
+_LOOSE_STREETS = _STREETS | frozenset("court place terrace circle common plaza square row trail loop dr real".split())
+_JOINERS = frozenset({"of", "the", "&", "de", "la", "del", "at", "and"})
+_INSIDE = frozenset({"-", "'", "’"})
+_LONGEST = 10
 
 
-def names(tokens: Sequence[Token], *, first_counts: bool = True) -> Iterator[tuple[int, int]]:
-    """Yield (first, past) token indexes of each capitalised run; a common word opening a sentence is not a name."""
+def names(tokens: Sequence[Token], taken: Collection[int] = ()) -> Iterator[tuple[int, int]]:
+    """Yield (first, past) token indexes of each capitalised run, leaving out the indexes in `taken`."""
     i = 0
     while i < len(tokens):
-        if not _opens(tokens, i, first_counts=first_counts):
+        if i in taken or not _opens(tokens, i, taken):
             i += 1
             continue
-        past = _extend(tokens, i)
-        while past > i and tokens[past - 1].text.lower() in _JOINERS:
-            past -= 1
+        past = _extend(tokens, i, taken)
         yield i, past
-        i = max(past, i + 1)
+        i = past
 
 
-def _opens(tokens: Sequence[Token], i: int, *, first_counts: bool) -> bool:
+def _opens(tokens: Sequence[Token], i: int, taken: Collection[int]) -> bool:
     token = tokens[i]
+    following = tokens[i + 1] if i + 1 < len(tokens) and i + 1 not in taken else None
+    named_next = following is not None and following.capital and _is_proper(following)
     if token.text.isdigit():
-        following = tokens[i + 1] if i + 1 < len(tokens) else None
-        return following is not None and following.capital and following.lower not in COMMON_WORDS
-    if not token.capital or (i == 0 and not first_counts):
+        return named_next or (following is not None and following.capital and following.lower in NAMEABLE)
+    if not token.capital or len(token.text) == 1:
         return False
-    return token.lower not in COMMON_WORDS and len(token.text) > 1
+    if token.lower in NAMEABLE and token.lower not in FUNCTION_WORDS:
+        return named_next or (following is not None and following.capital and following.lower in NAMEABLE)
+    return _is_proper(token)
 
 
-def _extend(tokens: Sequence[Token], i: int) -> int:
+def _is_proper(token: Token) -> bool:
+    return token.lower not in COMMON_WORDS
+
+
+def _extend(tokens: Sequence[Token], i: int, taken: Collection[int]) -> int:
     past = i + 1
-    while past < len(tokens):
+    while past < min(len(tokens), i + _LONGEST) and past not in taken:
         token = tokens[past]
-        if token.capital and (token.lower not in COMMON_WORDS or _is_inner(token)):
+        if token.capital and (_is_proper(token) or token.lower in NAMEABLE):
             past += 1
-        elif token.text.lower() in _JOINERS and past + 1 < len(tokens) and _continues(tokens, past):
+        elif _joins(tokens, past, taken):
             past += 2
+        elif _is_kind(tokens, past) and not tokens[past - 1].text.isdigit():
+            return past + 1
+        elif past + 1 < len(tokens) and _leads_to_kind(token) and _is_kind(tokens, past + 1):
+            return past + 2
         else:
             break
     return past
 
 
-def _is_inner(token: Token) -> bool:
-    return len(token.text) > 3 and token.lower not in {"located", "there", "this", "that", "what", "please", "yes"}
+def _leads_to_kind(token: Token) -> bool:
+    return token.text.islower() and (_is_proper(token) or concept(token.text) in DOMAINS)
 
 
-def _continues(tokens: Sequence[Token], i: int) -> bool:
-    following, joiner = tokens[i + 1], tokens[i]
-    if joiner.text in {"-", "'", "’"}:
-        return following.capital and joiner.start == tokens[i - 1].end and following.start == joiner.end
-    if joiner.text.islower() and joiner.text in {"at", "on", "in", "and", "the"}:
+def _joins(tokens: Sequence[Token], i: int, taken: Collection[int]) -> bool:
+    if i + 1 >= len(tokens) or i + 1 in taken:
         return False
-    return following.capital and following.lower not in COMMON_WORDS
+    joiner, following = tokens[i], tokens[i + 1]
+    if joiner.text in _INSIDE:
+        return following.text.isalpha() and joiner.start == tokens[i - 1].end and following.start == joiner.end
+    if joiner.text == "and" or (joiner.text == "at" and _leads_to_street(tokens, i + 1)):
+        return False
+    return joiner.text.lower() in _JOINERS and following.capital and _is_proper(following)
+
+
+def _leads_to_street(tokens: Sequence[Token], i: int) -> bool:
+    return any(token.lower in _STREETS for token in tokens[i : i + 4])
+
+
+def _is_kind(tokens: Sequence[Token], i: int) -> bool:
+    """Whether a lower-case plural says what sort of thing the name before it is ("Canal apartments")."""
+    word = tokens[i].text
+    return word.islower() and word.endswith("s") and len(word) > 4 and concept(word) in {"home", "hotel"} & DOMAINS
 
 
 def is_address(tokens: Sequence[Token], first: int, past: int) -> bool:
-    """Whether a run reads as a street address: a house number before it or a street word at its end."""
-    numbered = tokens[first].text.isdigit() or (first > 0 and tokens[first - 1].text.isdigit())
-    return numbered and any(tokens[i].lower in _STREETS for i in range(first + 1, past))
+    """Whether a run reads as a street address: a street word at its end, or a house number before a looser one."""
+    if past > first + 1 and tokens[past - 1].lower in _STREETS:
+        return True
+    numbered = any(token.text.isdigit() for token in tokens[max(0, first - 2) : first + 1])
+    return numbered and any(tokens[i].lower in _LOOSE_STREETS for i in range(first + 1, past))
+
+
+def backwards(tokens: Sequence[Token], past: int) -> int:
+    """Return where a name written without capitals that ends before `past` begins: back to the first common word."""
+    first = past
+    while first > max(0, past - _LONGEST // 2) and tokens[first - 1].text.isalnum() and _is_proper(tokens[first - 1]):
+        first -= 1
+    return first
+
+
+def unmarked(tokens: Sequence[Token]) -> Iterator[tuple[int, int]]:
+    """Yield runs that stand where a name would ("X apartments", "X at 12 …") in text that has no capitals."""
+    for i, token in enumerate(tokens):
+        if _is_kind(tokens, i):
+            first = backwards(tokens, i)
+            past = i + 1
+        elif token.text.isdigit() and i > 1 and _leads_to_street(tokens, i + 1):
+            past = i - (tokens[i - 1].lower in {"at", "on", "in"})
+            first = backwards(tokens, past)
+        else:
+            continue
+        if any(
+            word.text.isalpha() and _is_proper(word) and not _is_kind(tokens, at)
+            for at, word in enumerate(tokens[first:past], first)
+        ):
+            yield first, past
+
+
+_BEFORE_PLACE = frozenset({"in", "around", "near", "at", "to", "from", "for", "search", "of"})
+_INNER_PLACE = frozenset(
+    {"city", "town", "park", "area", "beach", "new", "north", "south", "east", "west", "saint", "green"}
+)
+
+
+def place_after(tokens: Sequence[Token], i: int, taken: Collection[int] = ()) -> int | None:
+    """Return where a place that begins at `i`, in capitals or not, is past; None when no place stands there."""
+    past = i
+    while past < min(len(tokens), i + _LONGEST // 2) and past not in taken:
+        token = tokens[past]
+        if not token.text[0].isalpha() or not (_is_proper(token) or token.lower in _INNER_PLACE):
+            break
+        past += 1
+    while past > i + 1 and tokens[past - 1].text in {"area", "town"}:
+        past -= 1
+    return past if past > i and not (past == i + 1 and tokens[i].lower in _INNER_PLACE) else None

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from adapters.models.extractive.dialogue import Sentence, Stance, Turn, accepts_offer, confirms, offers, stance
-from adapters.models.extractive.lexicon import COMMON_WORDS, DOMAINS
+from adapters.models.extractive.lexicon import COMMON_WORDS, DOMAINS, concept
 from adapters.models.extractive.mentions import Mention, mentions
 from adapters.models.extractive.slots import Kind, Slot
 from adapters.models.extractive.statements import Found
@@ -38,6 +38,9 @@ class Offers:
                 key=lambda scored: scored[:2],
             )
             if best is not None and best[0] > 0:
+                known = best[2].value.lower() in self.names
+                if slot.key in self._current and not known and not offers(turn):
+                    continue
                 self._current[slot.key] = best[2]
                 self.names.add(best[2].value.lower())
                 self.fresh = True
@@ -59,8 +62,12 @@ def _likeness(evidence: Evidence, part: Sentence, one: Mention, known: set[str])
     words = one.value.lower().split()
     score = 1.0 if set(words) - COMMON_WORDS else -2.0
     following = evidence.text[one.end : one.end + 14].lower()
-    score += 1.0 if following.lstrip(" ,").startswith(("at ", "is ", "located", "has ", "on ", "for ", "in ")) else 0.0
+    score += 1.0 if following.lstrip(" ,").startswith(_DESCRIBED) else 0.0
     leading = evidence.text[max(part.start, one.start - 8) : one.start].lower()
     score += 0.5 if leading.endswith(("called ", "named ", "the ", "is ", "to ", "at ")) else 0.0
     score -= 1.5 if leading.endswith(" in ") else 0.0
-    return score + 0.5 * bool(DOMAINS.intersection(one.near)) + 0.25 * (len(words) > 1)
+    kind = any(concept(word) in DOMAINS for word in words)
+    return score + 1.0 * kind + 0.5 * bool(DOMAINS.intersection(one.near)) + 0.25 * (len(words) > 1)
+
+
+_DESCRIBED = ("at ", "is ", "located", "has ", "on ", "for ", "in ", "offers", "with ", "which ", "that ")

@@ -143,6 +143,8 @@ def _kind(
 
 def _kind_of_key(name: Sequence[str], found: Sequence[str], told: Sequence[str]) -> Kind | None:
     seen, last = set(found), found[-1] if found else ""
+    if "phone" in seen:
+        return Kind.PHONE
     if (
         "count" in seen
         or "num" in name

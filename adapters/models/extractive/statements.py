@@ -1,10 +1,11 @@
 """Which slot a value belongs to: by what it counts, the words beside it, what was asked and what the talk is about."""
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from adapters.models.extractive.dialogue import Sentence, Turn, low
-from adapters.models.extractive.mentions import Mention, mentions, short_answer
+from adapters.models.extractive.mentions import PLACING, Mention, mentions, short_answer
 from adapters.models.extractive.slots import Kind, Slot
 from adapters.models.extractive.values import Evidence
 
@@ -20,10 +21,6 @@ class Found:
     confidence: float
 
 
-_FITS = {
-    Kind.NAME: frozenset({Kind.PLACE}),
-    Kind.COUNT: frozenset({Kind.COUNT}),
-}
 _NEEDED = {Kind.COUNT: 2.0, Kind.MONEY: 0.5, Kind.ADDRESS: 1.0}
 _ASKED, _BESIDE, _HINTED, _ALONE, _ELSEWHERE = 2.0, 2.0, 1.0, 0.5, 3.0
 
@@ -32,7 +29,7 @@ def asked(slots: Sequence[Slot], turn: Turn | None) -> frozenset[str]:
     """Return the keys that an agent's message asks about."""
     if turn is None or turn.by_lead:
         return frozenset()
-    about = frozenset().union(*(part.about for part in turn.sentences if part.asks or len(turn.sentences) == 1))
+    about = frozenset().union(*(part.about for part in turn.sentences if part.asks))
     keys = {slot.key for slot in slots if slot.score(about) > 0 or _asks_kind(slot, about)}
     exact = {slot.key for slot in slots if slot.topics & about and slot.kind in {Kind.DATE, Kind.TIME, Kind.PLACE}}
     loose = {slot.key for slot in slots if slot.key in keys and slot.kind in {Kind.DATE, Kind.TIME, Kind.PLACE}}
@@ -57,25 +54,40 @@ def stated(
     slots: Sequence[Slot], evidence: Evidence, turn: Turn, wanted: Collection[str], offered: Collection[str]
 ) -> Iterator[Found]:
     """Yield what a message says for each slot; `offered` names are the agent's, so not places of the lead's."""
+    counted: set[str] = set()
     for part in turn.sentences:
-        if part.asks and _is_about_free_time(part):
+        if (part.asks and "calendar" in part.about) or _closes(low(evidence, part)):
             continue
-        for mention in mentions(evidence.text, part):
-            if mention.kind is Kind.NAME and mention.value.lower() in offered:
+        for mention in sorted(mentions(evidence.text, part), key=lambda one: (one.bare, one.start)):
+            slot = assign(slots, mention, turn, wanted) if _counts(slots, mention, part, wanted, offered) else None
+            if slot is None or (mention.bare and slot.key in counted):
                 continue
-            slot = assign(slots, mention, turn, wanted)
-            if slot is not None:
-                yield Found(slot, mention.value, mention.start, mention.end, 0.9 if slot.key in wanted else 0.85)
+            counted.add(slot.key)
+            yield Found(slot, mention.value, mention.start, mention.end, 0.9 if slot.key in wanted else 0.85)
 
 
-def _is_about_free_time(part: Sentence) -> bool:
-    return "calendar" in part.about
+def _counts(
+    slots: Sequence[Slot], mention: Mention, part: Sentence, wanted: Collection[str], offered: Collection[str]
+) -> bool:
+    if mention.before in {"than", "not"} or mention.kind not in {Kind.NAME, Kind.PLACE}:
+        return mention.before not in {"than", "not"}
+    if any(mention.value.lower() in name for name in offered):
+        return False
+    return mention.kind is Kind.NAME or not mention.value.islower() or _is_sought(slots, part, wanted)
+
+
+def _closes(said: str) -> bool:
+    return "today" in said and any(word in said for word in ("thank", "all", "everything", "help", "else", "bye"))
+
+
+def _is_sought(slots: Sequence[Slot], part: Sentence, wanted: Collection[str]) -> bool:
+    places = [slot for slot in slots if slot.kind is Kind.PLACE]
+    return any(slot.key in wanted or slot.domains & part.about for slot in places)
 
 
 def assign(slots: Sequence[Slot], mention: Mention, turn: Turn, wanted: Collection[str]) -> Slot | None:
     """Return the slot a value most likely fills, or None when nothing says so."""
-    kinds = _FITS.get(mention.kind, frozenset({mention.kind}))
-    rivals = [slot for slot in slots if slot.kind in kinds and _allows(slot, mention)]
+    rivals = [slot for slot in slots if _fits(slot, mention, wanted, by_lead=turn.by_lead)]
     if mention.kind is Kind.COUNT:
         return _counted(rivals, mention, wanted)
     scored = [(_score(slot, mention, turn, wanted, alone=len(rivals) == 1), -i) for i, slot in enumerate(rivals)]
@@ -85,8 +97,12 @@ def assign(slots: Sequence[Slot], mention: Mention, turn: Turn, wanted: Collecti
     return rivals[-place] if best >= _NEEDED.get(mention.kind, 0.5) else None
 
 
-def _allows(slot: Slot, mention: Mention) -> bool:
-    return not slot.values or mention.value in slot.values
+def _fits(slot: Slot, mention: Mention, wanted: Collection[str], *, by_lead: bool) -> bool:
+    if mention.kind is Kind.NAME:
+        return slot.kind is Kind.PLACE and slot.key in wanted
+    if mention.kind is Kind.PLACE and not by_lead and slot.role is None and mention.before not in PLACING:
+        return False
+    return slot.kind is mention.kind and (not slot.values or mention.value in slot.values)
 
 
 def _counted(rivals: Sequence[Slot], mention: Mention, wanted: Collection[str]) -> Slot | None:
@@ -94,31 +110,48 @@ def _counted(rivals: Sequence[Slot], mention: Mention, wanted: Collection[str]) 
         claim = [slot for slot in rivals if name in slot.topics] or [slot for slot in rivals if name in slot.hints]
         if claim:
             return claim[0]
-        if name == "|" and mention.near[0] != "|" and not any(slot.key in wanted for slot in rivals):
-            return None
     open_ = [slot for slot in rivals if slot.key in wanted]
-    return open_[0] if len(open_) == 1 else None
+    return open_[0] if len(open_) == 1 and mention.bare else None
 
 
 def _score(slot: Slot, mention: Mention, turn: Turn, wanted: Collection[str], *, alone: bool) -> float:
     score = _ALONE if alone else 0.0
-    for i, name in enumerate(mention.near):
-        if name in slot.topics:
-            score += _BESIDE - i / 50
-            break
+    beside = next((i for i, name in enumerate(mention.near) if name in slot.topics), None)
+    if beside is not None:
+        score += _BESIDE - beside / 50
     score += _HINTED * bool(slot.hints.intersection(mention.near))
     score += _ASKED * (slot.key in wanted)
     if slot.role is not None and mention.role is not None:
         score += 1.0 if slot.role is mention.role else -1.0
-    if slot.domains and turn.focus and slot.domains.isdisjoint(turn.focus):
-        score -= _ELSEWHERE
-    return score
+    return score if beside is not None or in_focus(slot, turn) else score - _ELSEWHERE
+
+
+def in_focus(slot: Slot, turn: Turn) -> bool:
+    """Whether the talk is about what the slot belongs to, as far as either says."""
+    return not slot.domains or not turn.focus or not slot.domains.isdisjoint(turn.focus)
+
+
+def recalled(slots: Sequence[Slot], evidence: Evidence, turn: Turn, chat: Sequence[Turn]) -> Iterator[Found]:
+    """Yield the place a lead points back to ("an apartment in that area") from what they said of something else."""
+    places = [slot for slot in slots if slot.kind is Kind.PLACE and slot.role is None and slot.domains & turn.about]
+    if not places or not _POINTS_BACK.search(turn.low):
+        return
+    for earlier in reversed(chat):
+        for mention in (one for part in earlier.sentences for one in mentions(evidence.text, part)):
+            if earlier.by_lead and mention.kind is Kind.PLACE and mention.before in PLACING | {"from", "at"}:
+                yield from (Found(slot, mention.value, mention.start, mention.end, 0.5) for slot in places)
+                return
+
+
+_POINTS_BACK = re.compile(
+    r"\b(?:there|near(?:by)?|around|same|(?:the|this|that|which) (?:\w+ )?(?:area|city|town|region|place|location|neighbou?rhood|vicinity))\b"
+)
 
 
 def replied(slots: Sequence[Slot], evidence: Evidence, turn: Turn, wanted: Collection[str]) -> Iterator[Found]:
     """Yield the bare words of a reply for the one open-ended slot that was asked about."""
     open_ = [slot for slot in slots if slot.key in wanted and slot.kind in {Kind.PLACE, Kind.TEXT, Kind.PERSON}]
-    if len(open_) != 1:
+    if len(open_) != 1 or not in_focus(open_[0], turn):
         return
     for part in turn.sentences:
         bounds = None if part.asks or _is_filler(low(evidence, part)) else short_answer(evidence.text, part)

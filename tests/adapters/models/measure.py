@@ -135,3 +135,67 @@ def measure_answers(questions: Sequence[Row], passages: Sequence[Row]) -> Answer
         refused += answer_question(row["question"], others).status == "unsupported"
     count = max(1, len(questions))
     return Answers(cited / count, quoted / count, refused / count)
+
+
+RENAMED = {
+    "area": "town",
+    "number_of_beds": "sleeping_rooms",
+    "number_of_baths": "washrooms",
+    "pets_allowed": "animals_ok",
+    "furnished": "comes_with_furniture",
+    "property_name": "chosen_home",
+    "visit_date": "tour_day",
+    "rent": "monthly_cost",
+    "phone_number": "contact_line",
+    "address": "street_address",
+    "visit_booked": "tour_arranged",
+}
+_DESCRIBED = {
+    "town": "Which part of the world they would like to live in",
+    "sleeping_rooms": "How many rooms for sleeping the customer wants",
+    "washrooms": "How many washrooms the customer wants",
+    "animals_ok": "true if the customer needs a home that accepts a dog, cat or other animal",
+    "comes_with_furniture": "true if the home must come with furniture",
+    "chosen_home": "The home the customer settled on",
+    "tour_day": "The day on which the customer will go and see the home",
+    "monthly_cost": "What the customer wants to pay each month",
+    "contact_line": "A telephone line on which the customer can be reached",
+    "street_address": "The customer's current street address",
+    "tour_arranged": "true if a tour of a home was arranged in the conversation, false if not",
+}
+
+
+def renamed_schema() -> list[FactKey]:
+    """Read the homes schema with every key renamed and every description put in other words."""
+    return [FactKey(RENAMED[k.key], _DESCRIBED[RENAMED[k.key]], k.values) for k in homes_schema()]
+
+
+_REPHRASED = (
+    (r"\bapartment(s?)\b", r"flat\1"),
+    (r"\bbed ?rooms?\b", "bedroom"),
+    (r"\bbath ?rooms?\b|\bbaths\b", "bathroom"),
+    (r"\b[Ss]ounds (?:good|great)\b", "suits me"),
+    (r"\bI need\b|\bI want\b", "We require"),
+    (r"\bI'm looking for\b|\bI am looking for\b", "We are after"),
+    (r"\bI'd like\b|\bI would like\b", "we would prefer"),
+    (r"\bschedul(?:e|ing) a visit\b", "book a viewing"),
+    (r"\bvisit\b", "viewing"),
+    (r"\bscheduled\b", "booked"),
+    (r"\blocated (?:at|in|on)\b", "situated at"),
+    (r"\bthe rent is\b|\bThe rent is\b", "it goes for"),
+    (r"\b[Pp]lease confirm\b", "Just checking"),
+    (r"\b[Yy]es\b", "Yep"),
+    (r"\bThank you\b|\bThanks\b", "Cheers"),
+    (r"\bpets\b", "animals"),
+    (r"\bHow many\b", "What number of"),
+    (r"\b[Ww]hat area\b|\b[Ww]hich area\b", "Whereabouts"),
+    (r"\b2\b", "two"),
+    (r"\b3\b", "three"),
+)
+
+
+def rephrased(text: str) -> str:
+    """Say an utterance in other common words, by rule."""
+    for pattern, other in _REPHRASED:
+        text = re.sub(pattern, other, text)
+    return text
