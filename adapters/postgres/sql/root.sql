@@ -98,8 +98,12 @@ WHERE was.stages IS DISTINCT FROM excluded.stages
 RETURNING version = 1 AS created;
 
 -- name: demographics
-SELECT trait, attributes ->> trait AS value, count(*) AS leads
-FROM root.leads CROSS JOIN unnest(ARRAY['source', 'stage', 'language']) AS trait
+SELECT trait, value, count(*) AS leads
+FROM root.leads CROSS JOIN LATERAL (VALUES
+  ('source', attributes ->> 'source'),
+  ('stage', attributes ->> 'stage'),
+  ('language', coalesce(attributes ->> 'language', attributes ->> 'preferred_language'))
+) AS t (trait, value)
 GROUP BY 1, 2
 ORDER BY 1, 3 DESC, 2;
 
@@ -215,9 +219,12 @@ WITH cut AS (
   ON CONFLICT (tenant_id, campaign_id, position) DO UPDATE
   SET attributes = excluded.attributes
   WHERE was.attributes IS DISTINCT FROM excluded.attributes
-  RETURNING 1
+  RETURNING xmax = 0 AS created
 )
-SELECT (SELECT count(*) FROM cut) + (SELECT count(*) FROM put) AS changed;
+SELECT
+  (SELECT count(*) FROM cut) AS cut,
+  (SELECT count(*) FROM put WHERE created) AS created,
+  (SELECT count(*) FROM put WHERE NOT created) AS replaced;
 
 -- name: touch_campaign
 UPDATE root.campaigns SET version = version + 1, updated_at = now() WHERE campaign_id = %(campaign_id)s;

@@ -1,0 +1,1 @@
+"""The embedded root: a small product backend for development, a real HTTP service on the embedded Postgres."""

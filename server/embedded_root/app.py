@@ -1,0 +1,24 @@
+"""The embedded root as an ASGI app, to be mounted at `/root` or served by itself."""
+
+from __future__ import annotations
+
+from fastapi import Depends, FastAPI
+from pydantic import SecretStr
+
+from adapters.postgres.root_store import RootStore
+from server.embedded_root import content, crm, imports, problems
+from server.embedded_root.access import Service, whole_ids
+
+
+def create_root_app(store: RootStore, *, api_key: SecretStr | None, require_key: bool) -> FastAPI:
+    """Make the root over an open store.
+
+    A caller needs the key, unless ``require_key`` is false and it is a program on this machine. With neither a key nor
+    that exception nobody gets in: nothing configured allows nothing.
+    """
+    app = FastAPI(title="Colony's embedded root", openapi_url=None, redirect_slashes=False)
+    app.state.service = Service(store, api_key, require_key)
+    problems.install(app)
+    for router in (crm.router, content.router, imports.router):
+        app.include_router(router, dependencies=[Depends(whole_ids)])
+    return app
