@@ -2,6 +2,6 @@
 
 import os
 
-# LangGraph reads this when it is first imported, and every package of Colony imports this one first: without it, loading
-# a checkpoint may run code that somebody put into the row.
+# LangGraph reads this when it is first imported, and every package of Colony imports this one first: without it, a
+# checkpoint that somebody tampered with may run code when it is loaded.
 os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"

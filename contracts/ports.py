@@ -143,8 +143,14 @@ class ResultPort(Protocol):
         """Return the stored results by task key."""
         ...
 
-    async def save(self, revision: int, task: Task, result: WorkerResult, events: Sequence[NewEvent]) -> None:
-        """Store one task's result with its events, in one transaction."""
+    async def save(
+        self, revision: int, task: Task, result: WorkerResult, calls: Sequence[ModelCall], events: Sequence[NewEvent]
+    ) -> None:
+        """Store one task's result with its model calls and events, in one transaction."""
+        ...
+
+    async def note(self, events: Sequence[NewEvent]) -> None:
+        """Record events about tasks, in one transaction."""
         ...
 
 
@@ -411,6 +417,6 @@ class LedgerPort(Protocol):
 class Dispatcher(Protocol):
     """Hands a mission to a worker. The job carries ids only; the mission's row is the truth."""
 
-    async def dispatch(self, mission_id: MissionId, tenant_id: TenantId, *, connection: Any = None) -> None:
+    async def dispatch(self, mission_id: str, tenant_id: str, *, connection: Any = None) -> None:
         """Enqueue a mission, inside the caller's transaction when a connection is given."""
         ...

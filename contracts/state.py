@@ -17,12 +17,13 @@ class OutcomeState(TypedDict):
     hint: str
 
 
-class ReleaseState(TypedDict):
-    """What the release gate found: how many proposals wait for a person, and how the person answered."""
+class ReleaseState(TypedDict, total=False):
+    """What the release gate found, how the person answered, and how the granted writes ended."""
 
     required: bool
     verdict: str
     granted: int
+    effects: dict[str, int]
 
 
 class MissionState(TypedDict, total=False):

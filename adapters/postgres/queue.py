@@ -13,7 +13,6 @@ import procrastinate
 from procrastinate import exceptions as queue_errors
 
 from adapters.postgres.guard import store_errors
-from contracts.base import MissionId, TenantId
 from contracts.errors import StoreUnavailable
 
 TASK = "colony.run"
@@ -56,9 +55,9 @@ class MissionQueue:
         """Close the queue's connections."""
         await self._app.close_async()
 
-    async def dispatch(self, mission_id: MissionId | str, tenant_id: TenantId | str, *, connection: Any = None) -> None:
+    async def dispatch(self, mission_id: str, tenant_id: str, *, connection: Any = None) -> None:
         """Enqueue a mission, inside the caller's transaction when a connection is given."""
-        names = {"mission_id": str(mission_id), "tenant_id": str(tenant_id)}
+        names = {"mission_id": mission_id, "tenant_id": tenant_id}
         with store_errors():
             await self._task.configure(connection=connection).defer_async(**names)
 

@@ -1,0 +1,44 @@
+"""What may leave: the aggregation without what the review withheld."""
+
+from __future__ import annotations
+
+from contracts.evidence import WritebackProposal
+from contracts.packets import AggregationPacket, Answer, ReviewPacket
+
+
+def released(packet: AggregationPacket, review: ReviewPacket) -> AggregationPacket:
+    """Return the packet with every claim verified, and nothing left that stood on a withheld one.
+
+    Facts, contradictions, drafts, the answer and proposals that rest on a withheld claim go with it.
+    """
+    withheld = set(review.withheld)
+    claims = tuple(c.model_copy(update={"status": "verified"}) for c in packet.claims if c.claim_id not in withheld)
+    kept = {c.claim_id for c in claims}
+    return packet.model_copy(
+        update={
+            "claims": claims,
+            "facts": tuple(f for f in packet.facts if f.claim_id in kept),
+            "answer": _answer(packet.answer, withheld),
+            "drafts": tuple(d for d in packet.drafts if withheld.isdisjoint(d.get("claim_ids", []))),
+            "contradictions": tuple(c for c in packet.contradictions if sum(v.claim_id in kept for v in c.values) > 1),
+            "writebacks": proposals(packet, review),
+            "evidence_matrix": tuple(
+                row.model_copy(update={"claim_ids": held})
+                for row in packet.evidence_matrix
+                if (held := tuple(i for i in row.claim_ids if i in kept))
+            ),
+        }
+    )
+
+
+def _answer(answer: Answer | None, withheld: set[str]) -> Answer | None:
+    if answer is None or withheld.isdisjoint(answer.claim_ids):
+        return answer
+    return Answer(text="Not supported by the evidence.", status="unsupported", claim_ids=())
+
+
+def proposals(packet: AggregationPacket, review: ReviewPacket) -> tuple[WritebackProposal, ...]:
+    """Return the proposals all of whose quotes belong to verified claims."""
+    withheld = set(review.withheld)
+    proven = {c for claim in packet.claims if claim.claim_id not in withheld for c in claim.citations}
+    return tuple(p for p in packet.writebacks if p.citations and all(c in proven for c in p.citations))

@@ -1,0 +1,134 @@
+"""Aggregator: all results as one packet, with the evidence matrix and what contradicts what."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from contracts.amounts import amounts
+from contracts.base import ArtifactId
+from contracts.errors import BadInput
+from contracts.events import EventType, NewEvent
+from contracts.evidence import Claim, WorkerResult
+from contracts.packets import (
+    AggregationPacket,
+    Answer,
+    Contradiction,
+    ContradictionValue,
+    EvidenceRow,
+    Fact,
+)
+from contracts.ports import Ports, StepResult
+from contracts.registry import artifact_id
+from contracts.state import MissionState
+from contracts.tasks import TaskPlan
+
+
+async def aggregator(state: MissionState, ports: Ports) -> StepResult:
+    """Merge the results of all tasks, in the plan's order.
+
+    Raises:
+        BadInput: a task of the plan has no result.
+    """
+    plan = await ports.artifacts.one(TaskPlan, state["plan"])
+    done = await ports.results.done(state["revision"])
+    if missing := [t.task_key for t in plan.tasks if t.task_key not in done]:
+        raise BadInput(f"task {missing[0]} has no result", code="result_missing")
+    packet = merged([done[t.task_key] for t in plan.tasks])
+    payload = {
+        "claims": len(packet.claims),
+        "contradictions": len(packet.contradictions),
+        "proposals": len(packet.writebacks),
+    }
+    event = NewEvent(event_type=EventType.AGGREGATION_COMPLETED, payload=payload, artifact_id=artifact_id(packet))
+    return StepResult(artifacts=(packet,), events=(event,))
+
+
+def merged(results: Sequence[WorkerResult]) -> AggregationPacket:
+    """Merge results into one packet; a claim made twice appears once."""
+    outputs = {key: value for result in results for key, value in result.outputs.items()}
+    claims = tuple({c.claim_id: c for result in results for c in result.claims}.values())
+    facts = tuple(Fact.model_validate(fact) for fact in outputs.get("facts", []))
+    answer = Answer.model_validate(outputs["answer"]) if "answer" in outputs else None
+    findings = tuple(dict.fromkeys(finding for result in results for finding in result.findings))
+    conflicts = contradictions(claims)
+    open_questions = [*outputs.get("open_questions", []), *(f"Not known: {k}" for k in outputs.get("unknown", []))]
+    open_questions += [f"Which {c.attribute.replace('_', ' ')} is right?" for c in conflicts]
+    return AggregationPacket(
+        summary=_summary(facts, answer, findings, len(conflicts)),
+        claims=claims,
+        facts=facts,
+        answer=answer,
+        metrics=(),
+        findings=findings,
+        next_steps=tuple(outputs.get("next_steps", [])),
+        drafts=tuple([outputs["draft"]] if "draft" in outputs else []),
+        contradictions=conflicts,
+        open_questions=tuple(open_questions),
+        writebacks=tuple(p for result in results for p in result.proposals),
+        evidence_matrix=_matrix(claims),
+    )
+
+
+def _summary(facts: Sequence[Fact], answer: Answer | None, findings: Sequence[str], conflicts: int) -> str:
+    if answer is not None:
+        return answer.text
+    known = "; ".join(f"{f.key.replace('_', ' ')}: {f.value}" for f in facts) or "nothing is known yet"
+    rest = f" {conflicts} contradictions need a look." if conflicts else ""
+    return f"{known}. {' '.join(findings)}{rest}".strip()
+
+
+def _matrix(claims: Iterable[Claim]) -> tuple[EvidenceRow, ...]:
+    rows: dict[ArtifactId, list[str]] = defaultdict(list)
+    for claim in claims:
+        for citation in claim.citations:
+            if claim.claim_id not in rows[citation.artifact_id]:
+                rows[citation.artifact_id].append(claim.claim_id)
+    return tuple(EvidenceRow(artifact_id=a, claim_ids=tuple(ids)) for a, ids in sorted(rows.items()))
+
+
+def contradictions(claims: Sequence[Claim]) -> tuple[Contradiction, ...]:
+    """Find what different pieces of evidence say differently about the same attribute of the same subject.
+
+    Within one conversation a later word replaces an earlier one and is no contradiction. A record's ``x_min`` and
+    ``x_max`` are bounds on ``x``.
+    """
+    by_attribute: dict[tuple[str, str], dict[str, Claim]] = defaultdict(dict)
+    for claim in claims:
+        if claim.value is not None:
+            by_attribute[claim.subject, claim.attribute][claim.citations[0].artifact_id] = claim
+    found = []
+    for (subject, attribute), said in by_attribute.items():
+        values = list({_plain(str(c.value)): c for c in said.values()}.values())
+        values += [c for c in _bounds(by_attribute, subject, attribute) if any(_outside(v, c) for v in values)]
+        if len(values) > 1:
+            found.append(_contradiction(subject, attribute, values))
+    return tuple(found)
+
+
+def _bounds(
+    by_attribute: Mapping[tuple[str, str], Mapping[str, Claim]], subject: str, attribute: str
+) -> Iterable[Claim]:
+    for ending in ("_min", "_max"):
+        yield from by_attribute.get((subject, attribute + ending), {}).values()
+
+
+def _outside(said: Claim, bound: Claim) -> bool:
+    value, limit = amounts(str(said.value)), amounts(str(bound.value))
+    if len(value) != 1 or len(limit) != 1:
+        return False
+    return value[0] > limit[0] if bound.attribute.endswith("_max") else value[0] < limit[0]
+
+
+def _plain(value: str) -> str:
+    numbers = amounts(value)
+    return str(numbers[0].normalize()) if len(numbers) == 1 else " ".join(value.casefold().split())
+
+
+def _contradiction(subject: str, attribute: str, values: Sequence[Claim]) -> Contradiction:
+    return Contradiction(
+        subject=subject,
+        attribute=attribute,
+        values=tuple(ContradictionValue(value=str(c.value), claim_id=c.claim_id) for c in values),
+        resolution="Open: the latest conversation is shown as the fact; a person should ask.",
+    )

@@ -1,0 +1,49 @@
+"""Ranking texts against a query: BM25 over words, with the usual constants."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+_WORD = re.compile(r"\w+")
+_K1 = 1.2
+_B = 0.75
+
+
+def words(text: str) -> list[str]:
+    """Return a text's words, lower case, plural and possessive endings cut off."""
+    return [stem(word) for word in _WORD.findall(text.lower())]
+
+
+def stem(word: str) -> str:
+    """Cut a plural's ending off a word of more than three letters."""
+    if len(word) > 4 and word.endswith("ies"):
+        return word[:-3] + "y"
+    if len(word) > 3 and word.endswith("s") and not word.endswith("ss"):
+        return word[:-1]
+    return word
+
+
+def best(query: str, texts: Sequence[str], most: int) -> list[int]:
+    """Return the positions of the best matching texts, best first; a text that shares no word is left out."""
+    asked = set(words(query))
+    counts = [Counter(words(text)) for text in texts]
+    lengths = [sum(c.values()) for c in counts]
+    average = sum(lengths) / len(lengths) if lengths else 1.0
+    weight = {
+        word: math.log(1 + (len(texts) - n + 0.5) / (n + 0.5))
+        for word in asked
+        if (n := sum(word in c for c in counts))
+    }
+    scores = [
+        sum(
+            w * c[word] * (_K1 + 1) / (c[word] + _K1 * (1 - _B + _B * length / average))
+            for word, w in weight.items()
+            if word in c
+        )
+        for c, length in zip(counts, lengths, strict=True)
+    ]
+    ranked = sorted(range(len(texts)), key=lambda i: (-scores[i], i))
+    return [i for i in ranked if scores[i] > 0][:most]

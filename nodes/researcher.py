@@ -1,0 +1,140 @@
+"""Researcher: gather what the passes allow, render it as quotable text, and label who wrote it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from contracts.canonical import clean_text, digest
+from contracts.errors import BadInput
+from contracts.events import EventType, NewEvent
+from contracts.evidence import ResearchArtifact, Source, Trust
+from contracts.mission import MissionClass
+from contracts.ports import Ports, StepResult
+from contracts.state import MissionState
+from contracts.tasks import LibrarianPass
+from nodes.ranking import best
+
+
+async def researcher(state: MissionState, ports: Ports) -> StepResult:
+    """Follow every route card once and return the evidence.
+
+    Raises:
+        PassRefused: a route card leads outside its own pass.
+        NotFound: the lead, page or document does not exist for this tenant.
+        RootUnavailable: the root does not answer.
+    """
+    envelope = ports.mission.envelope
+    if envelope is None:
+        raise BadInput("the mission was not admitted", code="not_admitted")
+    passes = await ports.artifacts.all(LibrarianPass, state["passes"])
+    seen: set[str] = set()
+    found: dict[str, ResearchArtifact] = {}
+    for one in passes:
+        for card in one.route_cards:
+            name = digest([card.tool, card.arguments])
+            if name in seen:
+                continue
+            seen.add(name)
+            answer = await ports.tools.call(one.task_key, card.tool, card.arguments)
+            for artifact in rendered(card.source, answer["items"]):
+                found[artifact.artifact_id] = artifact
+    kept = list(found.values())
+    if envelope.mission_type is MissionClass.ORACLE_ADVISORY:
+        kept = _relevant(str(envelope.inputs["question"]), kept, ports.limits.documents)
+    return StepResult(artifacts=tuple(kept), events=(_gathered(kept, len(found)),))
+
+
+def _gathered(kept: list[ResearchArtifact], found: int) -> NewEvent:
+    payload = {
+        "artifacts": len(kept),
+        "left_out": found - len(kept),
+        "characters": sum(len(a.text) for a in kept),
+        "by_trust": {t.value: n for t in Trust if (n := sum(a.trust is t for a in kept))},
+        "cleaned": sum(a.cleaned for a in kept),
+    }
+    return NewEvent(event_type=EventType.EVIDENCE_GATHERED, payload=payload)
+
+
+def _relevant(question: str, artifacts: list[ResearchArtifact], most: int) -> list[ResearchArtifact]:
+    documents = [a for a in artifacts if a.kind == "document"]
+    ranked = best(question, [f"{a.source.title}\n{a.text}" for a in documents], most)
+    chosen = {documents[i].artifact_id for i in ranked}
+    return [a for a in artifacts if a.kind != "document" or a.artifact_id in chosen]
+
+
+def rendered(need: str, items: Iterable[Mapping[str, Any]]) -> list[ResearchArtifact]:
+    """Turn a tool's answer into artifacts whose text can be quoted; what has no text is left out."""
+    made = []
+    for item in items:
+        raw = _TEXTS[item["entity"]](item["data"])
+        text, cleaned = clean_text(raw)
+        if text.strip():
+            made.append(_artifact(need, item, text, cleaned))
+    return made
+
+
+def _artifact(need: str, item: Mapping[str, Any], text: str, cleaned: int) -> ResearchArtifact:
+    entity = str(item["entity"])
+    return ResearchArtifact(
+        need=need,
+        kind=_KINDS[entity],  # type: ignore[arg-type]  # the table holds the literals
+        source=Source(
+            system="root",
+            entity=entity,
+            id=str(item["id"]),
+            title=str(item.get("title") or ""),
+            etag=item.get("etag"),
+        ),
+        text=text,
+        trust=_TRUST[entity],
+        cleaned=cleaned,
+        data=_plain(item["data"]) if entity in {"lead", "board", "page"} else {},
+    )
+
+
+def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values without the characters that can't be stored."""
+    cleaned: dict[str, Any] = json.loads(clean_text(json.dumps(value, ensure_ascii=False).replace("\\u0000", ""))[0])
+    return cleaned
+
+
+def _line(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return " ".join(text.split())
+
+
+def _chat_text(data: Mapping[str, Any]) -> str:
+    """Render a conversation, one message a line: a line feed inside a message can't fake a second author."""
+    lines = []
+    for message in data.get("messages", []):
+        at = f"[{_line(message['at'])}] " if message.get("at") else ""
+        author = "agent" if message.get("author") == "agent" else "lead"
+        lines.append(f"{at}{author}: {_line(str(message.get('text', '')))}")
+    return "\n".join(lines)
+
+
+def _record_text(data: Mapping[str, Any]) -> str:
+    return "\n".join(f"{_line(key)}: {_line(value)}" for key, value in data.items() if value not in (None, ""))
+
+
+def _document_text(data: Mapping[str, Any]) -> str:
+    return str(data.get("text") or "")
+
+
+_TEXTS = {
+    "lead": _record_text,
+    "board": _record_text,
+    "page": _record_text,
+    "chat": _chat_text,
+    "document": _document_text,
+}
+_KINDS = {"lead": "record", "board": "board", "page": "record", "chat": "chat", "document": "document"}
+_TRUST = {
+    "lead": Trust.OPERATOR,
+    "board": Trust.SYSTEM,
+    "page": Trust.OPERATOR,
+    "chat": Trust.CUSTOMER,
+    "document": Trust.OPERATOR,
+}

@@ -1,0 +1,123 @@
+"""Reviewer: every quote against the stored evidence, every value against its quote, every output asked for: by code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from contracts.base import TaskKey
+from contracts.errors import BadInput
+from contracts.events import EventType, NewEvent
+from contracts.evidence import Claim, ResearchArtifact
+from contracts.packets import AggregationPacket, ClaimCheck, ReviewPacket
+from contracts.ports import Ports, StepResult
+from contracts.registry import artifact_id
+from contracts.state import MissionState
+from contracts.tasks import TaskPlan
+from nodes.recompute import supported
+
+_LAST_REVISION = 2
+
+
+async def reviewer(state: MissionState, ports: Ports) -> StepResult:
+    """Make one pass over the packet and give a verdict."""
+    envelope = ports.mission.envelope
+    if envelope is None:
+        raise BadInput("the mission was not admitted", code="not_admitted")
+    packet = await ports.artifacts.one(AggregationPacket, state["packet"])
+    evidence = {a.artifact_id: a for a in await ports.artifacts.all(ResearchArtifact, state["evidence"])}
+    plan = await ports.artifacts.one(TaskPlan, state["plan"])
+    made_by = {c.claim_id: key for key, r in (await ports.results.done(state["revision"])).items() for c in r.claims}
+    checks = [checked(claim, evidence, made_by) for claim in packet.claims]
+    covered = coverage(packet, plan)
+    missing = tuple(o for o in envelope.requested_outputs if o not in covered and _planned(o, plan))
+    review = verdict(checks, covered, missing, revision=state["revision"])
+    kind = EventType.REVIEW_REVISED if review.verdict == "revise" else EventType.REVIEW_COMPLETED
+    payload = {
+        "verdict": review.verdict,
+        "checked": len(checks),
+        "withheld": len(review.withheld),
+        "missing": list(missing),
+        "reasons": list(review.reasons),
+    }
+    event = NewEvent(event_type=kind, payload=payload, artifact_id=artifact_id(review))
+    return StepResult(artifacts=(review,), channels={"verdict": review.verdict}, events=(event,))
+
+
+def _planned(output: str, plan: TaskPlan) -> bool:
+    return any(task.expected_output == output for task in plan.tasks)
+
+
+def checked(claim: Claim, evidence: Mapping[str, ResearchArtifact], made_by: Mapping[str, TaskKey | str]) -> ClaimCheck:
+    """Check one claim: its quotes verbatim at their offsets, its value by recomputation from a quote."""
+    verbatim = bool(claim.citations) and all(
+        (cited := evidence.get(c.artifact_id)) is not None and c.quote != "" and cited.text[c.start : c.end] == c.quote
+        for c in claim.citations
+    )
+    holds, why = False, "a quote does not stand in the stored evidence at its place"
+    if verbatim:
+        results = [supported(claim.value, c.quote) for c in claim.citations]
+        holds, why = next((r for r in results if r[0]), results[0])
+    return ClaimCheck(
+        claim_id=claim.claim_id,
+        task_key=TaskKey(made_by.get(claim.claim_id, "")),
+        quote_verbatim=verbatim,
+        value_supported=holds,
+        reason=why,
+    )
+
+
+def coverage(packet: AggregationPacket, plan: TaskPlan) -> tuple[str, ...]:
+    """Return the outputs that the packet has something on, even if that is only that nothing is known."""
+    present = {
+        "facts": bool(packet.facts) or bool(packet.open_questions) or bool(packet.findings),
+        "engagement": bool(packet.findings),
+        "stage": bool(packet.findings),
+        "next_steps": bool(packet.next_steps),
+        "draft": bool(packet.drafts),
+        "writebacks": True,
+        "answer": packet.answer is not None,
+        "open_questions": True,
+    }
+    return tuple(o for o, there in present.items() if there and _planned(o, plan))
+
+
+def verdict(
+    checks: Sequence[ClaimCheck], covered: tuple[str, ...], missing: tuple[str, ...], *, revision: int
+) -> ReviewPacket:
+    """Decide: revise once what does not hold, then withhold it; refuse when nothing that was asked for is left."""
+    failed = [c for c in checks if not (c.quote_verbatim and c.value_supported)]
+    again = tuple(sorted({c.task_key for c in failed if c.task_key}))
+    if failed and again and revision < _LAST_REVISION:
+        reasons = (f"{len(failed)} of {len(checks)} claims do not hold; their tasks are run once more",)
+        return _packet("revise", reasons, checks, covered, missing, again=again)
+    withheld = tuple(c.claim_id for c in failed)
+    if checks and len(failed) == len(checks):
+        return _packet("refuse", ("no claim holds",), checks, covered, missing, withheld=withheld)
+    if missing:
+        reasons = (f"nothing was delivered for {', '.join(missing)}",)
+        return _packet("refuse", reasons, checks, covered, missing, withheld=withheld)
+    reasons = (f"{len(checks) - len(failed)} of {len(checks)} claims hold",)
+    return _packet("release", reasons, checks, covered, missing, withheld=withheld)
+
+
+def _packet(
+    decided: str,
+    reasons: tuple[str, ...],
+    checks: Sequence[ClaimCheck],
+    covered: tuple[str, ...],
+    missing: tuple[str, ...],
+    *,
+    again: tuple[TaskKey, ...] = (),
+    withheld: tuple[str, ...] = (),
+) -> ReviewPacket:
+    return ReviewPacket.model_validate(
+        {
+            "verdict": decided,
+            "reasons": reasons,
+            "checks": tuple(checks),
+            "covered": covered,
+            "missing": missing,
+            "revise_tasks": again,
+            "withheld": withheld,
+        }
+    )

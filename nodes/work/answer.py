@@ -1,0 +1,42 @@
+"""Answer a question from documents, or say that they do not support an answer."""
+
+from __future__ import annotations
+
+from contracts.evidence import WorkerResult
+from contracts.outputs import CitedAnswer
+from nodes.work.context import WorkContext, claim, located, windows
+
+UNSUPPORTED = "Not supported by the evidence."
+
+
+async def answer_question(ctx: WorkContext) -> WorkerResult:
+    """Answer with passages of the documents, every one of them quoted and located."""
+    question = str(ctx.envelope.inputs["question"])
+    parts = []
+    room = ctx.ports.limits.evidence_chars
+    for document in ctx.of("documents"):
+        for part in windows(document, ctx.ports.limits.evidence_chars)[0]:
+            if len(part.text) <= room:
+                parts.append(part)
+                room -= len(part.text)
+    if not parts:
+        return _unsupported(ctx, question)
+    answered, labelled = await ctx.fill(CitedAnswer, {"question": question}, parts)
+    claims = [
+        claim(ctx.task, question, "answer", None, (citation,), text=citation.quote)
+        for quoted in answered.support
+        if (citation := located(quoted, labelled)) is not None
+    ]
+    if answered.status == "unsupported" or not claims:
+        return _unsupported(ctx, question)
+    unique = {c.claim_id: c for c in claims}
+    # The answer is made of what was quoted: a model's own wording would be a claim without proof.
+    text = " ".join(dict.fromkeys(c.text for c in unique.values()))
+    answer = {"text": text, "status": answered.status, "claim_ids": list(unique)}
+    return WorkerResult(task_key=ctx.task.task_key, claims=tuple(unique.values()), outputs={"answer": answer})
+
+
+def _unsupported(ctx: WorkContext, question: str) -> WorkerResult:
+    answer = {"text": UNSUPPORTED, "status": "unsupported", "claim_ids": []}
+    outputs = {"answer": answer, "open_questions": [question]}
+    return WorkerResult(task_key=ctx.task.task_key, outputs=outputs)

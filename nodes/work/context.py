@@ -1,0 +1,123 @@
+"""What a worker is given for one task, and how it turns a model's words into claims with proof."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from contracts.base import Value
+from contracts.errors import BadInput
+from contracts.evidence import Citation, Claim, ResearchArtifact, WorkerResult, claim_id
+from contracts.mission import MissionEnvelope
+from contracts.outputs import Quoted
+from contracts.ports import EvidenceBlock, ModelCall, Ports, Prompt
+from contracts.tasks import PromptPackage, Task
+
+FilledT = TypeVar("FilledT", bound=Value)
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of one artifact's text, as it goes into a prompt."""
+
+    artifact: ResearchArtifact
+    start: int
+    text: str
+
+
+@dataclass
+class WorkContext:
+    """One task at work. ``calls`` collects the model calls it makes."""
+
+    ports: Ports
+    envelope: MissionEnvelope
+    task: Task
+    package: PromptPackage
+    evidence: Sequence[ResearchArtifact]
+    results: Mapping[str, WorkerResult]
+    calls: list[ModelCall] = field(default_factory=list)
+
+    def of(self, need: str) -> list[ResearchArtifact]:
+        """Return the evidence of one need, in the order of its ids; empty outside the task's scope."""
+        return [a for a in self.evidence if a.need == need and need in self.package.data_scope]
+
+    def first(self, need: str) -> ResearchArtifact:
+        """Return the one artifact of a need.
+
+        Raises:
+            BadInput: nothing was gathered for it.
+        """
+        found = self.of(need)
+        if not found:
+            raise BadInput(f"{self.task.title}: nothing was gathered from {need}", code="evidence_missing")
+        return found[0]
+
+    async def fill(
+        self, output: type[FilledT], parameters: Mapping[str, Any], windows: Sequence[Window]
+    ) -> tuple[FilledT, dict[str, Window]]:
+        """Ask the model to fill a schema from the windows; returns it with the windows by label."""
+        labelled = {f"E{n}": window for n, window in enumerate(windows, start=1)}
+        blocks = [
+            EvidenceBlock(label, w.artifact.kind, w.artifact.trust.value, w.artifact.source.title, w.text)
+            for label, w in labelled.items()
+        ]
+        filled, call = await self.ports.model.fill(output, Prompt(self.package, parameters, blocks))
+        self.calls.append(call)
+        return filled, labelled
+
+
+def windows(artifact: ResearchArtifact, most: int, limit: int = 4) -> tuple[list[Window], int]:
+    """Cut an artifact's text at line ends into windows of at most ``most`` characters.
+
+    Of a text that is longer than ``limit`` windows the end is kept, where the latest word stands. Returns the windows
+    and how many characters were left out at the beginning.
+    """
+    text = artifact.text
+    cut: list[Window] = []
+    end = len(text)
+    while end > 0 and len(cut) < limit:
+        start = max(0, end - most)
+        if start > 0:
+            line_end = text.find("\n", start, end)
+            start = line_end + 1 if 0 <= line_end < end - 1 else start
+        cut.append(Window(artifact, start, text[start:end].rstrip("\n")))
+        end = start
+    return cut[::-1], end
+
+
+def located(quoted: Quoted, labelled: Mapping[str, Window]) -> Citation | None:
+    """Find a model's quote in the evidence it names; None when it is not there, character for character."""
+    window = labelled.get(quoted.evidence)
+    if window is None or not quoted.quote:
+        return None
+    at = window.text.find(quoted.quote)
+    if at < 0:
+        return None
+    start = window.start + at
+    return Citation(
+        artifact_id=window.artifact.artifact_id, quote=quoted.quote, start=start, end=start + len(quoted.quote)
+    )
+
+
+def claim(
+    task: Task,
+    subject: str,
+    attribute: str,
+    value: str | None,
+    citations: tuple[Citation, ...],
+    *,
+    text: str,
+    confidence: float = 0.9,
+) -> Claim:
+    """Make a claim named after its content."""
+    return Claim(
+        claim_id=claim_id(task.task_key, attribute, value, citations),
+        text=text,
+        subject=subject,
+        attribute=attribute,
+        value=value,
+        polarity="negated" if value == "false" else "affirmed",
+        citations=citations,
+        confidence=confidence,
+    )

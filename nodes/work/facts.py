@@ -1,0 +1,83 @@
+"""Extract facts: what the lead wants, key by key of the fact schema, from each conversation on its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from contracts.classes import fact_schema
+from contracts.evidence import Citation, Claim, ResearchArtifact, WorkerResult
+from contracts.outputs import FactSheet
+from nodes.fact_schema import PROPERTY_SALES
+from nodes.work.context import Window, WorkContext, claim, located, windows
+
+
+async def extract_facts(ctx: WorkContext) -> WorkerResult:
+    """Fill the fact schema from every conversation; a later word stands over an earlier one."""
+    schema = fact_schema(ctx.envelope.inputs) or PROPERTY_SALES
+    keys = {key.key for key in schema}
+    parameters = {"fact_schema": [key.model_dump(mode="json", exclude_none=True) for key in schema]}
+    subject = str(ctx.envelope.inputs["lead_id"])
+    claims: dict[str, Claim] = {}
+    findings: list[str] = []
+    for chat in sorted(ctx.of("chat"), key=_last_word):
+        parts, skipped = windows(chat, ctx.ports.limits.evidence_chars)
+        if skipped:
+            findings.append(f"The first {skipped} characters of a long conversation were not read.")
+        for part in parts:
+            for made in await _found(ctx, part, parameters, keys, subject):
+                claims.pop(made.claim_id, None)
+                claims[made.claim_id] = made
+    if not ctx.of("chat"):
+        findings.append("There is no conversation with this lead yet.")
+    record = _record_claims(ctx, keys, subject)
+    final = {made.attribute: made for made in claims.values()}
+    return WorkerResult(
+        task_key=ctx.task.task_key,
+        claims=(*claims.values(), *record),
+        findings=tuple(findings),
+        outputs={
+            "facts": [{"key": k, "value": c.value, "claim_id": c.claim_id} for k, c in sorted(final.items())],
+            "unknown": sorted(keys - set(final)),
+        },
+    )
+
+
+async def _found(
+    ctx: WorkContext, part: Window, parameters: dict[str, Any], keys: set[str], subject: str
+) -> list[Claim]:
+    sheet, labelled = await ctx.fill(FactSheet, parameters, [part])
+    made = []
+    for fact in sheet.facts:
+        citation = located(fact.support, labelled)
+        if fact.key in keys and citation is not None and fact.value.strip():
+            value = fact.value.strip()
+            sure = 1.0 if value.lower() in citation.quote.lower() else 0.8
+            text = f"{fact.key.replace('_', ' ')}: {value}"
+            made.append(claim(ctx.task, subject, fact.key, value, (citation,), text=text, confidence=sure))
+    return made
+
+
+def _last_word(chat: ResearchArtifact) -> tuple[str, str]:
+    """Order conversations by the time of their last message, those without times first."""
+    last = chat.text.rsplit("\n", 1)[-1]
+    return (last[1 : last.find("]")] if last.startswith("[") else "", chat.source.id)
+
+
+def _record_claims(ctx: WorkContext, keys: set[str], subject: str) -> list[Claim]:
+    """Return what the root's own record says on the same keys, to be held against the conversation.
+
+    A record's field speaks on a key when it has its name, or its name with an ending (``budget_max`` on ``budget``).
+    """
+    made = []
+    for record in ctx.of("lead"):
+        offset = 0
+        for line in record.text.split("\n"):
+            name, _, value = line.partition(": ")
+            if value and any(name == key or name.startswith(f"{key}_") for key in keys):
+                end = offset + len(line)
+                citation = Citation(artifact_id=record.artifact_id, quote=line, start=offset, end=end)
+                made.append(
+                    claim(ctx.task, subject, name, value, (citation,), text=f"on record, {line}", confidence=1.0)
+                )
+            offset += len(line) + 1
+    return made

@@ -1,0 +1,31 @@
+"""Recommend next steps: what is open, from what is known and what is not."""
+
+from __future__ import annotations
+
+from contracts.evidence import WorkerResult
+from nodes.work.context import WorkContext
+
+_MOST_QUESTIONS = 4
+
+
+async def recommend_next_steps(ctx: WorkContext) -> WorkerResult:
+    """List what to do next, most pressing first."""
+    extracted = ctx.results["extract_facts"].outputs
+    facts = {fact["key"]: fact["value"] for fact in extracted["facts"]}
+    stage = ctx.results["assess_stage"].outputs
+    engagement = ctx.results["assess_engagement"].outputs
+    steps: list[str] = []
+    booked = [key for key, value in facts.items() if "booked" in key and value == "true"]
+    dates = [f"{key.replace('_', ' ')} {value}" for key, value in facts.items() if "date" in key or "day" in key]
+    if booked:
+        steps.append("Confirm the visit" + (f" ({dates[0]})" if dates else "") + " and who will be there.")
+    if stage["suggested"] != stage["current"]:
+        steps.append(f"Move the lead from {stage['current']} to {stage['suggested']}: {stage['reason']}.")
+    unknown = [key.replace("_", " ") for key in extracted["unknown"] if "booked" not in key]
+    if unknown and facts:
+        steps.append("Ask about: " + ", ".join(unknown[:_MOST_QUESTIONS]) + ".")
+    if not facts:
+        steps.append("Start the conversation: ask what the lead is looking for.")
+    elif engagement.get("engagement") == "low" and not booked:
+        steps.append("Follow up within a week; the lead has shown little engagement so far.")
+    return WorkerResult(task_key=ctx.task.task_key, outputs={"next_steps": steps})

@@ -1,0 +1,124 @@
+"""Propose writebacks: exactly what would change, against which version, on whose word."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from contracts.amounts import amounts
+from contracts.base import ProposalId
+from contracts.canonical import digest
+from contracts.evidence import (
+    UNTRUSTED,
+    Citation,
+    Claim,
+    ResearchArtifact,
+    Taint,
+    Target,
+    Trust,
+    WorkerResult,
+    WritebackProposal,
+    payload_sha256,
+)
+from contracts.mission import Level
+from nodes.work.context import WorkContext
+
+Operation = Literal["patch", "note", "task", "message"]
+
+
+async def propose_writebacks(ctx: WorkContext) -> WorkerResult:
+    """Propose what the mission's class may write: changes of the lead, or an addition to a page."""
+    made = _page_proposals(ctx) if "page" in ctx.task.needs and ctx.of("page") else _lead_proposals(ctx)
+    return WorkerResult(task_key=ctx.task.task_key, proposals=tuple(made))
+
+
+def _lead_proposals(ctx: WorkContext) -> list[WritebackProposal]:
+    record = ctx.first("lead")
+    claims = {c.claim_id: c for c in ctx.results["extract_facts"].claims}
+    facts = {f["key"]: claims[f["claim_id"]] for f in ctx.results["extract_facts"].outputs["facts"]}
+    stage = ctx.results["assess_stage"].outputs
+    steps = ctx.results["recommend_next_steps"].outputs["next_steps"]
+    made: list[WritebackProposal] = []
+    if stage["suggested"] != stage["current"]:
+        grounds = [claims[i] for i in stage["claim_ids"]]
+        change = ({"stage": stage["current"]}, {"stage": stage["suggested"]})
+        made.append(_proposal(ctx, record, "patch", change, grounds, f"Stage move: {stage['reason']}.", Level.MEDIUM))
+    for key, ground in sorted(facts.items()):
+        if (corrected := _correction(record.data, key, str(ground.value))) is not None:
+            why = f"The lead's own word on {key.replace('_', ' ')} differs from the record."
+            made.append(_proposal(ctx, record, "patch", corrected, [ground], why, Level.MEDIUM))
+    if facts:
+        lines = "; ".join(f"{k.replace('_', ' ')}: {c.value}" for k, c in sorted(facts.items()))
+        note = {"text": f"From the conversation: {lines}"}
+        made.append(
+            _proposal(ctx, record, "note", ({}, note), list(facts.values()), "Keep what the lead said.", Level.LOW)
+        )
+    if steps and facts:
+        task = {"title": steps[0]}
+        made.append(_proposal(ctx, record, "task", ({}, task), list(facts.values())[:3], "The next step.", Level.LOW))
+    return made
+
+
+def _correction(record: Mapping[str, Any], key: str, value: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Return before and after of a record's field that a fact contradicts, or None.
+
+    Only a field that the record has is corrected: a fact can't make up new fields of the root.
+    """
+    if key in record and str(record[key]).strip().casefold() != value.casefold():
+        return {key: record[key]}, {key: value}
+    ceiling = f"{key}_max"
+    said, held = amounts(value), amounts(str(record.get(ceiling, "")))
+    if len(said) == 1 and len(held) == 1 and said[0] != held[0]:
+        number = int(said[0]) if said[0] == int(said[0]) else float(said[0])
+        return {ceiling: record[ceiling]}, {ceiling: number}
+    return None
+
+
+def _page_proposals(ctx: WorkContext) -> list[WritebackProposal]:
+    page = ctx.first("page")
+    result = ctx.results["answer_question"]
+    if result.outputs["answer"]["status"] == "unsupported":
+        return []
+    addition = {"question": ctx.envelope.inputs["question"], "answer": result.outputs["answer"]["text"]}
+    change = ({"advisory": page.data.get("advisory")}, {"advisory": addition})
+    return [_proposal(ctx, page, "patch", change, list(result.claims), "Add the answer to the page.", Level.MEDIUM)]
+
+
+def _proposal(
+    ctx: WorkContext,
+    record: ResearchArtifact,
+    operation: Operation,
+    change: tuple[dict[str, Any], dict[str, Any]],
+    grounds: list[Claim],
+    rationale: str,
+    risk: Level,
+) -> WritebackProposal:
+    before, after = change
+    target = Target(system=record.source.system, entity=record.source.entity, id=record.source.id)
+    citations = tuple(c for ground in grounds for c in ground.citations)
+    sha = payload_sha256(target, operation, record.source.etag, before, after)
+    return WritebackProposal(
+        proposal_id=ProposalId("wp_" + digest([ctx.task.task_key, sha])[:24]),
+        target=target,
+        operation=operation,
+        precondition=record.source.etag,
+        before=before,
+        after=after,
+        rationale=rationale,
+        citations=citations,
+        taint=_taint(ctx, after, citations),
+        risk_level=risk,
+        payload_sha256=sha,
+    )
+
+
+def _taint(ctx: WorkContext, after: Mapping[str, Any], citations: tuple[Citation, ...]) -> tuple[Taint, ...]:
+    """Mark every field as derived from the untrusted evidence that the proposal cites, the least trusted first."""
+    trust = {a.artifact_id: a.trust for a in ctx.evidence}
+    cited = [c.artifact_id for c in citations]
+    # Evidence that is not at hand counts as a stranger's.
+    sources = sorted({a for a in cited if trust.get(a, Trust.WEB) in UNTRUSTED})
+    if not sources:
+        return ()
+    worst = Trust.WEB if any(trust.get(a, Trust.WEB) is Trust.WEB for a in sources) else Trust.CUSTOMER
+    return tuple(Taint(field=name, trust=worst, artifact_ids=tuple(sources)) for name in sorted(after))

@@ -1,0 +1,183 @@
+"""Workers: run the task graph without barriers: a task starts the moment its dependencies have ended.
+
+Of the tasks that are ready the one with the longest remaining path starts first. What is done is what has a stored
+result; it is never run again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import assert_never
+
+from contracts.base import TaskKey
+from contracts.errors import BadInput, BudgetExceeded
+from contracts.events import EventType, NewEvent
+from contracts.evidence import ResearchArtifact, WorkerResult
+from contracts.ports import ModelCall, Ports, StepResult
+from contracts.registry import artifact_id
+from contracts.state import MissionState
+from contracts.tasks import PromptPackage, Task, TaskKind, TaskPlan
+from nodes.work.answer import answer_question
+from nodes.work.context import WorkContext
+from nodes.work.draft import draft_message
+from nodes.work.engagement import assess_engagement
+from nodes.work.facts import extract_facts
+from nodes.work.next_steps import recommend_next_steps
+from nodes.work.proposals import propose_writebacks
+from nodes.work.stage import assess_stage
+
+Worker = Callable[[WorkContext], Awaitable[WorkerResult]]
+Outcome = tuple[WorkerResult, list[ModelCall]]
+
+
+def worker_for(kind: TaskKind) -> Worker:
+    """Return the function that carries out a kind of task."""
+    match kind:
+        case TaskKind.EXTRACT_FACTS:
+            return extract_facts
+        case TaskKind.ASSESS_ENGAGEMENT:
+            return assess_engagement
+        case TaskKind.ASSESS_STAGE:
+            return assess_stage
+        case TaskKind.RECOMMEND_NEXT_STEPS:
+            return recommend_next_steps
+        case TaskKind.DRAFT_MESSAGE:
+            return draft_message
+        case TaskKind.PROPOSE_WRITEBACKS:
+            return propose_writebacks
+        case TaskKind.ANSWER_QUESTION:
+            return answer_question
+        case _:
+            assert_never(kind)
+
+
+async def workers(state: MissionState, ports: Ports) -> StepResult:
+    """Carry out every task of the plan that has no stored result yet.
+
+    Raises:
+        ModelFailed: a model gave no usable answer for a task.
+        BudgetExceeded: a task or the mission ran out of its budget.
+    """
+    plan = await ports.artifacts.one(TaskPlan, state["plan"])
+    packages = {str(p.task_key): p for p in await ports.artifacts.all(PromptPackage, state["packages"])}
+    evidence = await ports.artifacts.all(ResearchArtifact, state["evidence"])
+    revision = state["revision"]
+    done = await ports.results.done(revision)
+    run = _Run(plan.tasks, packages, evidence, ports, revision, done)
+    await run.all()
+    payload = {"tasks": len(plan.tasks), "kept": len(done), "done": len(plan.tasks) - len(done)}
+    return StepResult(
+        artifacts=tuple(run.results.values()), channels={}, events=(_event("artifact.delivered", payload),)
+    )
+
+
+def _event(event_type: str, payload: Mapping[str, object]) -> NewEvent:
+    return NewEvent(event_type=EventType(event_type), payload=dict(payload))
+
+
+def remaining_paths(tasks: Sequence[Task]) -> dict[TaskKey, int]:
+    """Return, for each task, the weight of the heaviest path from it to the end of the graph."""
+    longest: dict[TaskKey, int] = {}
+    for task in reversed(tasks):
+        after = [longest[t.task_key] for t in tasks if task.task_key in t.depends_on]
+        longest[task.task_key] = task.weight + max(after, default=0)
+    return longest
+
+
+class _Run:
+    """One pass over the task graph; ``tasks`` are in dependency order."""
+
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        packages: Mapping[str, PromptPackage],
+        evidence: Sequence[ResearchArtifact],
+        ports: Ports,
+        revision: int,
+        done: Mapping[str, WorkerResult],
+    ) -> None:
+        self.results: dict[str, WorkerResult] = dict(done)
+        self._waiting = [t for t in tasks if t.task_key not in done]
+        self._longest = remaining_paths(tasks)
+        self._packages = packages
+        self._evidence = evidence
+        self._ports = ports
+        self._revision = revision
+        self._running: dict[asyncio.Task[Outcome], Task] = {}
+
+    async def all(self) -> None:
+        """Run until no task is left; the first failure stops the others and is raised."""
+        started = self._start_ready()
+        if started:
+            first = {"tasks": [str(t.task_key) for t in self._waiting] + [str(t.task_key) for t in started]}
+            await self._ports.results.note([_event("dataplane.dispatched", first), *map(_started, started)])
+        try:
+            while self._running:
+                ended, _ = await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+                for future in sorted(ended, key=lambda f: self._running[f].task_key):
+                    await self._finish(future)
+        finally:
+            for future in self._running:
+                future.cancel()
+            await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _finish(self, future: asyncio.Task[Outcome]) -> None:
+        task = self._running.pop(future)
+        error = future.exception()
+        if error is not None:
+            failed = {"task_key": task.task_key, "code": getattr(error, "code", "internal_error")}
+            await self._ports.results.note([_event("task.failed", failed)])
+            raise error
+        result, calls = future.result()
+        self.results[task.task_key] = result
+        started = self._start_ready()
+        completed = NewEvent(
+            event_type=EventType.TASK_COMPLETED,
+            payload={"task_key": task.task_key, "claims": len(result.claims), "proposals": len(result.proposals)},
+            artifact_id=artifact_id(result),
+        )
+        asked = [_called(task, call) for call in calls]
+        events = [*asked, completed, *map(_started, started)]
+        await self._ports.results.save(self._revision, task, result, calls, events)
+
+    def _start_ready(self) -> list[Task]:
+        """Start as many ready tasks as there is room for, the longest remaining path first."""
+        room = self._ports.limits.max_workers - len(self._running)
+        ready = [t for t in self._waiting if all(key in self.results for key in t.depends_on)]
+        ready.sort(key=lambda t: (-self._longest[t.task_key], t.task_key))
+        for task in ready[:room]:
+            self._waiting.remove(task)
+            self._running[asyncio.create_task(self._work(task), name=task.task_key)] = task
+        return ready[:room]
+
+    async def _work(self, task: Task) -> Outcome:
+        envelope = self._ports.mission.envelope
+        if envelope is None:
+            raise BadInput("the mission was not admitted", code="not_admitted")
+        package = self._packages[task.task_key]
+        inputs = {str(key): self.results[key] for key in task.depends_on}
+        context = WorkContext(self._ports, envelope, task, package, self._evidence, inputs)
+        try:
+            async with asyncio.timeout(package.timeout_ms / 1000):
+                result = await worker_for(task.kind)(context)
+        except TimeoutError as exc:
+            raise BudgetExceeded(f"{task.title} took longer than {package.timeout_ms} ms", code="task_timeout") from exc
+        return result, context.calls
+
+
+def _started(task: Task) -> NewEvent:
+    return _event("task.started", {"task_key": task.task_key, "title": task.title})
+
+
+def _called(task: Task, call: ModelCall) -> NewEvent:
+    payload = {
+        "task_key": task.task_key,
+        "call_id": call.call_id,
+        "provider": call.provider,
+        "model": call.model,
+        "tokens_in": call.tokens_in,
+        "tokens_out": call.tokens_out,
+        "duration_ms": call.duration_ms,
+    }
+    return _event("model.called", payload)

@@ -1,0 +1,17 @@
+"""Writeback: apply what the stored approval grants, and only that, each once."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from contracts.ports import Ports, StepResult
+from contracts.state import MissionState
+
+_ORDER = {"note": 0, "task": 1, "message": 2, "patch": 3}
+
+
+async def writeback(state: MissionState, ports: Ports) -> StepResult:
+    """Apply every granted proposal; a conflict or an unknown outcome is recorded and stops none of the others."""
+    granted = sorted(await ports.effects.granted(), key=lambda p: (_ORDER[p.operation], p.proposal_id))
+    outcomes = [(await ports.effects.apply(proposal)).status for proposal in granted]
+    return StepResult(channels={"release": {**state["release"], "effects": dict(Counter(outcomes))}})
