@@ -57,6 +57,8 @@ class PolicyEngine:
             Malformed: the question is not plain JSON, so that not even a denial of it could be recorded.
         """
         try:
+            # Evaluated is exactly what is recorded, so that asking again from the store gives the same answer.
+            question = PolicyQuestion.model_validate(question.model_dump(mode="json"))
             asked = question.sha256()
         except (TypeError, ValueError, RecursionError) as exc:
             raise Malformed("a policy question must be plain JSON") from exc
@@ -149,7 +151,9 @@ def _fill(sentence: str, question: PolicyQuestion) -> str:
     }
 
     def told(match: re.Match[str]) -> str:
-        value = parts[match[1]].get(match[2], match[0])
+        if match[2] not in parts[match[1]]:
+            return match[0]
+        value = parts[match[1]][match[2]]
         names = value if isinstance(value, list) else [value]
         return ", ".join(_name(n) for n in names)[:_MAX_TOLD] or "none"
 

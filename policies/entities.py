@@ -55,5 +55,8 @@ def names(values: Iterable[str]) -> list[str]:
 
 
 def plain(text: str) -> str:
-    """Return the text without what JSON can't carry."""
-    return clean_text(text)[0]
+    """Return the text, or, if it holds what the store can't carry, a spelling of it that is nobody's name.
+
+    Dropping the character instead would make ``root.get_lead<NUL>`` the name of a tool that is allowed.
+    """
+    return text if clean_text(text)[0] == text else f"unclean {text!a}"

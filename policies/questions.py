@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from contracts.canonical import canonical_bytes
 from contracts.decisions import PolicyQuestion
 from contracts.mission import MissionEnvelope, ModelTier
 from contracts.stateflow import Layer
@@ -196,5 +195,6 @@ def _is_own(inputs: Mapping[str, Any], own_inputs: tuple[str, ...], value: Any) 
     given = [inputs[name] for name in own_inputs if inputs.get(name) is not None]
     if not own_inputs or (not given and own_inputs in OPEN_WHEN_ABSENT):
         return True
-    own = {canonical_bytes(v) for item in given for v in (item if isinstance(item, list) else [item])}
-    return bool(values) and all(canonical_bytes(v) in own for v in values)
+    # With its type, since Python holds 1 and True to be equal.
+    own = [(type(v), v) for item in given for v in (item if isinstance(item, list) else [item])]
+    return bool(values) and all((type(v), v) in own for v in values)

@@ -65,7 +65,7 @@ def _words(pattern: str) -> re.Pattern[str]:
 _THINGS = (
     r"(leads?|contacts?|customers?|clients?|records?|pages?|documents?|files?|data(base)?|accounts?|chats?|notes?)"
 )
-_EVERY = r"(all|every|each|entire|whole|everyone|everybody|bulk|mass)"
+_EVERY = r"(all|every|each|entire|whole|everyone|everybody|everything|bulk|mass)"
 _CURRENCY = r"(usd|eur|gbp|inr|aed|rs)"
 _MONEY = rf"([$€£₹]\s?\d|\d[\d.,]{{0,20}}\s?({_CURRENCY}|crores?|cr|lakhs?|million|k)\b|\b{_CURRENCY}\.?\s?\d)"
 
@@ -138,7 +138,8 @@ def _spoken(words: str) -> Iterator[Signal]:
 def _structural(inputs: Mapping[str, Any]) -> Iterator[Signal]:
     if inputs.get("lead_id"):
         yield _A_LEAD
-    if any(isinstance(v, list) and len(v) > _USUAL_ITEMS for v in inputs.values()):
+    # The fact schema is a list of records, and a long one asks much about one lead, not about many.
+    if any(isinstance(v, list) and sum(isinstance(i, str | int) for i in v) > _USUAL_ITEMS for v in inputs.values()):
         yield _MANY
     named = [inputs[key] for key in _ONE_OF if inputs.get(key) is not None]
     if any(not isinstance(v, str | int) or str(v).strip().casefold() in {"", "*", "all", "any", "%"} for v in named):

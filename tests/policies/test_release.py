@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from contracts.decisions import Outcome, PolicyQuestion
+from contracts.evidence import Claim, Target
+from contracts.mission import AutonomyTier, Level
+from policies.engine import PolicyEngine
+from policies.questions import approve_question, citations_verified
+from tests.policies.build import (
+    CATALYST,
+    CITATION,
+    HOSTILE,
+    ORACLE,
+    approver,
+    edit,
+    envelope,
+    proposal,
+    release,
+    taint,
+)
+
+ALLOW, ESCALATE, DENY = Outcome.ALLOW, Outcome.ESCALATE, Outcome.DENY
+FREE = {"autonomy_tier": AutonomyTier.AUTONOMOUS}
+
+
+def sets(*fields: str, **changes: Any) -> PolicyQuestion:
+    return release(proposal(after=dict.fromkeys(fields, "x"), **changes))
+
+
+def does(operation: str, *fields: str, **changes: Any) -> PolicyQuestion:
+    of = proposal(operation=operation, after=dict.fromkeys(fields or ("text",), "x"), precondition=None, before={})
+    return release(of, **changes)
+
+
+def asked_for(key: str, *fields: str) -> PolicyQuestion:
+    inputs = {"lead_id": "lead-1", "fact_schema": [{"key": key, "description": ""}]}
+    return release(proposal(after=dict.fromkeys(fields, "x")), inputs=inputs)
+
+
+PAGE = proposal(entity="page", target_id="page-1", after={"summary": "x"})
+
+CASES = [
+    pytest.param(sets("stage"), ESCALATE, "person-decides", id="stage"),
+    pytest.param(sets("notes", "budget_min", "budget_max", "area"), ESCALATE, "person-decides", id="usual-fields"),
+    pytest.param(release(proposal(after={"attributes": {"area": "x"}})), ESCALATE, "person-decides", id="attributes"),
+    pytest.param(does("note"), ESCALATE, "person-decides", id="note"),
+    pytest.param(does("task", "title", "due_at"), ESCALATE, "person-decides", id="task"),
+    pytest.param(does("message", "text", "channel"), ESCALATE, "message", id="message"),
+    pytest.param(release(PAGE, mission_type=ORACLE), ESCALATE, "person-decides", id="own-page"),
+    pytest.param(release(mode="production"), ESCALATE, "person-decides", id="production"),
+    pytest.param(release(proposal(taint=taint("stage"))), ESCALATE, "person-decides", id="tainted"),
+    *(
+        pytest.param(sets("stage", field), DENY, "never-fields", id=f"never-{field}")
+        for field in (
+            "owner",
+            "email",
+            "phone",
+            "lead_id",
+            "Email",
+            "ownerId",
+            "Owner-ID",
+            "contact.email",
+            "\uff45mail",
+        )
+    ),
+    pytest.param(
+        release(proposal(after={"stage": {"x": [{"email": "a@b"}]}})), DENY, "never-fields", id="never-however-deep"
+    ),
+    pytest.param(release(proposal(after={"secret": {"area": "x"}})), DENY, "lead-fields", id="unknown-container"),
+    pytest.param(sets("commission"), DENY, "lead-fields", id="unlisted-field"),
+    pytest.param(sets("\u043ewner"), DENY, "lead-fields", id="look-alike-field"),
+    pytest.param(asked_for("commission", "commission", "stage"), ESCALATE, "person-decides", id="asked-field"),
+    pytest.param(asked_for("email", "email"), DENY, "never-fields", id="asked-but-never"),
+    pytest.param(asked_for("pets", "commission"), DENY, "lead-fields", id="another-field-than-asked"),
+    pytest.param(does("note", "stage"), DENY, "note-fields", id="note-that-patches"),
+    pytest.param(does("task", "webhook"), DENY, "task-fields", id="task-with-a-webhook"),
+    pytest.param(does("task", "assignee"), DENY, "never-fields", id="task-for-somebody"),
+    pytest.param(does("message", "text", "to"), DENY, "never-fields", id="message-to-somebody-else"),
+    pytest.param(does("message", "text", "attachment"), DENY, "message-fields", id="message-with-an-attachment"),
+    pytest.param(
+        release(proposal(operation="message", after={"text": "x", "channel": "sms"}, taint=taint("channel"))),
+        DENY,
+        "tainted-channel",
+        id="channel-chosen-by-the-customer",
+    ),
+    pytest.param(
+        release(proposal(entity="page", target_id="page-1", after={"script": "x"}), mission_type=ORACLE),
+        DENY,
+        "page-fields",
+        id="page-script",
+    ),
+    pytest.param(release(proposal(after={})), DENY, "empty", id="changes-nothing"),
+    pytest.param(release(verified=False), DENY, "unproven", id="unverified-claims"),
+    pytest.param(release(proposal(citations=())), DENY, "unproven", id="uncited"),
+    pytest.param(release(proposal(target_id="lead-2")), DENY, "foreign-target", id="another-lead"),
+    pytest.param(release(proposal(), inputs={}), DENY, "foreign-target", id="mission-without-a-lead"),
+    pytest.param(release(proposal(target_id=""), inputs={"lead_id": ""}), DENY, "foreign-target", id="empty-lead"),
+    pytest.param(
+        release(proposal(target=Target(system="billing", entity="lead", id="lead-1"))),
+        DENY,
+        "foreign-target",
+        id="system",
+    ),
+    pytest.param(release(PAGE), DENY, "operation", id="page-from-a-crm-mission"),
+    pytest.param(
+        release(proposal(), mission_type=CATALYST, inputs={"lead_id": "lead-1"}), DENY, "operation", id="catalyst"
+    ),
+    pytest.param(release(proposal(payload_sha256="0" * 64)), DENY, "hash-broken", id="broken-hash"),
+    pytest.param(release(proposal(precondition=None)), DENY, "blind-patch", id="blind-patch"),
+    pytest.param(release(mode="staging"), DENY, "unknown-mode", id="unknown-mode"),
+    pytest.param(release(autonomy_tier=AutonomyTier.ADVISE), DENY, "advise-only", id="advise"),
+    pytest.param(release(deployment_tier=AutonomyTier.ADVISE), DENY, "advise-only", id="advise-by-the-deployment"),
+    pytest.param(does("note", **FREE), ALLOW, "autonomous-note-or-task", id="autonomous-note"),
+    pytest.param(
+        does("note", deployment_tier=AutonomyTier.ASSISTED, **FREE),
+        ESCALATE,
+        "person-decides",
+        id="stricter-deployment",
+    ),
+    pytest.param(
+        does("note", mode="production", **FREE), DENY, "no-autonomy-in-production", id="autonomous-production"
+    ),
+    pytest.param(release(**FREE), ESCALATE, "person-decides", id="autonomous-patch"),
+    pytest.param(does("message", **FREE), ESCALATE, "message", id="autonomous-message"),
+    pytest.param(
+        release(proposal(operation="note", after={"text": "x"}, taint=taint("text")), **FREE),
+        ESCALATE,
+        "person-decides",
+        id="autonomous-tainted-note",
+    ),
+    pytest.param(
+        release(proposal(operation="note", after={"text": "x"}, risk_level=Level.MEDIUM), **FREE),
+        ESCALATE,
+        "person-decides",
+        id="autonomous-risky-note",
+    ),
+]
+
+
+@pytest.mark.parametrize(("question", "outcome", "rule"), CASES)
+def test_release(engine: PolicyEngine, question: PolicyQuestion, outcome: Outcome, rule: str) -> None:
+    decision = engine.ask(question)
+    assert decision.outcome is outcome, decision.reasons
+    assert f"release.{rule}" in decision.rules
+
+
+def test_the_approver_is_told_which_fields_are_tainted(engine: PolicyEngine) -> None:
+    tainted = engine.ask(release(proposal(after={"stage": "x", "notes": "y"}, taint=taint("notes"))))
+    assert tainted.reasons == ("a person must approve this change; fields derived from untrusted text: notes",)
+    clean = engine.ask(release())
+    assert clean.reasons == ("a person must approve this change; fields derived from untrusted text: none",)
+
+
+@pytest.mark.parametrize("text", [pytest.param(t, id=n) for n, t in HOSTILE.items() if n != "surrogate"])
+def test_hostile_field_names_and_targets_are_refused(engine: PolicyEngine, text: str) -> None:
+    assert engine.ask(sets("stage", text)).outcome is DENY
+    assert engine.ask(release(proposal(target_id=text))).outcome is DENY
+    assert engine.ask(release(proposal(entity=text))).outcome is DENY
+
+
+@pytest.mark.parametrize("text", [pytest.param(t, id=n) for n, t in HOSTILE.items() if n != "surrogate"])
+def test_hostile_values_change_no_outcome(engine: PolicyEngine, text: str) -> None:
+    decision = engine.ask(release(proposal(after={"stage": text, "notes": [text]}, rationale=text)))
+    assert decision.rules == ("release.person-decides",)
+
+
+BOB, STRANGER, READER = approver(), approver(tenant="other"), approver(capabilities=("mission:read",))
+
+APPROVALS = [
+    pytest.param(BOB, {}, ALLOW, "approver-approves", id="approver"),
+    pytest.param(approver("ann"), {}, ALLOW, "approver-approves", id="requester"),
+    pytest.param(READER, {}, DENY, "not-an-approver", id="no-capability"),
+    pytest.param(approver(capabilities=("mission:approve ",)), {}, DENY, "not-an-approver", id="near-capability"),
+    pytest.param(approver(capabilities=("mission:approve\0",)), {}, DENY, "not-an-approver", id="unclean-capability"),
+    pytest.param(STRANGER, {}, DENY, "other-tenant", id="other-tenant"),
+    pytest.param(approver("ann"), {"requester_may_approve": False}, DENY, "own-request", id="own-request"),
+    pytest.param(BOB, {"requester_may_approve": False}, ALLOW, "approver-approves", id="somebody-elses-request"),
+    pytest.param(BOB, {"two_person": True}, ALLOW, "approver-approves", id="first-of-two"),
+    pytest.param(BOB, {"two_person": True, "answered_by": ("cyd",)}, ALLOW, "approver-approves", id="second-of-two"),
+    pytest.param(BOB, {"two_person": True, "answered_by": ("bob",)}, DENY, "second-person", id="same-person-twice"),
+]
+
+
+@pytest.mark.parametrize(("person", "circumstances", "outcome", "rule"), APPROVALS)
+def test_approve(engine: PolicyEngine, person: Any, circumstances: dict[str, Any], outcome: Outcome, rule: str) -> None:
+    decision = engine.ask(approve_question(person, envelope(), proposal(), **circumstances))
+    assert decision.outcome is outcome, decision.reasons
+    assert f"release.{rule}" in decision.rules
+
+
+def test_nobody_can_approve_a_proposal_whose_hash_is_broken(engine: PolicyEngine) -> None:
+    decision = engine.ask(approve_question(BOB, envelope(), proposal(payload_sha256="0" * 64)))
+    assert decision.rules == ("release.hash-broken",)
+
+
+EDITS = [
+    pytest.param(edit(proposal(after={"stage": "lost"})), ALLOW, "approver-edits", id="another-value"),
+    pytest.param(edit(proposal(after={"notes": "x"})), ALLOW, "approver-edits", id="another-field"),
+    pytest.param(edit(proposal(after={"email": "x"})), DENY, "never-fields", id="never-field"),
+    pytest.param(edit(proposal(after={})), DENY, "empty", id="nothing"),
+    pytest.param(edit(proposal(target_id="lead-2")), DENY, "edit-out-of-bounds", id="another-target"),
+    pytest.param(
+        edit(proposal(operation="note", after={"text": "x"})), DENY, "edit-out-of-bounds", id="another-operation"
+    ),
+    pytest.param(edit(proposal(precondition='W/"8"')), DENY, "edit-out-of-bounds", id="another-version"),
+    pytest.param(edit(proposal(risk_level=Level.HIGH)), DENY, "edit-out-of-bounds", id="another-risk"),
+    pytest.param(edit(proposal(after={"stage": "x"}), READER), DENY, "not-an-approver", id="no-capability"),
+    pytest.param(edit(proposal(after={"stage": "x"}), STRANGER), DENY, "other-tenant", id="other-tenant"),
+    pytest.param(edit(proposal(), autonomy_tier=AutonomyTier.ADVISE), DENY, "advise-only", id="advise"),
+]
+
+
+@pytest.mark.parametrize(("question", "outcome", "rule"), EDITS)
+def test_edit(engine: PolicyEngine, question: PolicyQuestion, outcome: Outcome, rule: str) -> None:
+    decision = engine.ask(question)
+    assert decision.outcome is outcome, decision.reasons
+    assert f"release.{rule}" in decision.rules
+
+
+@pytest.mark.parametrize(
+    ("status", "verified"),
+    [
+        pytest.param("verified", True, id="verified"),
+        pytest.param("proposed", False, id="not-reviewed"),
+        pytest.param("rejected", False, id="rejected"),
+    ],
+)
+def test_a_citation_counts_when_a_verified_claim_has_it(status: Any, verified: bool) -> None:
+    claim = Claim(
+        claim_id="cl_1",
+        text="They want three bedrooms",
+        subject="lead",
+        attribute="bedrooms",
+        value="3",
+        citations=(CITATION,),
+        confidence=1,
+        status=status,
+    )
+    assert citations_verified(proposal(), [claim]) is verified
+    assert not citations_verified(proposal(), [])
