@@ -1,0 +1,1 @@
+"""Postgres, embedded or external: the cluster, the ledger, the checkpointer and their SQL. The driver stays here."""
