@@ -85,7 +85,7 @@ def _sentence(text: str, start: int, end: int) -> Sentence:
     words = tokens(text, start, end)
     found = tuple(concepts([word.lower for word in words]))
     opening = [word.lower for word in words[:_OPENING] if word.text.isalpha()]
-    asks = text[end - 1] == "?" or (bool(opening) and (opening[0] in _AUX or not _WH.isdisjoint(opening)))
+    asks = text[end - 1] == "?" or (bool(opening) and (words[0].lower in _AUX or not _WH.isdisjoint(opening)))
     return Sentence(start, end, words, found, frozenset(found) - {""}, asks)
 
 

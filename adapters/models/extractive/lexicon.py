@@ -1,6 +1,6 @@
 """General English: which words speak of the same thing. It knows no place, no product and no schema's key."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
@@ -25,9 +25,10 @@ CONCEPTS = {
     # actions
     "visit": "visit view viewing tour see showing appointment inspection inspect walkthrough viewings check-up",
     "book": "book booking schedule scheduling arrange reserve reservation set confirm fix appoint organise organize "
-    "arranged booked order purchase place buy",
+    "arranged booked order purchase buy",
     "checkin": "checkin arrive arrival arriving check-in",
-    "checkout": "checkout leave leaving departure check-out vacate",
+    "checkout": "checkout check-out vacate",
+    "depart": "depart departure departing leave leaving",
     "pickup": "pickup pick collect collection",
     "dropoff": "dropoff drop return returning",
     "move": "move moving relocate relocation",
@@ -40,7 +41,7 @@ CONCEPTS = {
     "furnish": "furnish furnished furniture unfurnished furnishing furnishings",
     "price": "price rent cost rate charge pricing rental fee expense",
     "budget": "budget afford spend spending",
-    "person": "person people guest adult traveler traveller passenger diner attendee us party seat head visitor rider",
+    "person": "person people guest adult traveler traveller passenger diner attendee us party seat head visitor rider ticket",
     "child": "child children kid kids baby toddler infant",
     "night": "night nights",
     "week": "week weeks",
@@ -63,12 +64,12 @@ CONCEPTS = {
     "star": "star stars rating rated",
     "size": "size sqft area_size square surface sqm",
     "colour": "colour color shade",
-    "cuisine": "cuisine",
+    "cuisine": "cuisine cooking kitchen",
     "phone": "phone telephone mobile contact cell",
     "address": "address street",
     "luggage": "luggage bag baggage suitcase",
     "transmission": "automatic manual transmission gearbox",
-    "object": "objection concern worry hesitation reservation_about drawback complaint",
+    "object": "objection concern worry hesitation drawback complaint",
     # what is asked for
     "place": "area city town location where neighborhood neighbourhood district region suburb place locality "
     "village county destination",
@@ -81,12 +82,12 @@ PHRASES = {
     ("check", "in"): "checkin", ("checking", "in"): "checkin", ("check", "out"): "checkout",
     ("checking", "out"): "checkout", ("pick", "up"): "pickup", ("picking", "up"): "pickup",
     ("drop", "off"): "dropoff", ("dropping", "off"): "dropoff", ("wi", "fi"): "wifi", ("look", "at"): "visit",
-    ("non", "stop"): "direct", ("set", "up"): "book",
+    ("non", "stop"): "direct", ("come", "back"): "dropoff", ("coming", "back"): "dropoff",
+    ("dropping", "it"): "dropoff", ("drop", "it"): "dropoff", ("pick", "it"): "pickup", ("set", "up"): "book",
 }  # fmt: skip
 DOMAINS = frozenset("home hotel restaurant vehicle ride flight transit show medical salon bank product".split())
 _AMBIGUOUS = {"reservation": "book", "rental": "vehicle", "accommodation": "hotel"}
 _BY_WORD = {word: concept for concept, words in CONCEPTS.items() for word in words.split()} | _AMBIGUOUS
-_BY_STEM = {stem(word): concept for word, concept in _BY_WORD.items()}
 
 FUNCTION_WORDS = frozenset(
     "a an the this that these those some any all each every no not nor and or but if so then than as at by for from in "
@@ -129,14 +130,34 @@ COMMON_WORDS = (
 )
 
 
+# Sorts of words that English keeps few of; which of them a key wants is read from the key.
+SORTS = {
+    "colour": frozenset(
+        "red blue green black white grey gray silver gold yellow orange purple pink brown beige teal maroon navy "
+        "turquoise violet cream".split()
+    ),
+    "cuisine": frozenset(
+        "italian chinese mexican indian thai japanese french korean vietnamese greek spanish turkish lebanese american "
+        "mediterranean ethiopian moroccan brazilian peruvian german british irish cuban caribbean persian african asian "
+        "vegetarian vegan sushi pizza seafood barbecue bbq burgers steakhouse tapas ramen dessert bakery".split()
+    ),
+}
+
+
 @lru_cache(maxsize=65536)
 def concept(word: str) -> str:
     """Return the concept a lower-case word belongs to, or its stem when it belongs to none."""
-    found = _BY_WORD.get(word)
-    if found is None:
-        root = stem(word)
-        found = _BY_STEM.get(root, root)
-    return found
+    return next((_BY_WORD[form] for form in _forms(word) if form in _BY_WORD), stem(word))
+
+
+def _forms(word: str) -> Iterator[str]:
+    yield word
+    for ending, others in (("ies", ("y",)), ("es", ("", "e")), ("s", ("",)), ("ed", ("", "e")), ("ing", ("", "e"))):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            base = word[: -len(ending)]
+            yield from (base + other for other in others)
+            if base[-1] == base[-2]:
+                yield base[:-1]
 
 
 def concepts(words: Sequence[str]) -> list[str]:

@@ -1,8 +1,9 @@
 """Find typed values in a sentence: amounts with what they count, money, contacts, days, times, places, names."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import takewhile, zip_longest
 
 from adapters.models.extractive.dates import dates, times
 from adapters.models.extractive.dialogue import Sentence
@@ -107,19 +108,26 @@ def _index(part: Sentence, offset: int) -> int:
 
 
 def _near(part: Sentence, first: int, past: int) -> tuple[str, ...]:
-    after = part.concepts[past : past + _WINDOW]
-    before = part.concepts[max(0, first - _WINDOW) : first][::-1]
-    found: list[str] = []
-    for i in range(_WINDOW):
-        found += [name for side in (after, before) for name in side[i : i + 1] if name]
-    return tuple(found)
+    after = _clause(part, range(past, min(past + _WINDOW, len(part.tokens))), _ENDS_AFTER)
+    before = _clause(part, range(first - 1, max(-1, first - 1 - _WINDOW), -1), _ENDS_BEFORE)
+    return tuple(name for pair in zip_longest(after, before, fillvalue="") for name in pair if name)
+
+
+_ENDS_BEFORE = frozenset({"and", "but"})
+_ENDS_AFTER = frozenset({"and", "but", ","})
+
+
+def _clause(part: Sentence, indexes: Iterable[int], ends: frozenset[str]) -> list[str]:
+    inside = takewhile(lambda i: part.tokens[i].lower not in ends, indexes)
+    return [part.concepts[i] for i in inside]
 
 
 def _role(part: Sentence, first: int) -> Role | None:
-    for token in reversed(part.tokens[max(0, first - 3) : first]):
-        if token.lower in _BEGIN:
+    words = [token.lower for token in part.tokens[max(0, first - _WINDOW) : first]]
+    for word in reversed(words[-3:]):
+        if word in _BEGIN:
             return Role.BEGIN
-        if token.lower in _END:
+        if word in _END or (word == "and" and "between" in words):
             return Role.END
     return None
 

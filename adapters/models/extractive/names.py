@@ -9,7 +9,7 @@ _STREETS = frozenset(
     "street avenue road lane drive boulevard way parkway highway st ave rd blvd ln hwy pkwy alley".split()
 )
 _LOOSE_STREETS = _STREETS | frozenset("court place terrace circle common plaza square row trail loop dr real".split())
-_JOINERS = frozenset({"of", "the", "&", "de", "la", "del", "at", "and"})
+_JOINERS = frozenset("of the & de la le du des da do di del el van von y at and".split())
 _INSIDE = frozenset({"-", "'", "’"})
 _LONGEST = 10
 
@@ -47,7 +47,7 @@ def _extend(tokens: Sequence[Token], i: int, taken: Collection[int]) -> int:
     past = i + 1
     while past < min(len(tokens), i + _LONGEST) and past not in taken:
         token = tokens[past]
-        if token.capital and (_is_proper(token) or token.lower in NAMEABLE):
+        if (token.capital and (_is_proper(token) or token.lower in NAMEABLE)) or _is_model_number(tokens, past):
             past += 1
         elif _joins(tokens, past, taken):
             past += 2
@@ -58,6 +58,17 @@ def _extend(tokens: Sequence[Token], i: int, taken: Collection[int]) -> int:
         else:
             break
     return past
+
+
+def _is_model_number(tokens: Sequence[Token], i: int) -> bool:
+    """Whether a number belongs to the name before it ("Orbit 5", "X2") and counts nothing after it."""
+    if not tokens[i].text.isdigit() or tokens[i - 1].text.isdigit():
+        return False
+    following = tokens[i + 1] if i + 1 < len(tokens) else None
+    counts = (
+        following is not None and following.text[0].isalpha() and (_is_proper(following) or following.lower in NAMEABLE)
+    )
+    return tokens[i].start == tokens[i - 1].end or not counts
 
 
 def _leads_to_kind(token: Token) -> bool:

@@ -57,8 +57,12 @@ class Slot:
 
 _WORD = re.compile(r"[A-Z]?[a-z']+|[A-Z]+(?![a-z])|\d+")
 _ROLE_WORDS = {
-    Role.BEGIN: frozenset("checkin pickup start begin depart origin from min minimum earliest source".split()),
-    Role.END: frozenset("checkout dropoff end until destination to max maximum latest return finish".split()),
+    Role.BEGIN: frozenset(
+        "checkin pickup start begin depart origin from min minimum earliest source lowest least".split()
+    ),
+    Role.END: frozenset(
+        "checkout dropoff end until destination to max maximum latest return finish highest most".split()
+    ),
 }
 _GENERIC = frozenset(
     "flag boolean indicat whether value text lead customer client buyer user person's want wish ask prefer need requir "
@@ -95,6 +99,8 @@ def _read(key: FactKey) -> Slot:
     topics = _topics(name, of_name) - _KIND_WORDS.get(kind, frozenset())
     hints = _topics(told, of_text) - _KIND_WORDS.get(kind, frozenset())
     domains = frozenset(of_name + of_text) & DOMAINS
+    if kind is Kind.EVENT and not topics:
+        topics = frozenset({"book"})
     if kind in {Kind.NAME, Kind.PLACE, Kind.DATE, Kind.COUNT} and len(topics - DOMAINS) > 0:
         topics -= DOMAINS
     role = _role(of_name, name) or _role(of_text, told)
@@ -107,7 +113,7 @@ _KIND_WORDS = {
     Kind.PLACE: frozenset({"place", "name"}),
     Kind.NAME: frozenset({"name"}),
     Kind.COUNT: frozenset({"count"}),
-    Kind.EVENT: frozenset({"book"}),
+    Kind.EVENT: frozenset({"book", "plac"}),
 }
 
 

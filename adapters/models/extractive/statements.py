@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from adapters.models.extractive.dialogue import Sentence, Turn, low
 from adapters.models.extractive.mentions import PLACING, Mention, mentions, short_answer
-from adapters.models.extractive.slots import Kind, Slot
+from adapters.models.extractive.slots import Kind, Role, Slot
 from adapters.models.extractive.values import Evidence
 
 
@@ -31,13 +31,15 @@ def asked(slots: Sequence[Slot], turn: Turn | None) -> frozenset[str]:
         return frozenset()
     about = frozenset().union(*(part.about for part in turn.sentences if part.asks))
     keys = {slot.key for slot in slots if slot.score(about) > 0 or _asks_kind(slot, about)}
-    exact = {slot.key for slot in slots if slot.topics & about and slot.kind in {Kind.DATE, Kind.TIME, Kind.PLACE}}
-    loose = {slot.key for slot in slots if slot.key in keys and slot.kind in {Kind.DATE, Kind.TIME, Kind.PLACE}}
+    exact = {slot.key for slot in slots if slot.topics & about and slot.kind in _ASKING}
+    loose = {slot.key for slot in slots if slot.key in keys and slot.kind in _ASKING}
     return frozenset(keys - loose | (exact or loose))
 
 
 _ASKING = {
     Kind.PLACE: frozenset({"place"}),
+    Kind.COUNT: frozenset({"count"}),
+    Kind.EMAIL: frozenset({"email", "mail"}),
     Kind.DATE: frozenset({"date"}),
     Kind.TIME: frozenset({"time"}),
     Kind.MONEY: frozenset({"price", "budget"}),
@@ -111,6 +113,8 @@ def _counted(rivals: Sequence[Slot], mention: Mention, wanted: Collection[str]) 
         if claim:
             return claim[0]
     open_ = [slot for slot in rivals if slot.key in wanted]
+    if mention.before == "for" and mention.bare:
+        open_ = open_ or [slot for slot in rivals if "person" in slot.topics | slot.hints]
     return open_[0] if len(open_) == 1 and mention.bare else None
 
 
@@ -123,7 +127,12 @@ def _score(slot: Slot, mention: Mention, turn: Turn, wanted: Collection[str], *,
     score += _ASKED * (slot.key in wanted)
     if slot.role is not None and mention.role is not None:
         score += 1.0 if slot.role is mention.role else -1.0
+    elif slot.role is _USUAL.get(mention.kind):
+        score += _ALONE
     return score if beside is not None or in_focus(slot, turn) else score - _ELSEWHERE
+
+
+_USUAL = {Kind.DATE: Role.BEGIN, Kind.TIME: Role.BEGIN, Kind.PLACE: Role.BEGIN, Kind.MONEY: Role.END}
 
 
 def in_focus(slot: Slot, turn: Turn) -> bool:

@@ -1,0 +1,71 @@
+"""Follow a chat message by message: what the lead states, answers, takes and agrees to."""
+
+from collections.abc import Iterator, Sequence
+
+from adapters.models.extractive import booleans, choices, statements
+from adapters.models.extractive.dialogue import Stance, Turn, confirms, offers, reads_back, stance, turns
+from adapters.models.extractive.selection import Offers
+from adapters.models.extractive.slots import Kind, Slot
+from adapters.models.extractive.statements import Found
+from adapters.models.extractive.values import Evidence
+
+_DATED = frozenset({Kind.DATE, Kind.TIME})
+_AGREEABLE = _DATED | {Kind.COUNT, Kind.PLACE, Kind.CHOICE}
+
+
+class Chat:
+    """One conversation being read for some slots."""
+
+    def __init__(self, slots: Sequence[Slot], evidence: Evidence) -> None:
+        self._slots = slots
+        self._evidence = evidence
+        self._turns = turns(evidence)
+        self._offers = Offers(slots)
+        self._placed: set[str] = set()
+
+    def read(self) -> Iterator[Found]:
+        """Yield values as they come up; a later one for the same slot overrides."""
+        before: Turn | None = None
+        for i, turn in enumerate(self._turns):
+            if turn.by_lead:
+                for found in self._hear(i, turn, before if before is not None and not before.by_lead else None):
+                    if found.slot.kind is Kind.PLACE:
+                        self._placed.add(found.slot.key)
+                    yield found
+            else:
+                self._offers.note(self._evidence, turn)
+            before = turn
+        for slot in self._slots:
+            verdict = booleans.booked(slot, self._evidence, self._turns) if slot.kind is Kind.EVENT else None
+            if verdict is not None:
+                yield verdict
+
+    def _hear(self, i: int, turn: Turn, agent: Turn | None) -> Iterator[Found]:
+        slots, evidence = self._slots, self._evidence
+        wanted = statements.asked(slots, agent)
+        if agent is not None and stance(turn) in {Stance.YES, Stance.OPEN}:
+            yield from self._agreed(agent)
+        yield from self._offers.taken(turn)
+        spoken = list(statements.stated(slots, evidence, turn, wanted, self._offers.names))
+        yield from spoken
+        if not any(found.slot.kind is Kind.PLACE for found in spoken):
+            yield from statements.replied(slots, evidence, turn, wanted)
+        if not self._placed:
+            yield from statements.recalled(slots, evidence, turn, self._turns[:i])
+        yield from choices.chosen(slots, evidence, turn, wanted)
+        if agent is not None:
+            yield from booleans.answered(slots, turn, agent, wanted)
+        yield from booleans.wished(slots, evidence, turn)
+
+    def _agreed(self, agent: Turn) -> Iterator[Found]:
+        """Yield what the agent put forward; liking a thing on offer is not agreeing to each of its details."""
+        described = offers(agent)
+        asks = any(part.asks for part in agent.sentences)
+        if not (asks or confirms(agent)) or (described and self._offers.fresh and not reads_back(agent)):
+            return
+        kinds = _DATED if described else _AGREEABLE
+        agreeable = [slot for slot in self._slots if slot.kind in kinds or "budget" in slot.topics]
+        for found in statements.stated(agreeable, self._evidence, agent, (), self._offers.names):
+            if found.slot.key not in self._placed:
+                yield found
+        yield from choices.chosen(agreeable, self._evidence, agent, ())
