@@ -29,16 +29,18 @@ def release_question(
     deployment_mode: str,
     autonomy_tier: AutonomyTier,
     claims_verified: bool,
+    fact_keys: Collection[str] = (),
 ) -> PolicyQuestion:
     """May this proposal go on: to a person, or, where policy lets it, straight to the root?
 
-    ``autonomy_tier`` is the deployment's; the stricter of it and the mission's own holds.
+    ``autonomy_tier`` is the deployment's; the stricter of it and the mission's own holds. ``fact_keys`` are the
+    tenant's own fact schema's; the keys of a schema that came with the mission's inputs are known anyway.
     """
     return PolicyQuestion(
         layer=Layer.RELEASE,
         action="release",
         principal=entities.mission(envelope),
-        resource=_proposal(envelope, proposal),
+        resource=_proposal(envelope, proposal, fact_keys),
         context={"change": _circumstances(envelope, deployment_mode, autonomy_tier, claims_verified=claims_verified)},
     )
 
@@ -52,6 +54,7 @@ def edit_question(
     deployment_mode: str,
     autonomy_tier: AutonomyTier,
     claims_verified: bool,
+    fact_keys: Collection[str] = (),
 ) -> PolicyQuestion:
     """May this person put this in the place of what was proposed? What was never to be written isn't by an edit."""
     change = _circumstances(envelope, deployment_mode, autonomy_tier, claims_verified=claims_verified)
@@ -59,7 +62,7 @@ def edit_question(
         layer=Layer.RELEASE,
         action="edit",
         principal=entities.approver(person),
-        resource=_proposal(envelope, edited),
+        resource=_proposal(envelope, edited, fact_keys),
         context={"change": change, "only_after_changed": _bounds(proposed) == _bounds(edited)},
     )
 
@@ -72,13 +75,14 @@ def approve_question(
     two_person: bool = False,
     requester_may_approve: bool = True,
     answered_by: Collection[ActorId] = (),
+    fact_keys: Collection[str] = (),
 ) -> PolicyQuestion:
     """May this person approve this proposal? ``answered_by`` are those who approved or edited exactly this already."""
     return PolicyQuestion(
         layer=Layer.RELEASE,
         action="approve",
         principal=entities.approver(person),
-        resource=_proposal(envelope, proposal),
+        resource=_proposal(envelope, proposal, fact_keys),
         context={
             "is_requester": person.actor_id == envelope.actor_id,
             "requester_may_approve": requester_may_approve,
@@ -105,7 +109,7 @@ def _circumstances(
     }
 
 
-def _proposal(envelope: MissionEnvelope, proposal: WritebackProposal) -> dict[str, Any]:
+def _proposal(envelope: MissionEnvelope, proposal: WritebackProposal, fact_keys: Collection[str]) -> dict[str, Any]:
     target, operation = proposal.target, proposal.operation
     fields, containers = _fields(proposal.after)
     says = payload_sha256(target, operation, proposal.precondition, proposal.before, proposal.after)
@@ -118,7 +122,7 @@ def _proposal(envelope: MissionEnvelope, proposal: WritebackProposal) -> dict[st
         operation=operation,
         risk_level=proposal.risk_level.value,
         fields=names(fields),
-        fields_not_asked=names(fields - _asked(envelope.inputs)),
+        fields_not_asked=names(fields - _asked(envelope.inputs, fact_keys)),
         containers=names(containers),
         tainted_fields=names(_normal(re.split(r"[.\[]", taint.field)[-1]) for taint in proposal.taint),
         own_target=_is_own_target(envelope.inputs, proposal),
@@ -168,12 +172,13 @@ def _records(value: Any) -> Iterator[Mapping[str, Any]]:
                 pass
 
 
-def _asked(inputs: Mapping[str, Any]) -> set[str]:
-    """Return the keys of the fact schema the requester sent: what they asked to have found out may be filled in."""
+def _asked(inputs: Mapping[str, Any], fact_keys: Collection[str]) -> set[str]:
+    """Return the fields that hold what the mission was asked to find out, its lower and its upper bound."""
     schema = inputs.get("fact_schema")
     facts = schema if isinstance(schema, list) else []
-    keys = (fact.get("key") for fact in facts if isinstance(fact, Mapping))
-    return {part for key in keys if isinstance(key, str) and key.isascii() for part in _parts(key)}
+    keys = [*fact_keys, *(fact.get("key") for fact in facts if isinstance(fact, Mapping))]
+    asked = {part for key in keys if isinstance(key, str) and key.isascii() for part in _parts(key)}
+    return {part + bound for part in asked for bound in ("", "_min", "_max")}
 
 
 def _parts(name: str) -> set[str]:

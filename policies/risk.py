@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from contracts.base import Value
-from contracts.mission import AutonomyTier, Level, MissionClass, ReviewLevel, Sensitivity
+from contracts import ports
+from contracts.mission import AutonomyTier, Level, MissionClass, MissionRequest, ReviewLevel, Sensitivity
 
 _LEVELS = tuple(Level)
 _SENSITIVITIES = tuple(Sensitivity)
@@ -21,7 +21,8 @@ _USUAL_ITEMS = 50
 _ONE_OF = ("lead_id", "page", "campaign_id", "dataset")
 
 
-class Classification(Value):
+@dataclass(frozen=True)
+class Classification(ports.Classification):
     """How carefully a mission must be handled, and which signals said so."""
 
     risk_level: Level
@@ -129,6 +130,11 @@ def classify(
         review_level=ReviewLevel.PERSON if any(s.review is ReviewLevel.PERSON for s in found) else ReviewLevel.STANDARD,
         signals=tuple(sorted({s.name for s in found})),
     )
+
+
+def classify_request(request: MissionRequest) -> Classification:
+    """Classify a submission; satisfies ``contracts.ports.ClassifierPort``."""
+    return classify(request.mission_type, request.user_goal, request.inputs, request.requested_outputs)
 
 
 def _spoken(words: str) -> Iterator[Signal]:

@@ -50,6 +50,15 @@ CASES = [
     pytest.param(does("task", "title", "due_at"), ESCALATE, "person-decides", id="task"),
     pytest.param(does("message", "text", "channel"), ESCALATE, "message", id="message"),
     pytest.param(release(PAGE, mission_type=ORACLE), ESCALATE, "person-decides", id="own-page"),
+    pytest.param(
+        release(
+            proposal(entity="page", target_id="page-1", after={"advisory": {"question": "why?", "answer": "so"}}),
+            mission_type=ORACLE,
+        ),
+        ESCALATE,
+        "person-decides",
+        id="answer-on-the-own-page",
+    ),
     pytest.param(release(mode="production"), ESCALATE, "person-decides", id="production"),
     pytest.param(release(proposal(taint=taint("stage"))), ESCALATE, "person-decides", id="tainted"),
     *(
@@ -73,6 +82,7 @@ CASES = [
     pytest.param(sets("commission"), DENY, "lead-fields", id="unlisted-field"),
     pytest.param(sets("\u043ewner"), DENY, "lead-fields", id="look-alike-field"),
     pytest.param(asked_for("commission", "commission", "stage"), ESCALATE, "person-decides", id="asked-field"),
+    pytest.param(asked_for("rent", "rent_max"), ESCALATE, "person-decides", id="bound-of-an-asked-field"),
     pytest.param(asked_for("email", "email"), DENY, "never-fields", id="asked-but-never"),
     pytest.param(asked_for("pets", "commission"), DENY, "lead-fields", id="another-field-than-asked"),
     pytest.param(does("note", "stage"), DENY, "note-fields", id="note-that-patches"),
@@ -241,3 +251,10 @@ def test_a_citation_counts_when_a_verified_claim_has_it(status: Any, verified: b
     )
     assert citations_verified(proposal(), [claim]) is verified
     assert not citations_verified(proposal(), [])
+
+
+def test_the_tenants_own_fact_keys_may_be_filled_in(engine: PolicyEngine) -> None:
+    of = proposal(after={"commission": "x"})
+    named = approve_question(BOB, envelope(), of, fact_keys=("commission",))
+    assert engine.ask(named).outcome is ALLOW
+    assert engine.ask(approve_question(BOB, envelope(), of)).rules == ("release.lead-fields",)

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from contracts.mission import AutonomyTier, Level, MissionClass, ReviewLevel, Sensitivity
-from policies.risk import classify
+from contracts.mission import AutonomyTier, Level, MissionClass, MissionRequest, ReviewLevel, Sensitivity
+from contracts.ports import ClassifierPort
+from policies.risk import classify, classify_request
 from tests.policies.build import CATALYST, CRM, ORACLE
 
 LOW, MEDIUM, HIGH = Level.LOW, Level.MEDIUM, Level.HIGH
@@ -132,3 +133,9 @@ def test_a_long_input_can_not_stall_the_patterns(text: str) -> None:
     started = time.process_time()
     classify(CRM, PLAIN, {"lead_id": "lead-1", "hint": text}, ())
     assert time.process_time() - started < 10
+
+
+def test_the_classifier_answers_the_port() -> None:
+    classifier: ClassifierPort = classify_request
+    request = MissionRequest(mission_type=ORACLE, user_goal="Export all contacts", inputs={"question": "how?"})
+    assert classifier(request) == classify(ORACLE, "Export all contacts", {"question": "how?"}, ())
