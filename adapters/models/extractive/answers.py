@@ -1,43 +1,80 @@
-"""Answer a question by citing the sentences that speak of it, or say that none does."""
+"""Answer a question by citing the sentences that speak of it, or say that none does.
 
+Ranking is BM25 over passages mixed with what a sentence and its neighbours cover of the question's weighted words. The
+constants were tuned on half of the XQuAD articles so that as many answerable questions are answered as others refused.
+"""
+
+import heapq
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from adapters.models.extractive.lexicon import FUNCTION_WORDS
-from adapters.models.extractive.text import sentences, stem, tokens
+from adapters.models.extractive.passages import Line, Passage, Question, read_passages, read_question
 from adapters.models.extractive.values import Answer, Evidence, span_of
 
-_COVERED = 0.6
 NOT_SUPPORTED = "Not supported by the evidence."
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    item: Evidence
-    start: int
-    end: int
-    terms: frozenset[str]
+_SUPPORTED = 0.745
+_OF_SENTENCE, _OF_PAIRS = 0.25, 0.5
+_NEIGHBOURS, _PASSAGE = 0.4, 0.25
+_SATURATION, _LENGTH = 1.2, 0.6
+_BACKGROUND = 100
+_CITED = 3
+_WORTH_CITING = 0.5
 
 
 def answer_question(question: str, evidence: Sequence[Evidence]) -> Answer:
-    """Return the sentences that best cover the question's words; `unsupported` when too little is covered."""
-    asked = _terms(question, 0, len(question))
-    lines = [_Line(one, s, e, _terms(one.text, s, e)) for one in evidence for s, e in sentences(one.text)]
-    if not asked or not lines:
+    """Return the sentences that best cover the question's words.
+
+    `unsupported` when the best passage covers too little of them, `partial` when it lacks a name or number asked about.
+    """
+    asked = read_question(question)
+    passages = [passage for item in evidence for passage in read_passages(item, asked)]
+    weights = _weights(asked, passages)
+    ranked = heapq.nlargest(_CITED, _ranked(passages, weights), key=lambda one: one[0])
+    if not ranked or ranked[0][0] <= 0 or _support(asked, weights, *ranked[0][1:]) < _SUPPORTED:
         return Answer("unsupported", (), NOT_SUPPORTED)
-    frequency = Counter(term for line in lines for term in line.terms & asked)
-    weight = {term: math.log(1 + len(lines) / (1 + frequency[term])) for term in asked}
-    total = sum(weight.values())
-    best = max(lines, key=lambda line: sum(weight[t] for t in line.terms & asked) / (1 + 0.002 * len(line.terms)))
-    covered = sum(weight[t] for t in best.terms & asked) / total
-    if covered < _COVERED:
-        return Answer("unsupported", (), NOT_SUPPORTED)
-    span = span_of(best.item, best.start, best.end)
-    return Answer("supported", (span,), span.quote)
+    best, passage, _ = ranked[0]
+    cited = [(whole.item, whole.lines[i]) for score, whole, i in ranked if score >= _WORTH_CITING * best]
+    spans = tuple(span_of(item, line.start, line.end) for item, line in cited)
+    lacking = asked.exact - passage.counts.keys()
+    return Answer("partial" if lacking else "supported", spans, " ".join(span.quote for span in spans))
 
 
-def _terms(text: str, start: int, end: int) -> frozenset[str]:
-    words = (token.lower for token in tokens(text, start, end) if token.text[0].isalnum())
-    return frozenset(stem(word) for word in words if word not in FUNCTION_WORDS)
+def _weights(asked: Question, passages: Sequence[Passage]) -> dict[str, float]:
+    """Weigh each term by rarity; the imagined background keeps the weights alike for few passages and for many."""
+    seen = Counter(term for passage in passages for term in passage.counts)
+    rarity = {
+        term: math.log((len(passages) + _BACKGROUND + 1) / (seen[term] + 0.02 * _BACKGROUND + 0.5))
+        for term in asked.terms
+    }
+    return {term: rarity[term] * (1.5 if term in asked.exact else 1.0) for term in asked.terms}
+
+
+def _ranked(passages: Sequence[Passage], weights: dict[str, float]) -> list[tuple[float, Passage, int]]:
+    average = sum(passage.length for passage in passages) / max(1, len(passages))
+    return [
+        (_PASSAGE * bm25 + _line_score(passage.lines, i, weights), passage, i)
+        for passage in passages
+        for bm25 in [_bm25(passage, weights, average)]
+        for i in range(len(passage.lines))
+    ]
+
+
+def _bm25(passage: Passage, weights: dict[str, float], average: float) -> float:
+    norm = _SATURATION * (1 - _LENGTH + _LENGTH * passage.length / max(1.0, average))
+    return sum(weights[term] * n * (1 + _SATURATION) / (n + norm) for term, n in passage.counts.items())
+
+
+def _line_score(lines: Sequence[Line], i: int, weights: dict[str, float]) -> float:
+    own = lines[i].terms
+    beside = frozenset().union(*(line.terms for line in lines[max(0, i - 1) : i + 2])) - own
+    return sum(weights[term] for term in own) + _NEIGHBOURS * sum(weights[term] for term in beside)
+
+
+def _support(asked: Question, weights: dict[str, float], passage: Passage, i: int) -> float:
+    """Say how much of the question is there: in the passage, in the sentence, and in the same pairs of words."""
+    total = sum(weights.values())
+    in_passage = sum(weights[term] for term in passage.counts) / total
+    in_sentence = sum(weights[term] for term in passage.lines[i].terms) / total
+    pairs = len(asked.pairs & passage.lines[i].pairs) / max(1, len(asked.pairs))
+    return in_passage + _OF_SENTENCE * in_sentence + _OF_PAIRS * pairs

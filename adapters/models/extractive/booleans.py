@@ -32,7 +32,7 @@ _WONDERS = re.compile(
     r"\bor not?\b|\bconfirm\b"
 )
 _INDIFFERENT = re.compile(r"\b(?:care|matter|either way|whatever|not important|no preference|any is fine)\b|n't mind")
-_AGAINST = frozenset("no not without don't doesn't dont never isn't non nor can't cannot shouldn't".split())
+_AGAINST = frozenset(["no", "not", "without", "don't", "doesn't", "dont", "never", "isn't", "non", "nor", "can't", "cannot", "shouldn't"])
 _REACH = 5
 _FEW_WORDS = 6
 

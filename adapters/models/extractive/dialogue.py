@@ -76,8 +76,8 @@ def _bounds(text: str, message: Message) -> Iterator[tuple[int, int]]:
     return sentences(text, message.start, message.start + len(message.text))
 
 
-_WH = frozenset("what which where when who how whose".split())
-_AUX = frozenset("do does did is are can could would will should shall may have has any".split())
+_WH = frozenset(["what", "which", "where", "when", "who", "how", "whose"])
+_AUX = frozenset(["do", "does", "did", "is", "are", "can", "could", "would", "will", "should", "shall", "may", "have", "has", "any"])
 _OPENING = 4
 
 

@@ -153,7 +153,7 @@ def _stands_in(part: Sentence, i: int) -> bool:
     return part.tokens[i].lower == "one" and following in _AFTER_PRONOUN
 
 
-_AFTER_PRONOUN = frozenset("with in that of which on at near where for to is".split())
+_AFTER_PRONOUN = frozenset(["with", "in", "that", "of", "which", "on", "at", "near", "where", "for", "to", "is"])
 
 
 def _places(text: str, part: Sentence, taken: set[int]) -> Iterator[Mention]:
@@ -205,7 +205,7 @@ def short_answer(text: str, part: Sentence) -> tuple[int, int] | None:
     for token in part.tokens:
         if token.start < start:
             continue
-        if not token.text[0].isalnum() and token.text not in "-'’&" or token.lower in _STOPPERS:
+        if (not token.text[0].isalnum() and token.text not in "-'’&") or token.lower in _STOPPERS:
             break
         end = token.end
     return (start, end) if end > start and not _common(text[start:end]) else None
@@ -221,6 +221,5 @@ def _common(words: str) -> bool:
 
 
 _STOPPERS = frozenset(
-    "please and with area thanks would is but for if city will sounds works apartment apartments house home that which in "
-    "or where are should preferably because so instead has have".split()
+    ["please", "and", "with", "area", "thanks", "would", "is", "but", "for", "if", "city", "will", "sounds", "works", "apartment", "apartments", "house", "home", "that", "which", "in", "or", "where", "are", "should", "preferably", "because", "so", "instead", "has", "have"]
 )

@@ -6,10 +6,10 @@ from adapters.models.extractive.lexicon import COMMON_WORDS, DOMAINS, FUNCTION_W
 from adapters.models.extractive.text import Token
 
 _STREETS = frozenset(
-    "street avenue road lane drive boulevard way parkway highway st ave rd blvd ln hwy pkwy alley".split()
+    ["street", "avenue", "road", "lane", "drive", "boulevard", "way", "parkway", "highway", "st", "ave", "rd", "blvd", "ln", "hwy", "pkwy", "alley"]
 )
-_LOOSE_STREETS = _STREETS | frozenset("court place terrace circle common plaza square row trail loop dr real".split())
-_JOINERS = frozenset("of the & de la le du des da do di del el van von y at and".split())
+_LOOSE_STREETS = _STREETS | frozenset(["court", "place", "terrace", "circle", "common", "plaza", "square", "row", "trail", "loop", "dr", "real"])
+_JOINERS = frozenset(["of", "the", "&", "de", "la", "le", "du", "des", "da", "do", "di", "del", "el", "van", "von", "y", "at", "and"])
 _INSIDE = frozenset({"-", "'", "’"})
 _LONGEST = 10
 

@@ -58,24 +58,20 @@ class Slot:
 _WORD = re.compile(r"[A-Z]?[a-z']+|[A-Z]+(?![a-z])|\d+")
 _ROLE_WORDS = {
     Role.BEGIN: frozenset(
-        "checkin pickup start begin depart origin from min minimum earliest source lowest least".split()
+        ["checkin", "pickup", "start", "begin", "depart", "origin", "from", "min", "minimum", "earliest", "source", "lowest", "least"]
     ),
     Role.END: frozenset(
-        "checkout dropoff end until destination to max maximum latest return finish highest most".split()
+        ["checkout", "dropoff", "end", "until", "destination", "to", "max", "maximum", "latest", "return", "finish", "highest", "most"]
     ),
 }
 _GENERIC = frozenset(
-    "flag boolean indicat whether value text lead customer client buyer user person's want wish ask prefer need requir "
-    "choose chose chosen pick select interest decid final desir look settl agree preferr of for which what number count "
-    "how many name title date day time place book type kind category total amount used given specif like any be have do "
-    "particular list state say said include available request mention if one".split()
+    ["flag", "boolean", "indicat", "whether", "value", "text", "lead", "customer", "client", "buyer", "user", "person's", "want", "wish", "ask", "prefer", "need", "requir", "choose", "chose", "chosen", "pick", "select", "interest", "decid", "final", "desir", "look", "settl", "agree", "preferr", "of", "for", "which", "what", "number", "count", "how", "many", "name", "title", "date", "day", "time", "place", "book", "type", "kind", "category", "total", "amount", "used", "given", "specif", "like", "any", "be", "have", "do", "particular", "list", "state", "say", "said", "include", "available", "request", "mention", "if", "one"]
 )
-_CHOSEN = frozenset("chosen selected picked preferred favourite favorite accepted settled chose".split())
+_CHOSEN = frozenset(["chosen", "selected", "picked", "preferred", "favourite", "favorite", "accepted", "settled", "chose"])
 _BOOKED = frozenset(
-    "booked scheduled arranged reserved confirmed made completed ordered purchased bought agreed placed signed paid "
-    "organised organized fixed set sold finalised finalized rented hired".split()
+    ["booked", "scheduled", "arranged", "reserved", "confirmed", "made", "completed", "ordered", "purchased", "bought", "agreed", "placed", "signed", "paid", "organised", "organized", "fixed", "set", "sold", "finalised", "finalized", "rented", "hired"]
 )
-_HUMAN = frozenset("customer lead guest person contact buyer client caller full first last patient tenant".split())
+_HUMAN = frozenset(["customer", "lead", "guest", "person", "contact", "buyer", "client", "caller", "full", "first", "last", "patient", "tenant"])
 
 
 def read_schema(schema: Sequence[FactKey]) -> list[Slot]:

@@ -30,7 +30,9 @@ def asked(slots: Sequence[Slot], turn: Turn | None) -> frozenset[str]:
     if turn is None or turn.by_lead:
         return frozenset()
     about = frozenset().union(*(part.about for part in turn.sentences if part.asks))
-    keys = {slot.key for slot in slots if slot.score(about) > 0 or _asks_kind(slot, about)}
+    keys = {
+        slot.key for slot in slots if _asks_kind(slot, about) or (slot.kind is not Kind.PLACE and slot.score(about))
+    }
     exact = {slot.key for slot in slots if slot.topics & about and slot.kind in _ASKING}
     loose = {slot.key for slot in slots if slot.key in keys and slot.kind in _ASKING}
     return frozenset(keys - loose | (exact or loose))

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 _TOKEN = re.compile(r"\d+(?:[.,:]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)?|[^\w\s]")
 _BREAK = re.compile(r"[.!?]+[\"'”’)\]]{0,3}(?=\s|$)|\n+")
 _ABBREVIATIONS = frozenset(
-    "mr mrs ms dr st rev gen gov sen rep lt col sgt capt prof jr sr vs v no vol inc ltd co corp dept est approx "
-    "e.g i.e etc cf al fig mt ft ave blvd rd jan feb mar apr jun jul aug sep sept oct nov dec u.s u.k d.c a.m p.m".split()
+    ["mr", "mrs", "ms", "dr", "st", "rev", "gen", "gov", "sen", "rep", "lt", "col", "sgt", "capt", "prof", "jr", "sr", "vs", "v", "no", "vol", "inc", "ltd", "co", "corp", "dept", "est", "approx", "e.g", "i.e", "etc", "cf", "al", "fig", "mt", "ft", "ave", "blvd", "rd", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "u.s", "u.k", "d.c", "a.m", "p.m"]
 )
-_UNITS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen".split()
-_UNITS += "seventeen eighteen nineteen twenty".split()
+_UNITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen"]
+_UNITS += ["seventeen", "eighteen", "nineteen", "twenty"]
 NUMBER_WORDS = {word: n for n, word in enumerate(_UNITS)} | {
     "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90,
     "hundred": 100, "single": 1, "couple": 2, "pair": 2, "dozen": 12,
