@@ -5,30 +5,9 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-_SMALL = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-    "twenty",
-]
-NUMBER_WORDS = {word: Decimal(n) for n, word in enumerate(_SMALL)}
+_SMALL = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
+seventeen eighteen nineteen twenty"""
+NUMBER_WORDS = {word: Decimal(n) for n, word in enumerate(_SMALL.split())}
 _SCALES = {"k": 1_000, "thousand": 1_000, "m": 1_000_000, "mn": 1_000_000, "mio": 1_000_000, "million": 1_000_000}
 _NUMBER = re.compile(
     r"(?<![\w.])(\d{1,3}(?:[, ]\d{3})+|\d+)(\.\d+)?\s?(k|thousand|mn|mio|million|m)?(?![\w])", re.IGNORECASE

@@ -16,7 +16,7 @@ from contracts.mission import MissionEnvelope, MissionRequest, ModelTier
 from contracts.registry import Kind
 from contracts.state import MissionState
 from contracts.stateflow import Stage, Status
-from contracts.tasks import PheromoneSignal, PromptPackage, Task
+from contracts.tasks import LibrarianPass, PheromoneSignal, PromptPackage
 
 FilledT = TypeVar("FilledT", bound=Value)
 StoredT = TypeVar("StoredT", bound=Contract)
@@ -38,6 +38,8 @@ class Mission:
     token_budget: int
     time_budget_ms: int
     approval_timeout_ms: int
+    tokens_spent: int = 0
+    time_spent_ms: int = 0
     envelope: MissionEnvelope | None = None
     step_key: str | None = None
     step_update: MissionState | None = None
@@ -144,7 +146,7 @@ class ResultPort(Protocol):
         ...
 
     async def save(
-        self, revision: int, task: Task, result: WorkerResult, calls: Sequence[ModelCall], events: Sequence[NewEvent]
+        self, revision: int, result: WorkerResult, calls: Sequence[ModelCall], events: Sequence[NewEvent]
     ) -> None:
         """Store one task's result with its model calls and events, in one transaction."""
         ...
@@ -253,6 +255,23 @@ class EffectOutcome:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
+class WriterPort(Protocol):
+    """Sends one write to a root system."""
+
+    async def send(
+        self, tenant_id: str, proposal: WritebackProposal, precondition: str | None, idempotency_key: str
+    ) -> Mapping[str, Any]:
+        """Send the proposal's change once; returns ``{etag}`` of the changed object, where the root gives one.
+
+        Raises:
+            PreconditionStale: the object changed under the proposal; nothing was written.
+            RootRefused: the root said no; nothing was written.
+            RootUnavailable: nothing was sent.
+            OutcomeUnknown: it was sent, and nobody can say whether it happened.
+        """
+        ...
+
+
 class EffectPort(Protocol):
     """Applies what a person approved: intent first, then the call, then the outcome; each stored."""
 
@@ -328,8 +347,8 @@ class UnitPort(Protocol):
         """Store artifacts; one that is already there with the same content is left alone."""
         ...
 
-    async def copy_results(self, was: int, to: int, keep: Sequence[str]) -> None:
-        """Carry the named tasks' results over to the next plan revision."""
+    async def copy_results(self, was: int, to: int, *, again: Sequence[str]) -> None:
+        """Carry results over to the next plan revision, all but those of the tasks that are to run again."""
         ...
 
     def record(self, *events: NewEvent) -> None:
@@ -372,6 +391,10 @@ class UnitPort(Protocol):
         """Record model and tool calls and charge the budget."""
         ...
 
+    async def charge_time(self, spent_ms: int) -> None:
+        """Charge working time to the budget."""
+        ...
+
     async def leave(self, signals: Sequence[PheromoneSignal]) -> None:
         """Leave pheromone signals for later missions."""
         ...
@@ -399,6 +422,10 @@ class LedgerPort(Protocol):
 
     async def results(self, revision: int) -> dict[str, WorkerResult]:
         """Return the task results of one plan revision by task key."""
+        ...
+
+    async def passes(self) -> list[tuple[LibrarianPass, datetime]]:
+        """Return the mission's passes with the moment each expires, newest last."""
         ...
 
     async def decision(self, interrupt_id: InterruptId) -> ApprovalDecision | None:

@@ -30,7 +30,8 @@ class MissionState(TypedDict, total=False):
     """One small channel per role.
 
     ``envelope``, ``plan``, ``packet`` and ``review`` hold a ``Ref`` as a dict; ``packages``, ``passes``, ``evidence``
-    and ``results`` a ``SetRef`` as a dict, constant in size however much was gathered.
+    and ``results`` a ``SetRef`` as a dict, constant in size however much was gathered. ``looks`` are the
+    reasons for which a person must look before the release, whatever is written.
     """
 
     schema_version: str
@@ -47,5 +48,6 @@ class MissionState(TypedDict, total=False):
     packet: dict[str, Any]
     review: dict[str, Any]
     verdict: str
+    looks: list[str]
     release: ReleaseState
     outcome: OutcomeState

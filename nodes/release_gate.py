@@ -5,7 +5,6 @@ from __future__ import annotations
 from contracts.decisions import ApprovalRequest
 from contracts.errors import BadInput
 from contracts.evidence import WritebackProposal
-from contracts.mission import ReviewLevel
 from contracts.packets import AggregationPacket, ReviewPacket
 from contracts.ports import Ports
 from contracts.released import proposals
@@ -26,12 +25,13 @@ async def release_gate(state: MissionState, ports: Ports) -> tuple[WritebackProp
 
 
 def asked(
-    allowed: tuple[WritebackProposal, ...], reasons: tuple[str, ...], review_level: ReviewLevel
+    allowed: tuple[WritebackProposal, ...], reasons: tuple[str, ...], looks: tuple[str, ...]
 ) -> ApprovalRequest | None:
-    """Return the request for a person, or None when nothing would be written and nobody has to look."""
+    """Return the request for a person, or None when nothing would be written and nobody has to look.
+
+    ``reasons`` are the release layer's, ``looks`` those for which a person must look whatever is written.
+    """
+    why = tuple(dict.fromkeys((*reasons, *looks)))
     if allowed:
-        return ApprovalRequest(proposals=allowed, reasons=reasons or ("a person approves every write",))
-    if review_level is ReviewLevel.PERSON:
-        reason = "the review level asks for a person although nothing would be written"
-        return ApprovalRequest(proposals=(), reasons=(reason,), review_only=True)
-    return None
+        return ApprovalRequest(proposals=allowed, reasons=why or ("a person approves every write",))
+    return ApprovalRequest(proposals=(), reasons=why, review_only=True) if looks else None

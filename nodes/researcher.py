@@ -79,7 +79,7 @@ def _artifact(need: str, item: Mapping[str, Any], text: str, cleaned: int) -> Re
     entity = str(item["entity"])
     return ResearchArtifact(
         need=need,
-        kind=_KINDS[entity],  # type: ignore[arg-type]  # the table holds the literals
+        kind=_KINDS[entity],
         source=Source(
             system="root",
             entity=entity,

@@ -24,13 +24,13 @@ async def reviewer(state: MissionState, ports: Ports) -> StepResult:
     if envelope is None:
         raise BadInput("the mission was not admitted", code="not_admitted")
     packet = await ports.artifacts.one(AggregationPacket, state["packet"])
-    evidence = {a.artifact_id: a for a in await ports.artifacts.all(ResearchArtifact, state["evidence"])}
+    evidence = {str(a.artifact_id): a for a in await ports.artifacts.all(ResearchArtifact, state["evidence"])}
     plan = await ports.artifacts.one(TaskPlan, state["plan"])
     made_by = {c.claim_id: key for key, r in (await ports.results.done(state["revision"])).items() for c in r.claims}
     checks = [checked(claim, evidence, made_by) for claim in packet.claims]
     covered = coverage(packet, plan)
     missing = tuple(o for o in envelope.requested_outputs if o not in covered and _planned(o, plan))
-    review = verdict(checks, covered, missing, revision=state["revision"])
+    review = verdict(checks, covered, missing, plan=plan, revision=state["revision"])
     kind = EventType.REVIEW_REVISED if review.verdict == "revise" else EventType.REVIEW_COMPLETED
     payload = {
         "verdict": review.verdict,
@@ -82,11 +82,16 @@ def coverage(packet: AggregationPacket, plan: TaskPlan) -> tuple[str, ...]:
 
 
 def verdict(
-    checks: Sequence[ClaimCheck], covered: tuple[str, ...], missing: tuple[str, ...], *, revision: int
+    checks: Sequence[ClaimCheck],
+    covered: tuple[str, ...],
+    missing: tuple[str, ...],
+    *,
+    plan: TaskPlan,
+    revision: int,
 ) -> ReviewPacket:
     """Decide: revise once what does not hold, then withhold it; refuse when nothing that was asked for is left."""
     failed = [c for c in checks if not (c.quote_verbatim and c.value_supported)]
-    again = tuple(sorted({c.task_key for c in failed if c.task_key}))
+    again = _with_dependants({c.task_key for c in failed if c.task_key}, plan)
     if failed and again and revision < _LAST_REVISION:
         reasons = (f"{len(failed)} of {len(checks)} claims do not hold; their tasks are run once more",)
         return _packet("revise", reasons, checks, covered, missing, again=again)
@@ -98,6 +103,15 @@ def verdict(
         return _packet("refuse", reasons, checks, covered, missing, withheld=withheld)
     reasons = (f"{len(checks) - len(failed)} of {len(checks)} claims hold",)
     return _packet("release", reasons, checks, covered, missing, withheld=withheld)
+
+
+def _with_dependants(keys: set[TaskKey], plan: TaskPlan) -> tuple[TaskKey, ...]:
+    """Return the tasks to run again: those named and all that build on them."""
+    again = set(keys)
+    for task in plan.tasks:
+        if again.intersection(task.depends_on):
+            again.add(task.task_key)
+    return tuple(sorted(again))
 
 
 def _packet(

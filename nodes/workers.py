@@ -139,7 +139,7 @@ class _Run:
         )
         asked = [_called(task, call) for call in calls]
         events = [*asked, completed, *map(_started, started)]
-        await self._ports.results.save(self._revision, task, result, calls, events)
+        await self._ports.results.save(self._revision, result, calls, events)
 
     def _start_ready(self) -> list[Task]:
         """Start as many ready tasks as there is room for, the longest remaining path first."""

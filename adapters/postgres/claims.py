@@ -29,23 +29,27 @@ class LeaseTimes:
 class Claims:
     """Claims missions for one worker process."""
 
-    def __init__(self, pool: Pool, worker_id: str, times: LeaseTimes, clock: Clock) -> None:
+    def __init__(self, pool: Pool, worker_id: str, times: LeaseTimes, clock: Clock, graph_version: str) -> None:
         self._pool = pool
         self._worker_id = worker_id
         self._times = times
         self._clock = clock
+        self._graph_version = graph_version
         self._q = Queries.load("claims")
 
     async def claim(self, conn: Connection, mission_id: str, tenant_id: str) -> Mission | None:
         """Take a mission over on this connection, which is stamped with its tenant and its new epoch.
 
-        Returns None when there is nothing to run: ended, waiting for a person, or in another worker's hands.
+        Returns None when there is nothing to run here: ended, waiting for a person, in another worker's hands, or of a
+        graph that this process does not have.
         """
         with store_errors():
             await self._stamp(conn, tenant_id, "")
             async with conn.transaction():
                 row = await (await conn.execute(self._q["lock"], {"mission_id": mission_id})).fetchone()
                 if row is None or Status(row["status"]) not in RUNNABLE or row["leased"]:
+                    return None
+                if row["graph_version"] != self._graph_version:
                     return None
                 return await self._take(conn, row)
 
@@ -88,7 +92,8 @@ class Claims:
         with store_errors():
             async with self._pool.connection() as conn:
                 rows = await (await conn.execute(self._q["runnable"], {"most": most})).fetchall()
-        return [(str(row["mission_id"]), str(row["tenant_id"])) for row in rows]
+        ours = (row for row in rows if row["graph_version"] == self._graph_version)
+        return [(str(row["mission_id"]), str(row["tenant_id"])) for row in ours]
 
     async def overdue(self, most: int = 100) -> list[tuple[str, str, str]]:
         """Return approvals past their deadline: mission, tenant, interrupt id."""

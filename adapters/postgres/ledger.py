@@ -22,7 +22,7 @@ from contracts.errors import IntegrityBroken
 from contracts.evidence import WorkerResult, WritebackProposal
 from contracts.ports import Clock, Mission
 from contracts.registry import SPECS, Kind, read
-from contracts.tasks import PheromoneSignal
+from contracts.tasks import LibrarianPass, PheromoneSignal
 
 
 class RunLedger:
@@ -74,6 +74,12 @@ class RunLedger:
         rows = await self._rows(self._q["results"], revision=revision)
         found = (read(Kind.WORKER_RESULT, bytes(row["content"]), row["sha256"]) for row in rows)
         return {result.task_key: result for result in found if isinstance(result, WorkerResult)}
+
+    async def passes(self) -> list[tuple[LibrarianPass, datetime]]:
+        """Return the mission's passes with the moment each expires, newest last."""
+        rows = await self._rows(self._q["passes"])
+        found = [(read(Kind.LIBRARIAN_PASS, bytes(r["content"]), r["sha256"]), r["expires_at"]) for r in rows]
+        return [(one, expires) for one, expires in found if isinstance(one, LibrarianPass)]
 
     async def decision(self, interrupt_id: InterruptId) -> ApprovalDecision | None:
         """Return the stored decision on an approval, or None while it is pending."""

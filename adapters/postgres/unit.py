@@ -139,9 +139,9 @@ class Unit:
             statement = f"insert into {SPECS[kind].table} ({names}) values ({marks}) on conflict do nothing"  # noqa: S608
             await self.conn.execute(statement.encode(), columns)
 
-    async def copy_results(self, was: int, to: int, keep: Sequence[str]) -> None:
-        """Carry the named tasks' results over to the next plan revision."""
-        await self._run("copy_results", was=was, to=to, keep=list(keep))
+    async def copy_results(self, was: int, to: int, *, again: Sequence[str]) -> None:
+        """Carry results over to the next plan revision, all but those of the tasks that are to run again."""
+        await self._run("copy_results", was=was, to=to, again=list(again))
 
     async def enter(self, stage: Stage, step_key: str, update: Mapping[str, Any]) -> None:
         """Note that a step is done, what it gave, and which stage comes next."""
@@ -207,6 +207,10 @@ class Unit:
         """Close a pending approval as ``cancelled`` or ``expired``."""
         await self._run("close_approval", status=status)
 
+    async def reopen_approval(self, timeout_ms: int) -> None:
+        """Ask an expired question again, with a new deadline."""
+        await self._run("reopen_approval", timeout_ms=timeout_ms)
+
     async def intend(self, proposal: WritebackProposal, idempotency_key: str) -> EffectOutcome | None:
         """Record the intent to write; returns the recorded outcome when there is one already.
 
@@ -247,6 +251,10 @@ class Unit:
                 calls=len(calls),
                 time_ms=0,
             )
+
+    async def charge_time(self, spent_ms: int) -> None:
+        """Charge working time to the budget."""
+        await self._run("charge", tokens_in=0, tokens_out=0, cost_usd=0, calls=0, time_ms=spent_ms)
 
     async def leave(self, signals: Sequence[PheromoneSignal]) -> None:
         """Leave pheromone signals for later missions."""

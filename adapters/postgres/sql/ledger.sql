@@ -12,3 +12,6 @@ select content, sha256 from colony_approval_grants where mission_id = %(mission_
 select payload, created_at from colony_pheromone_signals
 where mission_type = %(mission_type)s and created_at > now() - interval '30 days'
 order by created_at desc limit 500;
+
+-- name: passes
+select content, sha256, expires_at from colony_librarian_passes where mission_id = %(mission_id)s order by created_at;

@@ -129,7 +129,7 @@ ORDER BY ranked.rank DESC, document_id
 LIMIT %(limit)s;
 
 -- name: document
-SELECT document_id, title, source, media_type, text, version
+SELECT document_id, title, source, media_type, length(text) AS characters, text, version
 FROM root.documents
 WHERE document_id = %(document_id)s;
 

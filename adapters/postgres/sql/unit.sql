@@ -56,7 +56,7 @@ on conflict do nothing;
 insert into colony_worker_results (artifact_id, mission_id, revision, actor_id, task_key, status, payload, content, sha256)
 select artifact_id, mission_id, %(to)s, actor_id, task_key, status, payload, content, sha256
 from colony_worker_results
-where mission_id = %(mission_id)s and revision = %(was)s and task_key = any(%(keep)s)
+where mission_id = %(mission_id)s and revision = %(was)s and not task_key = any(%(again)s)
 on conflict do nothing;
 
 -- name: ask_person
@@ -76,6 +76,12 @@ returning interrupt_id;
 -- name: close_approval
 update colony_approvals set status = %(status)s, updated_at = now(), epoch = colony_epoch()
 where mission_id = %(mission_id)s and status = 'pending';
+
+-- name: reopen_approval
+update colony_approvals
+set status = 'pending', expires_at = clock_timestamp() + %(timeout_ms)s * interval '1 millisecond', updated_at = now(),
+    epoch = colony_epoch()
+where mission_id = %(mission_id)s and status = 'expired';
 
 -- name: grant
 insert into colony_approval_grants (mission_id, proposal_id, payload_sha256, interrupt_id, actor_id, payload, content, sha256)

@@ -1,0 +1,49 @@
+"""One running mission: one connection, stamped with its tenant and epoch, for all that the run reads and writes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+
+from adapters.postgres.claims import Claims
+from adapters.postgres.guard import store_errors
+from adapters.postgres.ledger import RunLedger
+from adapters.postgres.pools import Pool
+from contracts.ports import Clock, Mission
+
+
+@dataclass(frozen=True)
+class RunSession:
+    """A claimed mission with its ledger and its checkpointer."""
+
+    mission: Mission
+    ledger: RunLedger
+    saver: AsyncPostgresSaver
+
+
+class Sessions:
+    """Opens a session for a mission that can be claimed."""
+
+    def __init__(self, pool: Pool, claims: Claims, clock: Clock) -> None:
+        self._pool = pool
+        self._claims = claims
+        self._clock = clock
+
+    @asynccontextmanager
+    async def open(self, mission_id: str, tenant_id: str) -> AsyncIterator[RunSession | None]:
+        """Claim the mission and hold its connection for the block; None when there is nothing to run here.
+
+        Raises:
+            StoreUnavailable: Postgres does not answer.
+        """
+        with store_errors():
+            async with self._pool.connection() as conn:
+                mission = await self._claims.claim(conn, mission_id, tenant_id)
+                if mission is None:
+                    yield None
+                    return
+                ledger = RunLedger(conn, mission, self._clock)
+                yield RunSession(mission, ledger, ledger.saver())

@@ -1,0 +1,82 @@
+"""Effects: the intent is stored, then the write is sent under its idempotency key, then the outcome is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from contracts.canonical import digest
+from contracts.errors import ColonyError, OutcomeUnknown, PreconditionStale
+from contracts.events import EventType, NewEvent
+from contracts.evidence import Target, WritebackProposal
+from contracts.ports import EffectOutcome, LedgerPort, Mission, WriterPort
+
+_EVENTS = {
+    "applied": EventType.WRITEBACK_APPLIED,
+    "conflicted": EventType.WRITEBACK_CONFLICTED,
+    "failed": EventType.WRITEBACK_FAILED,
+    "unknown": EventType.WRITEBACK_UNKNOWN,
+}
+
+
+class GrantedEffects:
+    """Satisfies ``EffectPort``. What is written is what the database holds as granted, never what a node hands over."""
+
+    def __init__(self, mission: Mission, ledger: LedgerPort, writer: WriterPort) -> None:
+        self._mission = mission
+        self._ledger = ledger
+        self._writer = writer
+        self._moved: dict[tuple[Target, str], str] = {}
+
+    async def granted(self) -> list[WritebackProposal]:
+        """Return what the stored approvals grant."""
+        return await self._ledger.grants()
+
+    async def apply(self, proposal: WritebackProposal) -> EffectOutcome:
+        """Apply one granted proposal; one that has an outcome keeps it."""
+        key = digest([self._mission.mission_id, proposal.proposal_id, proposal.payload_sha256])
+        async with self._ledger.unit() as unit:
+            earlier = await unit.intend(proposal, key)
+            if earlier is None:
+                unit.record(_event(EventType.WRITEBACK_INTENDED, proposal, {"idempotency_key": key}))
+        # An intent without an outcome is a process that died in between: the same key makes the root answer as it did.
+        if earlier is None or earlier.status == "intended":
+            outcome = await self._send(proposal, key)
+            async with self._ledger.unit() as unit:
+                await unit.settle(proposal, outcome)
+                unit.record(_event(_EVENTS[outcome.status], proposal, outcome.detail))
+        else:
+            outcome = earlier
+        if (etag := outcome.detail.get("etag")) and proposal.precondition:
+            self._moved[proposal.target, proposal.precondition] = str(etag)
+        return outcome
+
+    async def _send(self, proposal: WritebackProposal, key: str) -> EffectOutcome:
+        # A version that this mission itself made is not somebody else's change.
+        version = proposal.precondition
+        while version is not None and (proposal.target, version) in self._moved:
+            version = self._moved[proposal.target, version]
+        try:
+            try:
+                answer = await self._writer.send(self._mission.tenant_id, proposal, version, key)
+            except OutcomeUnknown:
+                # Asked again under the same key, a root that has done it says so and does nothing.
+                answer = await self._writer.send(self._mission.tenant_id, proposal, version, key)
+        except PreconditionStale as exc:
+            return EffectOutcome("conflicted", {"code": exc.code, "reason": exc.message})
+        except OutcomeUnknown as exc:
+            return EffectOutcome("unknown", {"code": exc.code, "reason": exc.message})
+        except ColonyError as exc:
+            return EffectOutcome("failed", {"code": exc.code, "reason": exc.message})
+        return EffectOutcome("applied", dict(answer))
+
+
+def _event(event_type: EventType, proposal: WritebackProposal, detail: Mapping[str, Any]) -> NewEvent:
+    payload = {
+        "proposal_id": proposal.proposal_id,
+        "payload_sha256": proposal.payload_sha256,
+        "target": proposal.target.model_dump(mode="json"),
+        "operation": proposal.operation,
+        **detail,
+    }
+    return NewEvent(event_type=event_type, payload=payload, artifact_id=proposal.proposal_id)

@@ -1,0 +1,82 @@
+"""The release gate: ask the policy once, put the proposals before a person, and wait with nothing held.
+
+What was decided is read from the store, not from the value the graph is resumed with: a forged resume releases nothing.
+"""
+
+from __future__ import annotations
+
+from langgraph.config import get_config
+from langgraph.runtime import Runtime
+from langgraph.types import Interrupt, interrupt
+
+from contracts.base import InterruptId
+from contracts.decisions import ApprovalDecision, ApprovalRequest
+from contracts.errors import BadInput, Denied
+from contracts.events import EventType, NewEvent
+from contracts.mission import MissionEnvelope, ReviewLevel
+from contracts.ports import StepResult
+from contracts.state import MissionState, ReleaseState
+from contracts.stateflow import Stage
+from graph import gates
+from graph.context import RunContext
+from graph.steps import store
+from nodes.release_gate import asked, release_gate
+
+
+async def gate(state: MissionState, runtime: Runtime[RunContext]) -> MissionState:
+    """Hold the mission until a person has answered, if there is anything to answer."""
+    ctx = runtime.context
+    key = f"{Stage.RELEASE_GATE.value}:{state['revision']}"
+    if ctx.memo is not None and ctx.memo[0] == key:
+        return ctx.memo[1]
+    interrupt_id = InterruptId(Interrupt.from_ns(None, ns=get_config()["configurable"]["checkpoint_ns"]).id)
+    decision = await ctx.ledger.decision(interrupt_id)
+    if decision is None:
+        if ctx.memo is None or ctx.memo[0] != f"{key}:asked":
+            nothing_to_ask = await _ask(state, ctx, key, interrupt_id)
+            if nothing_to_ask is not None:
+                return nothing_to_ask
+        interrupt({"mission_id": ctx.mission.mission_id, "interrupt_id": interrupt_id})
+        raise Denied("the mission was resumed without a stored decision", code="decision_missing")
+    return await store(Stage.RELEASE_GATE, key, state, StepResult(channels={"release": _release(decision)}), ctx)
+
+
+def _release(decision: ApprovalDecision) -> ReleaseState:
+    return ReleaseState(required=True, verdict=decision.verdict, granted=len(decision.granted))
+
+
+async def _ask(state: MissionState, ctx: RunContext, key: str, interrupt_id: InterruptId) -> MissionState | None:
+    """Ask the release layer and open the approval; returns the step's update when nobody has to be asked."""
+    envelope = ctx.mission.envelope
+    if envelope is None:
+        raise BadInput("the mission was not admitted", code="not_admitted")
+    result = gates.release(await release_gate(state, ctx.ports), envelope, ctx.governance)
+    request = asked(result.allowed, result.reasons, _looks(state, envelope))
+    if request is None or result.gate.outcome is not None:
+        channels = {"release": ReleaseState(required=False, verdict="none", granted=0)}
+        if result.gate.outcome is not None:
+            channels["outcome"] = result.gate.outcome  # type: ignore[assignment]
+        quiet = StepResult(channels=channels, artifacts=result.gate.decisions, events=result.gate.events)
+        return await store(Stage.RELEASE_GATE, key, state, quiet, ctx)
+    async with ctx.ledger.unit() as unit:
+        await unit.put(state["revision"], result.gate.decisions)
+        await unit.ask_person(interrupt_id, request, ctx.mission.approval_timeout_ms)
+        unit.record(*result.gate.events, _requested(interrupt_id, request))
+        await unit.enter(Stage.RELEASE_GATE, f"{key}:asked", {})
+    return None
+
+
+def _looks(state: MissionState, envelope: MissionEnvelope) -> tuple[str, ...]:
+    looks = tuple(state.get("looks", []))
+    if envelope.review_level is ReviewLevel.PERSON and not looks:
+        return ("the request's review level asks for a person",)
+    return looks
+
+
+def _requested(interrupt_id: InterruptId, request: ApprovalRequest) -> NewEvent:
+    payload = {
+        "interrupt_id": interrupt_id,
+        "proposals": [p.proposal_id for p in request.proposals],
+        "reasons": list(request.reasons),
+    }
+    return NewEvent(event_type=EventType.APPROVAL_REQUESTED, payload=payload)

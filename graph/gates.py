@@ -1,0 +1,144 @@
+"""The policy between the roles: after a stage the graph asks the layer that the stateflow table names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.decisions import Outcome, PolicyDecision, PolicyQuestion
+from contracts.events import EventType, NewEvent
+from contracts.evidence import WritebackProposal
+from contracts.mission import MissionEnvelope
+from contracts.ports import StepResult
+from contracts.state import OutcomeState
+from contracts.stateflow import Layer, Stage, Status
+from contracts.tasks import LibrarianPass, PromptPackage, TaskPlan
+from graph.context import Governance
+from policies.questions import (
+    TierFacts,
+    admission_question,
+    pass_question,
+    plan_question,
+    release_question,
+    routing_question,
+)
+
+_EVENTS = {
+    Layer.ADMISSION: EventType.GATE_ADMISSION,
+    Layer.SCOPE: EventType.GATE_SCOPE,
+    Layer.ROUTING: EventType.GATE_ROUTING,
+    Layer.RELEASE: EventType.GATE_RELEASE,
+}
+_SAID = {Outcome.ALLOW: "passed", Outcome.ESCALATE: "escalated", Outcome.DENY: "blocked"}
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """What a gate decided: the decisions and events to store, and the outcome if the mission is blocked."""
+
+    decisions: tuple[PolicyDecision, ...] = ()
+    events: tuple[NewEvent, ...] = ()
+    outcome: OutcomeState | None = None
+    looks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ReleaseResult:
+    """What the release layer let go on to a person, and why."""
+
+    gate: GateResult
+    allowed: tuple[WritebackProposal, ...]
+    reasons: tuple[str, ...]
+
+
+def after(stage: Stage, layer: Layer, result: StepResult, envelope: MissionEnvelope, gov: Governance) -> GateResult:
+    """Ask the layer about what a stage made.
+
+    A denial blocks the mission; an escalation lets it go on to a person, who must look before anything is released.
+    """
+    decisions = [(subject, gov.engine.ask(question)) for subject, question in _questions(stage, result, envelope, gov)]
+    denied = [d for _, d in decisions if d.outcome is Outcome.DENY]
+    looks = [reason for _, d in decisions if d.outcome is Outcome.ESCALATE for reason in d.reasons]
+    return GateResult(
+        decisions=tuple({d.decision_id: d for _, d in decisions}.values()),
+        events=tuple(event_of(layer, decision, subject) for subject, decision in decisions),
+        outcome=_blocked(stage, denied[0]) if denied else None,
+        looks=tuple(dict.fromkeys(looks)),
+    )
+
+
+def _questions(
+    stage: Stage, result: StepResult, envelope: MissionEnvelope, gov: Governance
+) -> list[tuple[str, PolicyQuestion]]:
+    research = gov.research_enabled
+    if stage is Stage.ADMISSION:
+        mode, switches = gov.deployment_mode, gov.tenant_switches
+        question = admission_question(
+            envelope, deployment_mode=mode, research_enabled=research, tenant_switches=switches
+        )
+        return [("mission", question)]
+    made: Sequence[Any] = result.artifacts
+    plans = [a for a in made if isinstance(a, TaskPlan)]
+    packages = [a for a in made if isinstance(a, PromptPackage)]
+    passes = [a for a in made if isinstance(a, LibrarianPass)]
+    return [
+        *(("plan", plan_question(envelope, p, research_enabled=research)) for p in plans),
+        *((p.task_key, routing_question(envelope, p, _facts(p, gov))) for p in packages),
+        *((p.task_key, pass_question(envelope, p, research_enabled=research)) for p in passes),
+    ]
+
+
+def _facts(package: PromptPackage, gov: Governance) -> TierFacts:
+    provider = gov.provider_of(package.tier)
+    return TierFacts(tier=package.tier, provider=provider, private=provider in gov.private_providers)
+
+
+def release(proposals: Sequence[WritebackProposal], envelope: MissionEnvelope, gov: Governance) -> ReleaseResult:
+    """Ask the release layer about every proposal; a denied one is withheld, the others go on."""
+    decisions = [
+        (
+            proposal,
+            gov.engine.ask(
+                release_question(
+                    envelope,
+                    proposal,
+                    deployment_mode=gov.deployment_mode,
+                    autonomy_tier=gov.autonomy_tier,
+                    claims_verified=True,
+                )
+            ),
+        )
+        for proposal in proposals
+    ]
+    let_on = [(p, d) for p, d in decisions if d.outcome is not Outcome.DENY]
+    denied = [d for _, d in decisions if d.outcome is Outcome.DENY]
+    gate = GateResult(
+        decisions=tuple({d.decision_id: d for _, d in decisions}.values()),
+        events=tuple(event_of(Layer.RELEASE, d, p.proposal_id) for p, d in decisions),
+        outcome=_blocked(Stage.RELEASE_GATE, denied[0]) if denied and not let_on else None,
+    )
+    reasons = tuple(dict.fromkeys(reason for _, d in let_on for reason in d.reasons))
+    return ReleaseResult(gate, tuple(p for p, _ in let_on), reasons)
+
+
+def event_of(layer: Layer, decision: PolicyDecision, subject: str) -> NewEvent:
+    """Return the gate event of a decision."""
+    payload = {
+        "outcome": _SAID[decision.outcome],
+        "decision_id": decision.decision_id,
+        "rules": list(decision.rules),
+        "reasons": list(decision.reasons),
+        "subject": subject,
+    }
+    return NewEvent(event_type=_EVENTS[layer], payload=payload, artifact_id=decision.decision_id)
+
+
+def _blocked(stage: Stage, decision: PolicyDecision) -> OutcomeState:
+    return OutcomeState(
+        status=Status.BLOCKED.value,
+        code="policy_denied" if decision.outcome is Outcome.DENY else "policy_escalated",
+        reason="; ".join(decision.reasons),
+        stage=stage.value,
+        hint=f"See the decision {decision.decision_id}: rules {', '.join(decision.rules) or 'none'}.",
+    )

@@ -1,0 +1,99 @@
+"""The wrapped ports: every tool call is held against the task's pass, every model call against the budget."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from contracts.base import Value
+from contracts.canonical import canonical_bytes, digest
+from contracts.errors import BudgetExceeded, ColonyError, PassRefused
+from contracts.ports import Clock, LedgerPort, ModelCall, ModelPort, Prompt, ToolCall, ToolPort
+from contracts.tasks import LibrarianPass, ToolGrant
+from graph.context import Record
+
+FilledT = TypeVar("FilledT", bound=Value)
+
+
+class GuardedTools:
+    """Satisfies ``ToolPort``: a tool is reached only by what a live pass grants this task, argument by argument."""
+
+    def __init__(self, inner: ToolPort, ledger: LedgerPort, record: Record, clock: Clock) -> None:
+        self._inner = inner
+        self._ledger = ledger
+        self._record = record
+        self._clock = clock
+        self._used: Counter[str] = Counter()
+
+    async def call(self, task_key: str, tool: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Call a tool as the pass allows.
+
+        Raises:
+            PassRefused: there is no pass, it has expired, or it grants no such call (any more).
+        """
+        name = digest([task_key, tool, arguments])
+        refusal = await self._refusal(task_key, tool, arguments, name)
+        if refusal is not None:
+            self._note(task_key, tool, arguments, name, "refused", reason=refusal)
+            raise PassRefused(f"{tool} was refused: {refusal}")
+        self._used[name] += 1
+        try:
+            answer = await self._inner.call(task_key, tool, arguments)
+        except ColonyError as exc:
+            self._note(task_key, tool, arguments, name, "failed", reason=exc.code)
+            raise
+        self._note(task_key, tool, arguments, name, "ok", response=canonical_bytes(answer))
+        return answer
+
+    async def _refusal(self, task_key: str, tool: str, arguments: Mapping[str, Any], name: str) -> str | None:
+        held = [(p, until) for p, until in await self._ledger.passes() if p.task_key == task_key]
+        if not held:
+            return "the task holds no pass"
+        live = [p for p, until in held if until > self._clock.now()]
+        if not live:
+            return "the task's pass has expired"
+        grant = _grant(live[-1], tool, arguments)
+        if grant is None:
+            return "the pass grants no such call with these arguments"
+        return "the pass's calls are used up" if self._used[name] >= grant.max_calls else None
+
+    def _note(
+        self,
+        task_key: str,
+        tool: str,
+        arguments: Mapping[str, Any],
+        name: str,
+        status: str,
+        *,
+        response: bytes | None = None,
+        reason: str | None = None,
+    ) -> None:
+        call_id = f"tc_{name[:20]}_{self._used[name]}_{status}"
+        self._record.tools.append(ToolCall(call_id, task_key, tool, dict(arguments), status, response, reason))
+
+
+def _grant(one: LibrarianPass, tool: str, arguments: Mapping[str, Any]) -> ToolGrant | None:
+    """Return the grant that covers a call exactly: the same arguments, no more, no fewer, of the same types."""
+    asked = canonical_bytes(dict(arguments))
+    return next((g for g in one.grants if g.tool == tool and canonical_bytes(g.arguments) == asked), None)
+
+
+class MeteredModel:
+    """Satisfies ``ModelPort``: no call is made once the mission's tokens are used up."""
+
+    def __init__(self, inner: ModelPort, token_budget: int, spent: int = 0) -> None:
+        self._inner = inner
+        self._left = token_budget - spent
+
+    async def fill(self, output: type[FilledT], prompt: Prompt) -> tuple[FilledT, ModelCall]:
+        """Ask the model if the budget allows it.
+
+        Raises:
+            BudgetExceeded: the tokens are used up, or what is left can't cover the prompt.
+        """
+        if self._left < prompt.package.token_count:
+            raise BudgetExceeded("the mission's token budget is used up", code="token_budget_exceeded")
+        filled, call = await self._inner.fill(output, prompt)
+        self._left -= call.tokens_in + call.tokens_out
+        return filled, call

@@ -1,0 +1,84 @@
+"""Keeping leases alive, and stopping a run in time when its lease can't be kept."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from contracts.errors import StoreUnavailable
+from contracts.ports import Mission
+
+_log = structlog.get_logger(__name__)
+
+
+class RenewPort(Protocol):
+    """Renews leases in the store."""
+
+    async def renew(self, held: Mapping[str, int]) -> set[str]:
+        """Extend the leases of missions held under the given epochs; returns those still held."""
+        ...
+
+
+@dataclass
+class _Held:
+    epoch: int
+    driver: asyncio.Task[None]
+    good_until: float
+
+
+class LeaseKeeper:
+    """One heartbeat for all missions that this process runs."""
+
+    def __init__(self, claims: RenewPort, *, heartbeat_ms: int, lease_ms: int) -> None:
+        self._claims = claims
+        self._heartbeat_s = heartbeat_ms / 1000
+        # A run stops itself a heartbeat before others may take its mission.
+        self._safe_s = (lease_ms - heartbeat_ms) / 1000
+        self._held: dict[str, _Held] = {}
+
+    @property
+    def held(self) -> int:
+        """How many missions this process runs."""
+        return len(self._held)
+
+    @asynccontextmanager
+    async def keep(self, mission: Mission, driver: asyncio.Task[None]) -> AsyncIterator[None]:
+        """Keep the mission's lease for the block; the driver is cancelled when the lease is lost."""
+        self._held[mission.mission_id] = _Held(mission.epoch, driver, time.monotonic() + self._safe_s)
+        try:
+            yield
+        finally:
+            self._held.pop(mission.mission_id, None)
+
+    async def beat(self) -> None:
+        """Renew until cancelled."""
+        while True:
+            await asyncio.sleep(self._heartbeat_s)
+            await self.beat_once()
+
+    async def beat_once(self) -> None:
+        """Renew every lease once, and stop the runs whose lease is gone or can't be known to be kept."""
+        asked = {mission_id: held.epoch for mission_id, held in self._held.items()}
+        if not asked:
+            return
+        sent = time.monotonic()
+        try:
+            kept = await self._claims.renew(asked)
+        except StoreUnavailable:
+            kept = None
+        now = time.monotonic()
+        for mission_id, epoch in asked.items():
+            held = self._held.get(mission_id)
+            if held is None or held.epoch != epoch:
+                continue
+            if kept is not None and mission_id in kept:
+                held.good_until = sent + self._safe_s
+            elif kept is not None or now > held.good_until:
+                _log.warning("lease lost, run stopped", mission_id=mission_id, epoch=epoch)
+                held.driver.cancel("lease lost")

@@ -1,0 +1,133 @@
+"""A step: run a role, ask the policy, and store everything it brought in one transaction with the move onwards."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any, cast
+
+from langgraph.runtime import Runtime
+
+from contracts.base import Contract
+from contracts.events import TERMINAL_EVENTS, EventType, NewEvent
+from contracts.mission import MissionEnvelope
+from contracts.packets import ReviewPacket
+from contracts.ports import Ports, StepResult, UnitPort
+from contracts.registry import Kind
+from contracts.state import MissionState
+from contracts.stateflow import STATEFLOW, Stage, Status
+from graph import gates
+from graph.channels import channels_of
+from graph.context import RunContext
+from graph.gates import GateResult
+from graph.routing import next_stage
+
+Role = Callable[[MissionState, Ports], Awaitable[StepResult]]
+Node = Callable[[MissionState, Runtime[RunContext]], Awaitable[MissionState]]
+
+_EXPECTED: dict[Stage, tuple[Kind, ...]] = {
+    Stage.PROMPT_MASTER: (Kind.PROMPT_PACKAGE,),
+    Stage.LIBRARIAN: (Kind.LIBRARIAN_PASS,),
+    Stage.RESEARCHER: (Kind.RESEARCH_ARTIFACT,),
+    Stage.WORKERS: (Kind.WORKER_RESULT,),
+}
+
+
+def step(stage: Stage, role: Role) -> Node:
+    """Make a graph node of a role.
+
+    A step that was stored before its checkpoint was written is not run again: what it gave is returned as stored.
+    """
+
+    async def run(state: MissionState, runtime: Runtime[RunContext]) -> MissionState:
+        ctx = runtime.context
+        key = f"{stage.value}:{state['revision']}"
+        if ctx.memo is not None and ctx.memo[0] == key:
+            return ctx.memo[1]
+        result = await role(state, ctx.ports)
+        return await store(stage, key, state, result, ctx)
+
+    run.__name__ = stage.value
+    return run
+
+
+async def store(stage: Stage, key: str, state: MissionState, result: StepResult, ctx: RunContext) -> MissionState:
+    """Ask the stage's policy layer, then commit artifacts, decisions, calls, events and the move in one transaction."""
+    gate = _gate(stage, result, ctx)
+    update = _update(stage, state, result, gate)
+    to = next_stage(stage, cast("MissionState", {**state, **update}))
+    async with ctx.ledger.unit() as unit:
+        if result.envelope is not None:
+            await unit.admit(result.envelope)
+            _admitted(ctx, result.envelope)
+        # A worker's results were stored one by one as they came.
+        kept = () if stage is Stage.WORKERS else result.artifacts
+        await unit.put(state["revision"], [*kept, *gate.decisions])
+        await _carry_over(unit, state, update, result)
+        await unit.spend(*ctx.record.drain(), state["revision"])
+        await unit.leave(result.signals)
+        unit.record(*result.events, *gate.events)
+        await _onwards(unit, stage, to, key, update, result)
+    return update
+
+
+def _gate(stage: Stage, result: StepResult, ctx: RunContext) -> GateResult:
+    layer = STATEFLOW[stage].asks
+    envelope = result.envelope or ctx.mission.envelope
+    if layer is None or envelope is None or stage is Stage.RELEASE_GATE:
+        return GateResult()
+    return gates.after(stage, layer, result, envelope, ctx.governance)
+
+
+def _admitted(ctx: RunContext, envelope: MissionEnvelope) -> None:
+    ctx.mission = replace(ctx.mission, envelope=envelope)
+    ctx.ports = replace(ctx.ports, mission=ctx.mission)
+
+
+def _update(stage: Stage, state: MissionState, result: StepResult, gate: GateResult) -> MissionState:
+    update: dict[str, Any] = dict(channels_of(result.artifacts, state["revision"], *_EXPECTED.get(stage, ())))
+    update |= result.channels
+    if result.envelope is not None:
+        update["envelope"] = {"id": state["mission_id"], "sha256": result.envelope.sha256()}
+    if gate.looks:
+        update["looks"] = [*state.get("looks", []), *gate.looks]
+    if gate.outcome is not None:
+        update["outcome"] = gate.outcome
+    if stage is Stage.REVIEWER and update.get("verdict") == "revise":
+        update["revision"] = state["revision"] + 1
+    if stage is Stage.REVIEWER and update.get("verdict") == "refuse":
+        update["outcome"] = _refused(result.artifacts)
+    return cast("MissionState", update)
+
+
+def _refused(artifacts: tuple[Contract, ...]) -> dict[str, str]:
+    reasons = "; ".join(r for a in artifacts if isinstance(a, ReviewPacket) for r in a.reasons)
+    return {
+        "status": Status.BLOCKED.value,
+        "code": "review_refused",
+        "reason": reasons,
+        "stage": Stage.REVIEWER.value,
+        "hint": "See the review packet among the mission's artifacts: it names every claim that does not hold.",
+    }
+
+
+async def _carry_over(unit: UnitPort, state: MissionState, update: MissionState, result: StepResult) -> None:
+    """Copy the results of the tasks that a revision does not run again."""
+    was, to = state["revision"], update.get("revision", state["revision"])
+    if to > was:
+        again = {key for a in result.artifacts if isinstance(a, ReviewPacket) for key in a.revise_tasks}
+        await unit.copy_results(was, to, again=sorted(again))
+
+
+async def _onwards(
+    unit: UnitPort, stage: Stage, to: Stage | None, key: str, update: MissionState, result: StepResult
+) -> None:
+    if to is not None:
+        unit.record(NewEvent(event_type=EventType.STAGE_ENTERED, payload={"stage": to.value}))
+        await unit.enter(to, key, update)
+        return
+    await unit.enter(stage, key, update)
+    status = next(TERMINAL_EVENTS[e.event_type] for e in result.events if e.event_type in TERMINAL_EVENTS)
+    failure = result.channels.get("outcome") if status in {Status.BLOCKED, Status.FAILED} else None
+    await unit.move(status, failure=failure)
+    await unit.release_lease()
