@@ -23,6 +23,8 @@ NOT_SUPPORTED_YET = frozenset({".pdf", ".docx", ".doc", ".pptx", ".xlsx", ".rtf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _HEADING = re.compile(r"^#\s+(.+?)\s*#*\s*$", re.MULTILINE)
 _MAX_TITLE = 300
+_SOFT_BREAK = "\x1e"  # a new line unless there is one already
+_CELL = "\x1f"
 
 
 class Decoded(NamedTuple):
@@ -115,8 +117,8 @@ class _Page(HTMLParser):
         elif tag == "pre":
             self._verbatim += 1
         self._break(tag)
-        if tag in {"td", "th"} and self._parts and not self._parts[-1].endswith("\n"):
-            self._parts.append(" | ")
+        if tag in {"td", "th"}:
+            self._parts.append(_CELL)
 
     def handle_endtag(self, tag: str) -> None:
         if tag in self._silent:
@@ -144,7 +146,7 @@ class _Page(HTMLParser):
         if tag in self.PARAGRAPH:
             self._parts.append("\n\n")
         elif tag in self.LINE:
-            self._parts.append("\n")
+            self._parts.append("\n" if tag == "br" else _SOFT_BREAK)
 
     def title(self) -> str:
         """Return the page's title, or its first heading."""
@@ -153,5 +155,7 @@ class _Page(HTMLParser):
 
     def text(self) -> str:
         """Return the text, one empty line between paragraphs."""
-        joined = re.sub(r"[ \t]*\n[ \t]*", "\n", "".join(self._parts))
-        return re.sub(r"\n{3,}", "\n\n", re.sub(r"[ \t]{2,}", " ", joined)).strip()
+        joined = re.sub(rf"[ \t]*([\n{_SOFT_BREAK}])[ \t]*", r"\1", "".join(self._parts))
+        lines = re.sub(rf"{_SOFT_BREAK}+", "\n", re.sub(rf"{_SOFT_BREAK}*\n{_SOFT_BREAK}*", "\n", joined))
+        cells = re.sub(rf"[ \t]*{_CELL}[ \t]*", " | ", re.sub(rf"(^|\n)[ \t]*{_CELL}[ \t]*", r"\1", lines))
+        return re.sub(r"\n{3,}", "\n\n", re.sub(r"[ \t]{2,}", " ", cells)).strip()

@@ -63,7 +63,7 @@ class Parsed(Generic[R]):
         self.skipped: list[Remark] = []
         self.warnings: list[Remark] = []
 
-    def error(self, file: str, line: int | None, problem: ValueError | str) -> None:
+    def error(self, file: str, line: int | None, problem: Exception | str) -> None:
         """Note a record that can't be taken."""
         reason = reason_of(problem) if isinstance(problem, ValidationError) else str(problem)
         self.errors.append(Remark(file=file, line=line, reason=reason))

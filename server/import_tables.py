@@ -42,10 +42,11 @@ def read_leads(path: Path, renames: Mapping[str, str]) -> Parsed[LeadRecord]:
     for line, cells in table.rows():
         try:
             record = _lead(cells)
-            if record.lead_id in seen:
-                raise ValueError(f"lead_id {record.lead_id} is already on line {seen[record.lead_id]}")  # noqa: TRY301
         except ValueError as exc:
             parsed.error(path.name, line, exc)
+            continue
+        if record.lead_id in seen:
+            parsed.error(path.name, line, f"lead_id {record.lead_id} is already on line {seen[record.lead_id]}")
             continue
         seen[record.lead_id] = line
         parsed.records.append(Placed(path.name, line, record))

@@ -195,7 +195,7 @@ def read_chats(path: Path, renames: Mapping[str, str]) -> Parsed[ChatRecord]:
         except json.JSONDecodeError as exc:
             parsed.error(path.name, line, f"not JSON: {exc.msg} at character {exc.pos}")
             continue
-        except ValueError as exc:
+        except (ValueError, TypeError) as exc:
             parsed.error(path.name, line, exc)
             continue
         if dropped:
@@ -213,7 +213,9 @@ def _chat(raw: str, renames: Mapping[str, str]) -> tuple[ChatRecord, int]:
     dropped = 0
     messages = []
     given = line.get("messages")
-    for message in given if isinstance(given, list) else []:
+    if not isinstance(given, list):
+        raise TypeError("messages: not a list")
+    for message in given:
         fields = {name: value for name, value in _renamed(message, renames).items() if name in {"at", "author", "text"}}
         if isinstance(fields.get("author"), str):
             fields["author"] = fields["author"].strip().lower()
@@ -235,7 +237,7 @@ def _chat(raw: str, renames: Mapping[str, str]) -> tuple[ChatRecord, int]:
 
 def _renamed(value: Any, renames: Mapping[str, str]) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ValueError("not a JSON object")  # noqa: TRY004  # one kind of error for all that is wrong with a line
+        raise TypeError("not a JSON object")
     return {renames.get(name, name): item for name, item in value.items()}
 
 

@@ -46,7 +46,7 @@ class RootStore:
             async with self._pool.connection() as conn, conn.transaction():
                 await conn.execute(self._sql["set_tenant"], {"tenant": tenant})
                 yield conn
-        except psycopg.DataError as exc:
+        except (psycopg.DataError, psycopg.errors.ProgramLimitExceeded) as exc:
             raise BadInput("a value can't be stored as it is") from exc
         except psycopg.OperationalError as exc:
             raise StoreUnavailable("the root's database does not answer") from exc

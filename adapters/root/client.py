@@ -146,7 +146,7 @@ class RootClient:
         """
         headers = {"X-Colony-Tenant": tenant, "Idempotency-Key": idempotency_key}
         headers |= {"Content-Type": "application/json"} | ({"If-Match": etag} if etag is not None else {})
-        content = json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+        content = _compact(body)
         request = self._writes.build_request(method, checked_path(path), content=content, headers=headers)
         try:
             async with asyncio.timeout(self._patience.total_s):
@@ -166,7 +166,7 @@ class RootClient:
 
     async def put(self, tenant: str, kind: Kind, records: Sequence[Record]) -> BatchOutcome:
         """Import a batch; retried like a read, since putting a record twice is putting it once."""
-        content = json.dumps({"items": [r.model_dump(mode="json") for r in records]}, ensure_ascii=False).encode()
+        content = _compact({"items": [r.model_dump(mode="json") for r in records]})
         headers = {"X-Colony-Tenant": tenant, "Content-Type": "application/json"}
         request = self._reads.build_request("POST", f"/import/{segment(kind)}", content=content, headers=headers)
         reply = await self._patiently(request)
@@ -213,6 +213,10 @@ class RootClient:
         if isinstance(error, NotYet) and error.retry_after is not None:
             return error.retry_after
         return wait_random_exponential(multiplier=self._patience.backoff_s, max=self._patience.retry_after_s)(state)
+
+
+def _compact(value: Mapping[str, Any]) -> bytes:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 def _what(path: str) -> str:

@@ -72,12 +72,12 @@ class Message(Value):
 
 
 class ChatRecord(Value):
-    """One conversation with a lead, in the order it was held."""
+    """One conversation with a lead, in the order it was held; one in which nobody has said anything yet is one, too."""
 
     lead_id: Id
     conversation_id: Id
     channel: Name
-    messages: tuple[Message, ...] = Field(min_length=1)
+    messages: tuple[Message, ...]
 
 
 class DocumentRecord(Value):

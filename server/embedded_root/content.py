@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request, Response
 
 from adapters.postgres.root_writes import RootWrites
-from adapters.root.records import Answer, Versioned, addressable
+from adapters.root.records import MAX_ID, Answer, Versioned, addressable
 from contracts.errors import BadInput
 from server.embedded_root.access import Store, Tenant
 from server.embedded_root.exchange import (
@@ -18,7 +18,7 @@ from server.embedded_root.exchange import (
     from_cursor,
     page_of,
     precondition_of,
-    read_object,
+    read_storable,
     rendered,
     shown,
     to_cursor,
@@ -71,7 +71,7 @@ async def get_page(page_id: str, store: Store, tenant: Tenant) -> Response:
 @router.patch("/oracle/pages/{page_id}")
 async def patch_page(request: Request, page_id: str, store: Store, tenant: Tenant) -> Response:
     """Merge fields into a page; with `If-None-Match: *` make a page that isn't there yet."""
-    body = await read_object(request)
+    body = await read_storable(request)
     if body.get("page_id", page_id) != page_id:
         raise BadInput("page_id can't be changed")
     _check_id(page_id)
@@ -135,6 +135,8 @@ def _campaign(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_id(page_id: str) -> None:
+    if len(page_id) > MAX_ID:
+        raise BadInput(f"an id has {MAX_ID} characters at most")
     try:
         addressable(page_id)
     except ValueError as exc:

@@ -22,7 +22,7 @@ from server.embedded_root.exchange import (
     from_cursor,
     page_of,
     precondition_of,
-    read_object,
+    read_storable,
     rendered,
     shown,
     write,
@@ -60,7 +60,7 @@ async def get_lead(lead_id: str, store: Store, tenant: Tenant) -> Response:
 @router.patch("/leads/{lead_id}")
 async def patch_lead(request: Request, lead_id: str, store: Store, tenant: Tenant) -> Response:
     """Merge fields into a lead; null takes a field away."""
-    changes = _without_id(await read_object(request), "lead_id", lead_id)
+    changes = _without_id(await read_storable(request), "lead_id", lead_id)
     _check_stage(changes)
     holds = precondition_of(request, required=True)
 
@@ -96,7 +96,7 @@ async def list_activities(
 @router.post("/leads/{lead_id}/{kind}")
 async def add_activity(request: Request, lead_id: str, kind: ActivityKind, store: Store, tenant: Tenant) -> Response:
     """Add a note, task or message to a lead."""
-    body = await read_object(request)
+    body = await read_storable(request)
     _check_activity(kind, body)
     holds = precondition_of(request, required=False)
 

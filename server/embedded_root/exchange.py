@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Query, Request, Response
+from starlette.requests import ClientDisconnect
 
 from adapters.postgres.root_store import RootStore
 from adapters.postgres.root_writes import Precondition, RootWrites
@@ -28,22 +29,42 @@ Word = Annotated[str | None, Query(min_length=1, max_length=500)]
 T = TypeVar("T")
 
 
-async def read_object(request: Request) -> dict[str, Any]:
+async def read_storable(request: Request) -> dict[str, Any]:
     """Return the body, a JSON object that can be stored.
 
     Raises:
         TooLarge: the body is over 8 MB.
         Malformed: it isn't a JSON object, or holds what can't be stored.
     """
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise TooLarge(f"the body is over {MAX_BODY} bytes")
+    body = await read_object(request)
     try:
-        value = storable(json.loads(body))
+        storable(body)
+    except ValueError as exc:
+        raise Malformed(f"the body can't be stored: {exc}") from exc
+    return body
+
+
+async def read_object(request: Request) -> dict[str, Any]:
+    """Return the body, a JSON object.
+
+    Raises:
+        TooLarge: the body is over 8 MB.
+        Malformed: it isn't a JSON object.
+    """
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_BODY:
+                break
+    except ClientDisconnect as exc:
+        raise Malformed("the body was cut short") from exc
+    if len(body) > MAX_BODY:
+        raise TooLarge(f"the body is over {MAX_BODY} bytes")
+    try:
+        value = json.loads(body)
     except (ValueError, RecursionError) as exc:
-        raise Malformed("the body is not JSON that can be stored") from exc
+        raise Malformed("the body is not JSON") from exc
     if not isinstance(value, dict):
         raise Malformed("the body is not a JSON object")
     return value

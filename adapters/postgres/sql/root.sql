@@ -114,7 +114,7 @@ WITH asked AS (
     ELSE replace(plainto_tsquery('english', %(q)s)::text, ' & ', ' | ')::tsquery
   END AS query
 ), ranked AS (
-  SELECT d.*, coalesce(round(ts_rank_cd(d.search, asked.query)::numeric, 6), 0) AS rank
+  SELECT d.*, coalesce(round(ts_rank(d.search, asked.query)::numeric, 6), 0) AS rank
   FROM root.documents AS d CROSS JOIN asked
   WHERE asked.query IS NULL OR d.search @@ asked.query
 )
