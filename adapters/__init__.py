@@ -1,0 +1,1 @@
+"""The outside: Postgres, the root, models; each module satisfies a port."""

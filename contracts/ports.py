@@ -160,14 +160,15 @@ class ResultPort(Protocol):
 class SourceCard:
     """One entry of the source catalog: a need that a plan may name, the tool that serves it, and its trust label.
 
-    ``binds`` maps the tool's argument names to the mission inputs they must equal.
+    ``binds`` maps the tool's argument names to the mission inputs they must equal; those in ``optional`` are left out
+    when the mission does not give the input.
     """
 
     source: str
     tool: str
     binds: Mapping[str, str]
     description: str
-    optional: bool = False
+    optional: frozenset[str] = frozenset()
 
 
 class CatalogPort(Protocol):

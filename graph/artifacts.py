@@ -78,10 +78,9 @@ class StoredResults:
         self, revision: int, result: WorkerResult, calls: Sequence[ModelCall], events: Sequence[NewEvent]
     ) -> None:
         """Store one task's result."""
-        models, tools = self._record.drain()
         async with self._ledger.unit() as unit:
             await unit.put(revision, [result])
-            await unit.spend([*models, *calls], tools, revision)
+            await self._record.store(unit, calls, revision)
             unit.record(*events)
 
     async def note(self, events: Sequence[NewEvent]) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from contracts.evidence import WritebackProposal
+from contracts.events import EventType, NewEvent
 from contracts.mission import AutonomyTier, ModelTier
-from contracts.ports import LedgerPort, Mission, ModelCall, Ports, ToolCall
+from contracts.ports import LedgerPort, Mission, ModelCall, Ports, ToolCall, UnitPort
 from contracts.state import MissionState
 from policies.engine import PolicyEngine
 
@@ -32,16 +32,21 @@ class Governance:
 
 @dataclass
 class Record:
-    """Calls made since the last unit; the next one stores them."""
+    """Tool calls made since the last unit; the next one stores them."""
 
     tools: list[ToolCall] = field(default_factory=list)
-    models: list[ModelCall] = field(default_factory=list)
 
-    def drain(self) -> tuple[list[ModelCall], list[ToolCall]]:
-        """Return what has been collected and begin anew."""
-        models, tools = self.models, self.tools
-        self.models, self.tools = [], []
-        return models, tools
+    async def store(self, unit: UnitPort, models: Sequence[ModelCall], revision: int) -> None:
+        """Store the calls, with an event for each tool call, and begin anew."""
+        tools, self.tools = self.tools, []
+        await unit.spend(models, tools, revision)
+        unit.record(*map(_tool_event, tools))
+
+
+def _tool_event(call: ToolCall) -> NewEvent:
+    kind = EventType.TOOL_DENIED if call.status == "refused" else EventType.TOOL_CALLED
+    payload = {"task_key": call.task_key, "tool": call.tool, "arguments": dict(call.arguments), "status": call.status}
+    return NewEvent(event_type=kind, payload=payload | ({"reason": call.reason} if call.reason else {}))
 
 
 @dataclass
@@ -54,5 +59,3 @@ class RunContext:
     governance: Governance
     record: Record
     memo: tuple[str, MissionState] | None = None
-    draining: bool = False
-    proposals: tuple[WritebackProposal, ...] = ()

@@ -47,7 +47,8 @@ class GrantedEffects:
                 unit.record(_event(_EVENTS[outcome.status], proposal, outcome.detail))
         else:
             outcome = earlier
-        if (etag := outcome.detail.get("etag")) and proposal.precondition:
+        etag = outcome.detail.get("etag")
+        if etag and proposal.precondition and proposal.operation == "patch":
             self._moved[proposal.target, proposal.precondition] = str(etag)
         return outcome
 

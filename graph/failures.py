@@ -38,7 +38,7 @@ async def on_error(state: MissionState, error: NodeError, runtime: Runtime[RunCo
     outcome = outcome_of(error.node, error.error)
     ctx = runtime.context
     async with ctx.ledger.unit() as unit:
-        await unit.spend(*ctx.record.drain(), state["revision"])
+        await ctx.record.store(unit, (), state["revision"])
         unit.record(*_noted(outcome))
         unit.record(NewEvent(event_type=EventType.STAGE_ENTERED, payload={"stage": Stage.FAILED.value}))
         await unit.enter(Stage.FAILED, f"error:{error.node}", {"outcome": outcome})
@@ -68,6 +68,4 @@ _RETRY = "Mend the cause, then `colony missions retry`: finished work is kept."
 def _noted(outcome: OutcomeState) -> list[NewEvent]:
     if outcome["code"].endswith("budget_exceeded"):
         return [NewEvent(event_type=EventType.BUDGET_EXCEEDED, payload={"code": outcome["code"]})]
-    if outcome["code"] == "pass_refused":
-        return [NewEvent(event_type=EventType.TOOL_DENIED, payload={"reason": outcome["reason"]})]
     return []

@@ -41,20 +41,24 @@ class LeaseKeeper:
         # A run stops itself a heartbeat before others may take its mission.
         self._safe_s = (lease_ms - heartbeat_ms) / 1000
         self._held: dict[str, _Held] = {}
+        self._idle = asyncio.Event()
+        self._idle.set()
 
-    @property
-    def held(self) -> int:
-        """How many missions this process runs."""
-        return len(self._held)
+    async def idle(self) -> None:
+        """Wait until this process runs no mission."""
+        await self._idle.wait()
 
     @asynccontextmanager
     async def keep(self, mission: Mission, driver: asyncio.Task[None]) -> AsyncIterator[None]:
         """Keep the mission's lease for the block; the driver is cancelled when the lease is lost."""
         self._held[mission.mission_id] = _Held(mission.epoch, driver, time.monotonic() + self._safe_s)
+        self._idle.clear()
         try:
             yield
         finally:
             self._held.pop(mission.mission_id, None)
+            if not self._held:
+                self._idle.set()
 
     async def beat(self) -> None:
         """Renew until cancelled."""

@@ -64,7 +64,7 @@ async def store(stage: Stage, key: str, state: MissionState, result: StepResult,
         kept = () if stage is Stage.WORKERS else result.artifacts
         await unit.put(state["revision"], [*kept, *gate.decisions])
         await _carry_over(unit, state, update, result)
-        await unit.spend(*ctx.record.drain(), state["revision"])
+        await ctx.record.store(unit, (), state["revision"])
         await unit.leave(result.signals)
         unit.record(*result.events, *gate.events)
         await _onwards(unit, stage, to, key, update, result)

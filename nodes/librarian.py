@@ -77,7 +77,7 @@ def bound(card: SourceCard, inputs: Mapping[str, Any]) -> dict[str, Any]:
     for argument, name in card.binds.items():
         if name in inputs:
             arguments[argument] = inputs[name]
-        elif not card.optional:
+        elif argument not in card.optional:
             raise BadInput(f"inputs.{name} is required to read {card.source}", code="missing_input")
     return arguments
 

@@ -1,4 +1,7 @@
-"""Errors as the embedded root's clients see them: problem details with a stable code, and nothing internal."""
+"""Errors as clients see them: problem details with a stable code and a trace id, and nothing internal.
+
+This is the only place that knows which HTTP status an error has.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,16 @@ from starlette.exceptions import HTTPException
 from contracts.errors import (
     BadInput,
     ColonyError,
+    Conflict,
+    Denied,
     Forbidden,
     Malformed,
+    NotBuilt,
     NotFound,
     PreconditionStale,
-    StoreUnavailable,
     TooLarge,
     Unauthenticated,
+    Unavailable,
 )
 
 PRECONDITION_REQUIRED = "precondition_required"
@@ -36,7 +42,10 @@ _BY_TYPE: tuple[tuple[type[ColonyError], HTTPStatus], ...] = (
     (Forbidden, HTTPStatus.FORBIDDEN),
     (NotFound, HTTPStatus.NOT_FOUND),
     (PreconditionStale, HTTPStatus.PRECONDITION_FAILED),
-    (StoreUnavailable, HTTPStatus.SERVICE_UNAVAILABLE),
+    (Conflict, HTTPStatus.CONFLICT),
+    (Denied, HTTPStatus.FORBIDDEN),
+    (Unavailable, HTTPStatus.SERVICE_UNAVAILABLE),
+    (NotBuilt, HTTPStatus.NOT_IMPLEMENTED),
 )
 
 _log = logging.getLogger(__name__)
@@ -99,5 +108,10 @@ def _http_error(_request: Request, exc: Exception) -> Response:
 
 
 def _unexpected(_request: Request, exc: Exception) -> Response:
-    _log.error("the embedded root failed", exc_info=exc)
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, ColonyError.code, "the embedded root failed")
+    answer = problem(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        ColonyError.code,
+        "something inside went wrong; the log has the details under this trace id",
+    )
+    _log.error("a request failed unexpectedly, trace %s", answer.headers["X-Trace-Id"], exc_info=exc)
+    return answer

@@ -1,0 +1,63 @@
+"""The doorbell: one LISTEN connection a process; whoever waits for a mission's events is woken, and reads the table."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import psycopg
+import structlog
+from psycopg import AsyncConnection
+
+_log = structlog.get_logger(__name__)
+_CHANNEL = "colony_events"
+_RETRY_S = 0.5
+
+
+class Doorbell:
+    """Wakes waiters by mission id. After a lost connection everybody is woken, since a ring may have been missed."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self.closing = False
+
+    @asynccontextmanager
+    async def waiter(self, mission_id: str) -> AsyncIterator[asyncio.Event]:
+        """Give an event that is set whenever the mission may have news, and once when the process closes."""
+        event = asyncio.Event()
+        self._waiting[mission_id].add(event)
+        try:
+            yield event
+        finally:
+            self._waiting[mission_id].discard(event)
+            if not self._waiting[mission_id]:
+                del self._waiting[mission_id]
+
+    def close(self) -> None:
+        """Wake everybody for the last time."""
+        self.closing = True
+        self._ring_all()
+
+    def _ring_all(self) -> None:
+        for events in self._waiting.values():
+            for event in events:
+                event.set()
+
+    async def listen(self) -> None:
+        """Listen until cancelled; reconnects by itself."""
+        while True:
+            try:
+                async with await AsyncConnection.connect(
+                    self._dsn, autocommit=True, application_name="colony doorbell"
+                ) as conn:
+                    await conn.execute(f"listen {_CHANNEL}")
+                    self._ring_all()
+                    async for notice in conn.notifies():
+                        for event in self._waiting.get(notice.payload, ()):
+                            event.set()
+            except psycopg.OperationalError:
+                _log.warning("the event listener lost its connection")
+            await asyncio.sleep(_RETRY_S)

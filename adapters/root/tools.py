@@ -1,0 +1,80 @@
+"""The tools that read the root. Each answers ``{items: [{entity, id, title, etag, data}]}`` of plain JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from adapters.root.client import RootClient
+from contracts.errors import PassRefused
+
+Items = list[dict[str, Any]]
+Tool = Callable[["RootTools", Mapping[str, Any]], Awaitable[Items]]
+_MOST_DOCUMENTS = 50
+
+
+class RootTools:
+    """Satisfies ``ToolPort`` for one tenant. Only ever called through the wrapped port that checks the pass."""
+
+    def __init__(self, client: RootClient, tenant_id: str) -> None:
+        self._client = client
+        self._tenant = tenant_id
+
+    async def call(self, task_key: str, tool: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Call a tool by name.
+
+        Raises:
+            PassRefused: there is no such tool.
+        """
+        if tool not in _TOOLS:
+            raise PassRefused(f"there is no tool {tool}", code="unknown_tool")
+        return {"items": await _TOOLS[tool](self, arguments)}
+
+    async def get_lead(self, arguments: Mapping[str, Any]) -> Items:
+        """Return one lead with its ETag."""
+        lead_id = str(arguments["lead_id"])
+        data, etag = await self._client.get_lead(self._tenant, lead_id)
+        return [_item("lead", lead_id, str(data.get("name") or lead_id), data, etag)]
+
+    async def get_chat(self, arguments: Mapping[str, Any]) -> Items:
+        """Return every conversation of a lead, one item each."""
+        data, _ = await self._client.get_chat(self._tenant, str(arguments["lead_id"]))
+        return [
+            _item("chat", str(c["conversation_id"]), str(c.get("channel") or "chat"), c, None)
+            for c in data.get("items", [])
+        ]
+
+    async def get_kanban(self, arguments: Mapping[str, Any]) -> Items:
+        """Return the board's stages in order, without the counts that change from minute to minute."""
+        data, _ = await self._client.get_kanban(self._tenant)
+        return [_item("board", "kanban", "board", {"order": data.get("order", [])}, None)]
+
+    async def search_documents(self, arguments: Mapping[str, Any]) -> Items:
+        """Return the documents that match a query best, with their text; only the named ones when ids are given."""
+        wanted = arguments.get("document_ids")
+        if wanted is not None:
+            found = [(await self._client.get_document(self._tenant, str(i))).data for i in wanted]
+        else:
+            query, most = str(arguments["query"]), _MOST_DOCUMENTS
+            data, _ = await self._client.list_documents(self._tenant, q=query, limit=most, text=True)
+            found = data.get("items", [])
+        return [_item("document", str(d["document_id"]), str(d.get("title") or ""), d, None) for d in found]
+
+    async def get_page(self, arguments: Mapping[str, Any]) -> Items:
+        """Return one page with its ETag."""
+        page_id = str(arguments["page_id"])
+        data, etag = await self._client.get_page(self._tenant, page_id)
+        return [_item("page", page_id, str(data.get("title") or page_id), data, etag)]
+
+
+def _item(entity: str, name: str, title: str, data: Mapping[str, Any], etag: str | None) -> dict[str, Any]:
+    return {"entity": entity, "id": name, "title": title, "etag": etag, "data": dict(data)}
+
+
+_TOOLS: dict[str, Tool] = {
+    "root.get_lead": RootTools.get_lead,
+    "root.get_chat": RootTools.get_chat,
+    "root.get_kanban": RootTools.get_kanban,
+    "root.search_documents": RootTools.search_documents,
+    "root.get_page": RootTools.get_page,
+}

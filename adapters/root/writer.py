@@ -1,0 +1,46 @@
+"""Sending one approved write to the root."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from adapters.root.client import RootClient
+from adapters.root.paths import lead_path, page_path
+from contracts.errors import RootRefused
+from contracts.evidence import WritebackProposal
+
+
+class RootWriter:
+    """Satisfies ``WriterPort``."""
+
+    def __init__(self, client: RootClient) -> None:
+        self._client = client
+
+    async def send(
+        self, tenant_id: str, proposal: WritebackProposal, precondition: str | None, idempotency_key: str
+    ) -> Mapping[str, Any]:
+        """Send exactly what was approved, once.
+
+        Raises:
+            PreconditionStale: the object changed under the proposal.
+            RootRefused: the root said no, or has nothing like this target.
+            RootUnavailable: nothing was sent.
+            OutcomeUnknown: it was sent, and nobody can say whether it happened.
+        """
+        method, path = _call(proposal)
+        fetched = await self._client.write(tenant_id, method, path, proposal.after, precondition, idempotency_key)
+        return {"etag": fetched.etag} if fetched.etag else {}
+
+
+def _call(proposal: WritebackProposal) -> tuple[str, str]:
+    target = proposal.target
+    match (target.entity, proposal.operation):
+        case ("lead", "patch"):
+            return "PATCH", lead_path(target.id)
+        case ("lead", "note" | "task" | "message" as operation):
+            return "POST", lead_path(target.id, f"{operation}s")
+        case ("page", "patch"):
+            return "PATCH", page_path(target.id)
+        case _:
+            raise RootRefused(f"the root has no {proposal.operation} on {target.entity}", code="unknown_write")

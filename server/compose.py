@@ -1,0 +1,200 @@
+"""The one place that builds adapters and puts them together."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from langchain_core.language_models import BaseChatModel
+from langgraph.checkpoint.serde import _msgpack
+
+from adapters.catalog import RootCatalog
+from adapters.models.extractive_chat import ExtractiveChatModel
+from adapters.models.port import LangChainModels
+from adapters.models.routes import EXTRACTIVE, ModelRoutes
+from adapters.postgres.claims import Claims, LeaseTimes
+from adapters.postgres.cluster import open_cluster
+from adapters.postgres.doorbell import Doorbell
+from adapters.postgres.missions import MissionStore
+from adapters.postgres.pools import Pool, open_pool
+from adapters.postgres.provision import Dsns, dsns_for, migrate
+from adapters.postgres.queue import MissionQueue
+from adapters.postgres.reader import MissionReader
+from adapters.postgres.root_store import RootStore
+from adapters.postgres.sessions import Sessions
+from adapters.prompts.registry import TemplateRegistry
+from adapters.root.client import Patience, RootClient
+from adapters.root.tools import RootTools
+from adapters.root.writer import RootWriter
+from contracts.clock import SystemClock
+from contracts.errors import SettingInvalid
+from contracts.ports import LedgerPort, Mission, ModelPort, NodeLimits, Ports
+from graph.artifacts import StoredArtifacts, StoredResults
+from graph.context import Governance, Record
+from graph.effects import GrantedEffects
+from graph.guarded import GuardedTools, MeteredModel
+from graph.leases import LeaseKeeper
+from graph.runner import Runner
+from graph.version import GRAPH_VERSION
+from policies.engine import PolicyEngine
+from policies.risk import classify_request
+from server.missions import MissionService
+from server.settings import Settings
+from server.worker import Worker
+
+
+@dataclass(frozen=True)
+class Colony:
+    """The parts of one process."""
+
+    settings: Settings
+    service: MissionService
+    reader: MissionReader
+    doorbell: Doorbell
+    worker: Worker
+    root_store: RootStore | None
+    governance: Governance
+
+
+def assert_strict() -> None:
+    """Stop a start in which a tampered checkpoint could run code.
+
+    Raises:
+        SettingInvalid: LangGraph was imported before strict mode was set.
+    """
+    if not _msgpack.STRICT_MSGPACK_ENABLED:
+        raise SettingInvalid(
+            "LANGGRAPH_STRICT_MSGPACK is off", hint="Import colony's packages before langgraph, or set it to true."
+        )
+
+
+def database(settings: Settings, stack: AsyncExitStack) -> Dsns:
+    """Open the embedded cluster or use ``DATABASE_URL``, and bring the database to the present schema.
+
+    Raises:
+        SettingInvalid: the URL or the home can't be used.
+        StoreUnavailable: Postgres does not answer.
+        StoreCorrupted: the embedded data folder can't be started from.
+    """
+    if settings.database_url is not None:
+        admin = settings.database_url.get_secret_value()
+    else:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        admin = stack.enter_context(open_cluster(settings.home.resolve())).dsn
+    migrate(admin)
+    return dsns_for(admin)
+
+
+def governance_for(settings: Settings, routes: ModelRoutes) -> Governance:
+    """Load the shipped rules for this deployment.
+
+    Raises:
+        SettingInvalid: the rules don't validate.
+    """
+    return Governance(
+        engine=PolicyEngine.load(), deployment_mode=settings.deployment_mode.value, providers=routes.providers
+    )
+
+
+@dataclass(frozen=True)
+class PortMaker:
+    """Makes the ports of one run: nodes get the wrapped ones only."""
+
+    settings: Settings
+    root: RootClient
+    models: ModelPort
+    routes: ModelRoutes
+    templates: TemplateRegistry
+    clock: SystemClock
+
+    def __call__(self, mission: Mission, ledger: LedgerPort, record: Record) -> Ports:
+        """Return the ports for a claimed mission."""
+        return Ports(
+            mission=mission,
+            model=MeteredModel(self.models, mission.token_budget, mission.tokens_spent),
+            tools=GuardedTools(RootTools(self.root, mission.tenant_id), ledger, record, self.clock),
+            artifacts=StoredArtifacts(ledger),
+            results=StoredResults(ledger, record),
+            catalog=RootCatalog(ledger),
+            templates=self.templates,
+            routes=self.routes,
+            classify=classify_request,
+            effects=GrantedEffects(mission, ledger, RootWriter(self.root)),
+            clock=self.clock,
+            limits=NodeLimits(
+                max_workers=self.settings.max_workers_per_mission, task_timeout_ms=self.settings.task_timeout_ms
+            ),
+        )
+
+
+@asynccontextmanager
+async def open_colony(
+    settings: Settings,
+    *,
+    times: LeaseTimes | None = None,
+    model: BaseChatModel | None = None,
+) -> AsyncIterator[Colony]:
+    """Open everything one process needs, and close it in the reverse order. The worker is made, not started.
+
+    Args:
+        settings: the deployment's settings.
+        times: lease timings; the defaults unless a test injects short ones.
+        model: the chat model of the private tier, the extractive one unless a test brings its own.
+
+    Raises:
+        SettingInvalid: a setting can't be used.
+        StoreUnavailable: Postgres does not answer.
+        StoreCorrupted: the embedded data folder can't be started from.
+    """
+    assert_strict()
+    times = times or LeaseTimes()
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        dsns = await asyncio.to_thread(database, settings, stack)
+        api = await _pool(stack, dsns.app, "api", 12)
+        runs = await _pool(stack, dsns.app, "runs", settings.max_concurrent_missions, least=0)
+        queue = MissionQueue(dsns.queue)
+        await queue.open()
+        stack.push_async_callback(queue.close)
+        embedded = settings.root_api_base_url is None
+        root_store = RootStore(await _pool(stack, dsns.root, "root", 8)) if embedded else None
+        root = RootClient(settings.root_base_url, settings.root_api_key, Patience())
+        stack.push_async_callback(root.aclose)
+        routes = ModelRoutes()
+        governance = governance_for(settings, routes)
+        doorbell = Doorbell(dsns.app)
+        service = MissionService(MissionStore(api, queue, clock), governance, settings)
+        models = LangChainModels({EXTRACTIVE.tier: (EXTRACTIVE, model or ExtractiveChatModel())})
+        ports = PortMaker(settings, root, models, routes, TemplateRegistry(), clock)
+        name = f"{socket.gethostname()}:{os.getpid()}"
+        claims = Claims(api, name, times, clock, GRAPH_VERSION)
+        keeper = LeaseKeeper(claims, heartbeat_ms=times.heartbeat_ms, lease_ms=times.lease_ms)
+        runner = Runner(Sessions(runs, claims, clock), keeper, ports, governance)
+        worker = Worker(
+            queue,
+            claims,
+            keeper,
+            runner,
+            service.expire,
+            concurrency=settings.max_concurrent_missions,
+            sweep_ms=times.sweep_ms,
+            name=name,
+        )
+        listener = asyncio.create_task(doorbell.listen(), name="doorbell")
+        stack.push_async_callback(_cancelled, listener)
+        yield Colony(settings, service, MissionReader(api), doorbell, worker, root_store, governance)
+
+
+async def _pool(stack: AsyncExitStack, dsn: str, name: str, most: int, *, least: int = 1) -> Pool:
+    pool = await open_pool(dsn, name=name, most=most, least=least)
+    stack.push_async_callback(pool.close)
+    return pool
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,155 @@
+"""Running the service: the API, the worker, or both in one process, until a signal says stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import structlog
+import uvicorn
+
+from adapters.postgres.claims import LeaseTimes
+from contracts.errors import SettingInvalid
+from server.app import create_app
+from server.compose import Colony, open_colony
+from server.settings import Settings
+
+_log = structlog.get_logger("colony")
+_BACKLOG = 2_048
+_STREAMS_END_S = 5
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its own signal handling, since the order of stopping is ours; says when it is up."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.up.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take the address, so that a port in use is known before anything else starts.
+
+    Raises:
+        SettingInvalid: the address can't be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Asyncio turns Nagle's delay off only on sockets that say they are TCP.
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+        sock.listen(_BACKLOG)
+    except (OSError, OverflowError) as exc:
+        sock.close()
+        raise SettingInvalid(
+            f"PORT: {host}:{port} can't be listened on", hint="Another program has it; choose another with --port."
+        ) from exc
+    return sock
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings, *, host: str = "127.0.0.1", work: bool = True, times: LeaseTimes | None = None
+) -> AsyncIterator[Colony]:
+    """Serve the API, with a worker if asked, for the length of the block.
+
+    Raises:
+        SettingInvalid: a setting can't be used, or the port is taken.
+        StoreUnavailable: Postgres does not answer.
+    """
+    if settings.deployment_mode.trusts_loopback and host not in {"127.0.0.1", "localhost", "::1"}:
+        raise SettingInvalid(
+            f"COLONY_DEPLOYMENT_MODE={settings.deployment_mode.value} serves loopback only",
+            hint="Use --host 127.0.0.1, or a mode that asks for tokens.",
+        )
+    sock = bind(host, settings.port)
+    settings = settings.model_copy(update={"port": sock.getsockname()[1]})
+    try:
+        async with open_colony(settings, times=times) as colony, _http(colony, sock):
+            if work:
+                colony.worker.start()
+            _log.info("ready", url=f"http://{host}:{settings.port}", worker=work)
+            try:
+                yield colony
+            finally:
+                # Missions that are running may need the root, which this server may be: they stop first.
+                if work:
+                    await colony.worker.stop()
+                colony.doorbell.close()
+    finally:
+        sock.close()
+
+
+@asynccontextmanager
+async def _http(colony: Colony, sock: socket.socket) -> AsyncIterator[None]:
+    config = uvicorn.Config(
+        create_app(colony), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=_STREAMS_END_S
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[sock]), name="http")
+    try:
+        await server.up.wait()
+        yield
+    finally:
+        server.should_exit = True
+        await task
+
+
+@contextmanager
+def stop_signals() -> Iterator[asyncio.Event]:
+    """Give an event that SIGTERM or SIGINT sets."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    try:
+        yield stopped
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+async def serve(settings: Settings, *, host: str, work: bool) -> None:
+    """Serve until a signal; the worker's own end is an end, too.
+
+    Raises:
+        StoreUnavailable: the worker lost its queue for good.
+    """
+    with stop_signals() as stopped:
+        async with running(settings, host=host, work=work) as colony:
+            await _until(stopped, colony, work=work)
+
+
+async def work_only(settings: Settings) -> None:
+    """Run a worker without an API until a signal."""
+    with stop_signals() as stopped:
+        async with open_colony(settings) as colony:
+            colony.worker.start()
+            _log.info("worker ready", concurrency=settings.max_concurrent_missions)
+            try:
+                await _until(stopped, colony, work=True)
+            finally:
+                await colony.worker.stop()
+
+
+async def _until(stopped: asyncio.Event, colony: Colony, *, work: bool) -> None:
+    waits = [asyncio.create_task(stopped.wait())]
+    if work:
+        waits.append(asyncio.create_task(colony.worker.wait()))
+    done, left = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for task in left:
+        task.cancel()
+    for task in done:
+        task.result()

@@ -1,0 +1,111 @@
+"""The one reader of the environment. A wrong value stops the start with the variable's name and what would be right."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from contracts.errors import SettingInvalid
+from contracts.mission import ModelTier
+
+Ms = Annotated[int, Field(ge=1, le=2_592_000_000)]
+
+
+class DeploymentMode(StrEnum):
+    """How strict this deployment is; see the table in docs/configuration.md."""
+
+    DEVELOPER_LIGHT = "developer-light"
+    DEVELOPER_FULL = "developer-full"
+    TEST = "test"
+    TEST_DEBUG = "test-debug"
+    PRODUCTION = "production"
+    PRODUCTION_DEBUG = "production-debug"
+
+    @property
+    def is_production(self) -> bool:
+        """Whether nothing may be loosened."""
+        return self in {DeploymentMode.PRODUCTION, DeploymentMode.PRODUCTION_DEBUG}
+
+    @property
+    def trusts_loopback(self) -> bool:
+        """Whether a request from this machine needs no token and ``{}`` approves what is pending."""
+        return self in {DeploymentMode.DEVELOPER_LIGHT, DeploymentMode.TEST, DeploymentMode.TEST_DEBUG}
+
+
+class Settings(BaseSettings):
+    """Everything that can be configured. Times are in milliseconds, secrets are never printed."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True)
+
+    deployment_mode: DeploymentMode = Field(DeploymentMode.DEVELOPER_LIGHT, alias="COLONY_DEPLOYMENT_MODE")
+    enabled: bool = Field(default=True, alias="COLONY_ENABLED")
+    home: Path = Field(Path(".colony"), alias="COLONY_HOME")
+    database_url: SecretStr | None = Field(None, alias="DATABASE_URL")
+    port: int = Field(8080, alias="PORT", ge=0, le=65_535)
+    service_base_url: str | None = Field(None, alias="COLONY_SERVICE_BASE_URL", pattern=r"^https?://[^\s/]+.*$")
+    service_api_key: SecretStr | None = Field(None, alias="COLONY_SERVICE_API_KEY")
+    client_timeout_ms: Ms = Field(30_000, alias="COLONY_TIMEOUT_MS")
+    default_time_budget_ms: Ms = Field(600_000, alias="COLONY_DEFAULT_TIME_BUDGET_MS")
+    default_token_budget: int = Field(200_000, alias="COLONY_DEFAULT_TOKEN_BUDGET", ge=1)
+    root_api_base_url: str | None = Field(None, alias="ROOT_API_BASE_URL", pattern=r"^https?://[^\s/]+.*$")
+    root_api_key: SecretStr | None = Field(None, alias="ROOT_API_KEY")
+    default_model_route: ModelTier = Field(ModelTier.LOCAL_PRIVATE, alias="DEFAULT_MODEL_ROUTE")
+    max_concurrent_missions: int = Field(8, alias="MAX_CONCURRENT_MISSIONS", ge=1, le=200)
+    max_workers_per_mission: int = Field(4, alias="MAX_WORKERS_PER_MISSION", ge=1, le=64)
+    mission_timeout_ms: Ms = Field(3_600_000, alias="MISSION_TIMEOUT_MS")
+    task_timeout_ms: Ms = Field(120_000, alias="TASK_TIMEOUT_MS")
+    approval_timeout_ms: Ms = Field(604_800_000, alias="APPROVAL_TIMEOUT_MS")
+    jwt_issuer: str | None = Field(None, alias="JWT_ISSUER")
+    jwt_audience: str | None = Field(None, alias="JWT_AUDIENCE")
+    jwt_jwks_file: Path | None = Field(None, alias="JWT_JWKS_FILE")
+    log_level: str = Field("INFO", alias="LOG_LEVEL", pattern=r"^(?i:debug|info|warning|error)$")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: Any, info: Any) -> Any:
+        """Treat ``NAME=`` as not set, as most shells' users mean it."""
+        if isinstance(value, str) and not value.strip():
+            return cls.model_fields[info.field_name].get_default()
+        return value
+
+    @property
+    def own_base_url(self) -> str:
+        """Where this deployment's API is reached by its own workers and its command line."""
+        return (self.service_base_url or f"http://127.0.0.1:{self.port}").rstrip("/")
+
+    @property
+    def root_base_url(self) -> str:
+        """Where the root's API is; by default the embedded one, mounted at ``/root`` of this service."""
+        return (self.root_api_base_url or f"{self.own_base_url}/root").rstrip("/")
+
+
+_RIGHT = {
+    "COLONY_DEPLOYMENT_MODE": "one of " + ", ".join(DeploymentMode),
+    "DEFAULT_MODEL_ROUTE": "one of " + ", ".join(ModelTier),
+    "LOG_LEVEL": "one of debug, info, warning, error",
+    "PORT": "a port number from 0 to 65535",
+    "COLONY_ENABLED": "true or false",
+    "COLONY_SERVICE_BASE_URL": "a URL such as http://127.0.0.1:8080",
+    "ROOT_API_BASE_URL": "a URL such as https://crm.example.com",
+}
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the environment and ``.env``.
+
+    Args:
+        overrides: values by variable name that go before the environment's, as from a command's options.
+
+    Raises:
+        SettingInvalid: a value is wrong; the message names the variable and what would be right, never the value.
+    """
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as exc:
+        name = str(exc.errors()[0]["loc"][0])
+        right = _RIGHT.get(name, exc.errors()[0]["msg"].lower())
+        raise SettingInvalid(f"{name} has a wrong value", hint=f"It must be {right}.") from exc

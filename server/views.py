@@ -1,0 +1,143 @@
+"""How stored rows look to a client: the shapes of the API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from adapters.postgres.reader import MissionReader
+from contracts.clock import rfc3339
+from contracts.packets import AggregationPacket, ReviewPacket
+from contracts.released import released
+from contracts.stateflow import Status
+
+_SHOWN_PACKET = (
+    "summary",
+    "claims",
+    "facts",
+    "answer",
+    "metrics",
+    "findings",
+    "next_steps",
+    "drafts",
+    "contradictions",
+    "open_questions",
+    "writebacks",
+)
+
+
+def links(mission_id: str) -> dict[str, str]:
+    """Return where a mission's parts are."""
+    base = f"/api/colony/missions/{mission_id}"
+    return {"self": base, **{part: f"{base}/{part}" for part in ("events", "artifacts", "checkpoints", "bundle")}}
+
+
+def summary(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a mission without what has to be read from other tables."""
+    payload = row["payload"]
+    envelope = payload.get("envelope") or {**payload["request"], "mission_id": row["mission_id"]}
+    return {
+        "mission_id": row["mission_id"],
+        "mission_type": row["mission_type"],
+        "status": row["status"],
+        "stage": row["stage"],
+        "envelope": envelope,
+        "risk_level": envelope.get("risk_level"),
+        "sensitivity_class": envelope.get("sensitivity_class"),
+        "usage": {
+            "tokens_in": row["tokens_in"],
+            "tokens_out": row["tokens_out"],
+            "cost_usd": float(row["cost_usd"]),
+            "model_calls": row["model_calls"],
+        },
+        "failure": _failure(payload.get("failure")),
+        "lineage": {
+            "parent_mission_id": row["parent_mission_id"],
+            "parent_checkpoint_id": row["parent_checkpoint_id"],
+            "kind": row["lineage_kind"],
+        },
+        "graph_version": row["graph_version"],
+        "trace_id": row["trace_id"],
+        "created_at": rfc3339(row["created_at"]),
+        "updated_at": rfc3339(row["updated_at"]),
+        "links": links(row["mission_id"]),
+    }
+
+
+def _failure(failure: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return {key: failure.get(key, "") for key in ("code", "reason", "stage", "hint")} if failure else None
+
+
+async def detail(reader: MissionReader, tenant_id: str, mission_id: str) -> dict[str, Any]:
+    """Return a mission whole, with its packet and what it waits for.
+
+    Raises:
+        NotFound: there is no such mission for this tenant.
+    """
+    row = await reader.mission(tenant_id, mission_id)
+    shown = summary(row)
+    shown["packet"] = await packet(reader, tenant_id, mission_id)
+    pending = None
+    if row["status"] == Status.AWAITING_APPROVAL:
+        waiting = await reader.approvals(tenant_id, mission_id, "pending")
+        pending = approval(waiting[0]) if waiting else None
+    shown["pending_approval"] = pending
+    return shown
+
+
+async def packet(reader: MissionReader, tenant_id: str, mission_id: str) -> dict[str, Any] | None:
+    """Return what the review released, with how each write ended; None before there is a review."""
+    newest = await reader.newest(tenant_id, mission_id, "aggregation_packet", "review_packet")
+    if len(newest) < 2:
+        return None
+    review = ReviewPacket.model_validate_json(bytes(newest["review_packet"]["content"]))
+    merged = AggregationPacket.model_validate_json(bytes(newest["aggregation_packet"]["content"]))
+    whole = released(merged, review).model_dump(mode="json")
+    shown = {key: whole[key] for key in _SHOWN_PACKET}
+    effects = {w["proposal_id"]: w for w in await reader.writebacks(tenant_id, mission_id)}
+    shown["writebacks"] = [_with_effect(p, effects.get(p["proposal_id"])) for p in shown["writebacks"]]
+    shown["review"] = review.model_dump(mode="json")
+    return shown
+
+
+def _with_effect(proposal: dict[str, Any], effect: Mapping[str, Any] | None) -> dict[str, Any]:
+    status = effect["status"] if effect else "proposed"
+    return {**proposal, "status": status, "outcome": effect["outcome"] if effect else None}
+
+
+def approval(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an approval as the queue shows it."""
+    request = json.loads(bytes(row["content"]))
+    return {
+        "mission_id": row["mission_id"],
+        "interrupt_id": row["interrupt_id"],
+        "proposals": request["proposals"],
+        "reasons": request["reasons"],
+        "review_only": request["review_only"],
+        "required": request["required"],
+        "given": 0,
+        "expires_at": rfc3339(row["expires_at"]),
+        "age_ms": row["age_ms"],
+    }
+
+
+def artifact(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an artifact as it was stored."""
+    content = row["content"]
+    return {
+        "artifact_id": row["artifact_id"],
+        "kind": row["kind"],
+        "task_key": row["task_key"] or None,
+        "revision": row["revision"],
+        "sha256": row["sha256"],
+        "status": row["status"],
+        "created_at": rfc3339(row["created_at"]),
+        "payload": json.loads(bytes(content)) if content is not None else row["payload"],
+    }
+
+
+def cursor_of(row: Mapping[str, Any]) -> tuple[datetime, str]:
+    """Return where a page that ends with this row goes on."""
+    return row["created_at"], str(row["mission_id"])

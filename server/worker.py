@@ -1,0 +1,92 @@
+"""The worker: takes missions from the queue, keeps their leases, and sweeps up what nobody runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import structlog
+
+from adapters.postgres.claims import Claims
+from adapters.postgres.queue import MissionQueue
+from contracts.errors import ColonyError, Conflict, NotFound, StoreUnavailable
+from graph.leases import LeaseKeeper
+from graph.runner import Runner
+
+_log = structlog.get_logger(__name__)
+Expire = Callable[[str, str, str], Awaitable[None]]
+
+
+class Worker:
+    """One process's share of the work: ``concurrency`` missions at a time."""
+
+    def __init__(
+        self,
+        queue: MissionQueue,
+        claims: Claims,
+        keeper: LeaseKeeper,
+        runner: Runner,
+        expire: Expire,
+        *,
+        concurrency: int,
+        sweep_ms: int,
+        name: str,
+    ) -> None:
+        self._queue = queue
+        self._claims = claims
+        self._keeper = keeper
+        self._runner = runner
+        self._expire = expire
+        self._concurrency = concurrency
+        self._sweep_s = sweep_ms / 1000
+        self._name = name
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin taking missions, in the background."""
+        loops: list[Awaitable[None]] = [
+            self._queue.work(self._runner.run, concurrency=self._concurrency, name=self._name),
+            self._keeper.beat(),
+            self._sweep(),
+        ]
+        self._tasks = [asyncio.ensure_future(loop) for loop in loops]
+
+    async def wait(self) -> None:
+        """Wait until one of the worker's loops ends, which none does by itself; its error is raised.
+
+        Raises:
+            StoreUnavailable: the queue's connection is gone for good.
+        """
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            if not task.cancelled():
+                task.result()
+
+    async def stop(self, grace_s: float = 20.0) -> None:
+        """Drain: no new claims; running missions stop at their next step boundary and go on elsewhere."""
+        self._runner.drain()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._keeper.idle(), grace_s)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(self._sweep_s)
+            with suppress(StoreUnavailable):
+                await self.sweep_once()
+
+    async def sweep_once(self) -> None:
+        """Enqueue runnable missions that nobody runs, and expire approvals past their deadline."""
+        for mission_id, tenant_id in await self._claims.runnable():
+            if await self._queue.redispatch(mission_id, tenant_id):
+                _log.info("mission found without a worker", mission_id=mission_id)
+        for mission_id, tenant_id, interrupt_id in await self._claims.overdue():
+            try:
+                await self._expire(tenant_id, mission_id, interrupt_id)
+            except (Conflict, NotFound):
+                continue  # somebody answered in the meantime
+            except ColonyError as exc:
+                _log.warning("an approval could not be expired", mission_id=mission_id, code=exc.code)
