@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,20 @@ from adapters.postgres.pools import Pool
 from adapters.postgres.queries import Queries
 from adapters.postgres.unit import Connection
 from contracts.errors import NotFound
+
+
+@dataclass(frozen=True)
+class MissionRecord:
+    """Everything that is stored about one mission, as rows of one moment."""
+
+    mission: DictRow
+    events: list[DictRow]
+    artifacts: list[DictRow]
+    approvals: list[DictRow]
+    grants: list[DictRow]
+    writebacks: list[DictRow]
+    model_calls: list[DictRow]
+    tool_calls: list[DictRow]
 
 
 class MissionReader:
@@ -78,9 +93,33 @@ class MissionReader:
             for r in rows
         ]
 
-    async def raw_events(self, tenant_id: str, mission_id: str) -> list[DictRow]:
-        """Return every event's stored bytes and hashes, for the audit bundle."""
-        return await self._rows(tenant_id, "events", mission_id=mission_id, after=0, limit=None)
+    async def record(self, tenant_id: str, mission_id: str) -> MissionRecord:
+        """Return everything about a mission in one snapshot, for the audit bundle.
+
+        Raises:
+            NotFound: there is no such mission for this tenant.
+        """
+        named: dict[str, Any] = {"mission_id": mission_id}
+        with store_errors():
+            async with self._pool.connection() as conn, conn.transaction():
+                await conn.execute(self._q["snapshot"])
+                await conn.execute(self._q["scope"], {"tenant_id": tenant_id})
+
+                async def rows(statement: str, **more: Any) -> list[DictRow]:
+                    return await (await conn.execute(self._q[statement], named | more)).fetchall()
+
+                if not (missions := await rows("mission")):
+                    raise NotFound("there is no such mission", code="mission_not_found")
+                return MissionRecord(
+                    mission=missions[0],
+                    events=await rows("events", after=0, limit=None),
+                    artifacts=await rows("bundle_artifacts"),
+                    approvals=await rows("approvals", status=None),
+                    grants=await rows("bundle_grants"),
+                    writebacks=await rows("writebacks"),
+                    model_calls=await rows("bundle_model_calls"),
+                    tool_calls=await rows("bundle_tool_calls"),
+                )
 
     async def approvals(self, tenant_id: str, mission_id: str | None, status: str | None) -> list[DictRow]:
         """Return approvals, oldest first."""

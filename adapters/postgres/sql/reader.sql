@@ -45,3 +45,27 @@ select what, count from colony_counts();
 
 -- name: ping
 select 1 as up;
+
+-- name: snapshot
+set transaction isolation level repeatable read, read only;
+
+-- name: bundle_artifacts
+select kind, artifact_id, revision, task_key, content, sha256 from colony_artifacts
+where mission_id = %(mission_id)s and kind <> 'writeback'
+union all
+select 'plan', artifact_id, revision, task_key, content, sha256 from colony_plans where mission_id = %(mission_id)s
+order by kind, revision, task_key, artifact_id;
+
+-- name: bundle_grants
+select proposal_id, payload_sha256, interrupt_id, actor_id, content, sha256, created_at from colony_approval_grants
+where mission_id = %(mission_id)s order by proposal_id, payload_sha256;
+
+-- name: bundle_model_calls
+select call_id, task_key, revision, status, provider, model, request_sha256, encode(sha256(response), 'hex') as response_sha256,
+       tokens_in, tokens_out, cost_usd, duration_ms, created_at
+from colony_model_calls where mission_id = %(mission_id)s order by created_at, call_id;
+
+-- name: bundle_tool_calls
+select call_id, task_key, revision, status, tool, arguments, reason, encode(sha256(response), 'hex') as response_sha256,
+       created_at
+from colony_tool_calls where mission_id = %(mission_id)s order by created_at, call_id;

@@ -1,0 +1,96 @@
+"""Verify a mission's audit bundle offline: no database, no server, nothing but the standard library.
+
+It shares no code with what made the bundle: hashes, the event chain, the filter of what may be released and the
+payload hashes are all recomputed here from their definitions, and every quote is looked up in the stored evidence.
+
+What a bundle without a signature can't prove: who made it. Every hash in it can be recomputed by anybody, so somebody
+who re-makes the whole bundle, every artifact id, event and hash consistently, gets one that verifies; so does one that
+is cut back to an earlier, consistent state of the mission. What makes that visible is a hash of the bundle or of the
+chain's head that was kept elsewhere (the report names both), until bundles carry a signature made with the
+constitution's keys. Two lists are not bound to the chain by any hash and so are only checked for agreement with what
+is: tool calls, and model calls that no event reports; evidence that nothing cites can be left out unseen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+from server.verify import approvals, archive, artifacts, calls, chain, decisions, mission, packet, writebacks
+from server.verify.contents import Contents, inventory, read
+from server.verify.plain import Broken, sha256_hex
+from server.verify.report import Check, Report, render, to_json
+
+__all__ = ["CHECKS", "Check", "Report", "render", "to_json", "verify_bundle", "verify_bytes"]
+
+CHECKS: Mapping[str, Callable[[Contents], str]] = {
+    "chain": chain.chain,
+    "identity": chain.identity,
+    "artifacts": artifacts.contents,
+    "references": artifacts.references,
+    "mission": mission.mission,
+    "decisions": decisions.decisions,
+    "gates": decisions.gates,
+    "tools": calls.tools,
+    "models": calls.models,
+    "packet": packet.packet,
+    "claims": packet.claims,
+    "evidence": packet.evidence,
+    "requests": approvals.requests,
+    "answers": approvals.answers,
+    "grants": approvals.grants,
+    "writebacks": writebacks.writebacks,
+    "ending": mission.ending,
+}
+"""The checks of what a bundle says, in the order they are made; archive, inventory and form come before them."""
+
+_MAX_DETAIL = 400
+
+
+def verify_bundle(path: Path) -> Report:
+    """Check a bundle. Whatever is in the file, this returns a report: malformed content is a check that failed."""
+    try:
+        data = archive.load(path)
+    except Broken as exc:
+        return Report((_failed("archive", str(exc)),))
+    return verify_bytes(data)
+
+
+def verify_bytes(data: bytes) -> Report:
+    """Check a bundle that has been read already."""
+    named = sha256_hex(data)
+    try:
+        files = archive.members(data)
+    except Broken as exc:
+        return Report((_failed("archive", str(exc)),), named)
+    size = f"{len(files)} files, {len(data)} bytes, in the one form that a bundle has"
+    checks = [Check("archive", ok=True, detail=size), _made("inventory", partial(inventory, files))]
+    try:
+        contents = read(files)
+    except Broken as exc:
+        return Report((*checks, _failed("form", str(exc))), named)
+    checks.append(Check("form", ok=True, detail="every file is canonical JSON with the fields it should have"))
+    checks += [_made(name, partial(check, contents)) for name, check in CHECKS.items()]
+    mission_id = contents.mission.fields.get("mission_id")
+    head = contents.events[-1].hash if contents.events else ""
+    return Report(tuple(checks), named, _shown(str(mission_id)), _shown(head))
+
+
+def _made(name: str, check: Callable[[], str]) -> Check:
+    try:
+        return Check(name, ok=True, detail=_shown(check()))
+    except Broken as exc:
+        return _failed(name, str(exc))
+    except (LookupError, TypeError, ValueError, RecursionError) as exc:
+        # A hole in a check must read as not verified, never as a crash that a script takes for something else.
+        return _failed(name, f"this can't be made sense of ({type(exc).__name__})")
+
+
+def _failed(name: str, detail: str) -> Check:
+    return Check(name, ok=False, detail=_shown(detail))
+
+
+def _shown(text: str) -> str:
+    """Keep what a bundle says from writing to the terminal: no control characters, no direction marks, no novels."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:_MAX_DETAIL])

@@ -1,0 +1,60 @@
+"""The event chain: nothing was changed, left out, put in or moved within it, and all of it is of this mission."""
+
+from __future__ import annotations
+
+from server.verify.contents import Contents, Event
+from server.verify.plain import ZERO_HASH, Broken, digest, sha256_hex
+
+_GATE = {"gate", "approval"}
+_DATA = {"dataplane", "task", "model", "tool", "artifact", "evidence", "writeback"}
+
+
+def chain(c: Contents) -> str:
+    """Recompute every hash from the hash before it, the seq and the body.
+
+    Raises:
+        Broken: an event was changed, removed, added or moved.
+    """
+    previous = ZERO_HASH
+    for seq, event in enumerate(c.events, start=1):
+        if event.seq != seq:
+            raise Broken(f"event {seq} is missing from the record: {event.seq} stands in its place")
+        if event.prev_hash != previous:
+            raise Broken(f"event {seq} ({event.type}) does not follow on the event before it")
+        if event.hash != sha256_hex(b"\n".join((previous.encode(), str(seq).encode(), event.body))):
+            raise Broken(f"event {seq} ({event.type}) was changed after it was recorded")
+        previous = event.hash
+    stated = c.manifest.record("events")
+    if stated.whole("seq") != len(c.events) or stated.text("head") != previous:
+        raise Broken(
+            f"the record ends at event {len(c.events)}, not where the manifest says: its tail was cut or added"
+        )
+    return f"{len(c.events)} events, without a gap, up to head {previous[:16]}…"
+
+
+def identity(c: Contents) -> str:
+    """Hold each event against the mission it is filed under.
+
+    Raises:
+        Broken: an event is of another mission, tenant or trace, or is not named as Colony names it.
+    """
+    if not c.events or c.events[0].type != "intent.received":
+        raise Broken("the record does not begin with the mission's submission")
+    names = {key: c.mission.text(key) for key in ("mission_id", "tenant_id", "trace_id")}
+    for event in c.events:
+        for key, expected in names.items():
+            if event.fields.text(key) != expected:
+                raise Broken(f"event {event.seq} ({event.type}) is of another {key.removesuffix('_id')}")
+        if event.fields.text("event_id") != "ev_" + digest([names["mission_id"], event.seq])[:24]:
+            raise Broken(f"event {event.seq} ({event.type}) does not carry its own id")
+        if event.fields.text("phase") != plane(event):
+            raise Broken(f"event {event.seq} ({event.type}) is filed under the wrong plane")
+    return f"every event is of mission {names['mission_id']}, tenant {names['tenant_id']}"
+
+
+def plane(event: Event) -> str:
+    """Tell which plane an event's type belongs to."""
+    family = event.type.split(".")[0]
+    if family in _GATE:
+        return "gate"
+    return "data_plane" if family in _DATA else "control_plane"

@@ -1,0 +1,148 @@
+"""The files of a bundle as plain records: everything is read once, and everything has the type it should have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from server.verify.plain import Broken, Record, parse, sha256_hex
+
+FORMAT = "colony-bundle/1"
+_LISTS = ("events", "artifacts", "approvals", "grants", "writebacks", "model_calls", "tool_calls")
+FIXED = ("manifest.json", "mission.json", *(f"{name}.jsonl" for name in _LISTS))
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event: ``body`` are the bytes that were hashed, ``fields`` and ``payload`` what they say."""
+
+    seq: int
+    prev_hash: str
+    hash: str
+    body: bytes
+    type: str
+    fields: Record
+    payload: Record
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Everything a bundle holds.
+
+    Attributes:
+        artifacts: the contents of the artifacts by id; ``hashes`` the SHA-256 of each one's bytes.
+        packet: what was released, if anything was.
+    """
+
+    manifest: Record
+    mission: Record
+    events: list[Event]
+    index: list[Record]
+    artifacts: dict[str, Record]
+    hashes: dict[str, str]
+    approvals: list[Record]
+    grants: list[Record]
+    writebacks: list[Record]
+    model_calls: list[Record]
+    tool_calls: list[Record]
+    packet: Record | None
+
+    def artifact(self, artifact_id: str, prefix: str) -> Record:
+        """Return one artifact of the kind that the prefix stands for.
+
+        Raises:
+            Broken: the bundle does not hold it.
+        """
+        found = self.artifacts.get(artifact_id) if artifact_id.startswith(prefix) else None
+        if found is None:
+            raise Broken(f"the mission refers to {artifact_id[:60]}, which the bundle does not hold")
+        return found
+
+    def of(self, kind: str) -> list[Record]:
+        """Return the artifacts of a kind, each once."""
+        ids = dict.fromkeys(row.text("artifact_id") for row in self.index if row.text("kind") == kind)
+        return [self.artifacts[i] for i in ids if i in self.artifacts]
+
+    def events_of(self, *types: str) -> list[Event]:
+        """Return the events of the types, in order."""
+        return [event for event in self.events if event.type in types]
+
+    @property
+    def mission_id(self) -> str:
+        """The mission that the bundle says it is of."""
+        return self.mission.text("mission_id")
+
+
+def inventory(files: Mapping[str, bytes]) -> str:
+    """Hold the files against the manifest's list.
+
+    Raises:
+        Broken: a file is missing, is not listed, or is not the one that is listed.
+    """
+    if missing := [name for name in FIXED if name not in files]:
+        raise Broken(f"the bundle has no {missing[0]}")
+    listed = _manifest(files).records("files")
+    names = [row.text("file") for row in listed]
+    present = sorted(set(files) - {"manifest.json"})
+    if names != present:
+        odd = sorted(set(names) ^ set(present))
+        raise Broken(f"the manifest's list and the files differ: {odd[0][:120] if odd else 'the order'}")
+    for row in listed:
+        content = files[row.text("file")]
+        if row.whole("size") != len(content) or row.text("sha256") != sha256_hex(content):
+            raise Broken(f"{row.text('file')} is not the file that the manifest lists: it was changed")
+    return f"{len(files)} files, each as the manifest lists it"
+
+
+def _manifest(files: Mapping[str, bytes]) -> Record:
+    return Record.of(parse(files["manifest.json"], "manifest.json"), "manifest.json")
+
+
+def read(files: Mapping[str, bytes]) -> Contents:
+    """Read every file.
+
+    Raises:
+        Broken: one is missing, can't be read, or is not in the canonical form.
+    """
+    if missing := [name for name in FIXED if name not in files]:
+        raise Broken(f"the bundle has no {missing[0]}")
+    lists = {name: _lines(files, name) for name in _LISTS}
+    stored = {n.removesuffix(".json").rpartition("/")[2]: n for n in files if n.startswith("artifacts/")}
+    packet = files.get("packet.json")
+    return Contents(
+        manifest=_manifest(files),
+        mission=Record.of(parse(files["mission.json"], "mission.json"), "mission.json"),
+        events=[_event(line) for line in lists["events"]],
+        index=lists["artifacts"],
+        artifacts={i: Record.of(parse(files[name], name), name) for i, name in stored.items()},
+        hashes={i: sha256_hex(files[name]) for i, name in stored.items()},
+        approvals=lists["approvals"],
+        grants=lists["grants"],
+        writebacks=lists["writebacks"],
+        model_calls=lists["model_calls"],
+        tool_calls=lists["tool_calls"],
+        packet=None if packet is None else Record.of(parse(packet, "packet.json"), "packet.json"),
+    )
+
+
+def _lines(files: Mapping[str, bytes], name: str) -> list[Record]:
+    content = files[f"{name}.jsonl"]
+    if content and not content.endswith(b"\n"):
+        raise Broken(f"{name}.jsonl is cut off")
+    lines = content.split(b"\n")[:-1]
+    places = [f"{name}.jsonl, line {n}" for n in range(1, len(lines) + 1)]
+    return [Record.of(parse(line, place), place) for line, place in zip(lines, places, strict=True)]
+
+
+def _event(line: Record) -> Event:
+    body = line.text("body").encode("utf-8")
+    fields = Record.of(parse(body, f"{line.where}, body"), f"the event of {line.where}")
+    return Event(
+        seq=line.whole("seq"),
+        prev_hash=line.text("prev_hash"),
+        hash=line.text("hash"),
+        body=body,
+        type=fields.text("event_type"),
+        fields=fields,
+        payload=fields.record("payload"),
+    )
