@@ -37,12 +37,12 @@ class GuardedTools:
         if refusal is not None:
             self._note(task_key, tool, arguments, name, "refused", reason=refusal)
             raise PassRefused(f"{tool} was refused: {refusal}")
-        self._used[name] += 1
         try:
             answer = await self._inner.call(task_key, tool, arguments)
         except ColonyError as exc:
             self._note(task_key, tool, arguments, name, "failed", reason=exc.code)
             raise
+        self._used[name] += 1
         self._note(task_key, tool, arguments, name, "ok", response=canonical_bytes(answer))
         return answer
 
@@ -69,7 +69,7 @@ class GuardedTools:
         response: bytes | None = None,
         reason: str | None = None,
     ) -> None:
-        call_id = f"tc_{name[:20]}_{self._used[name]}_{status}"
+        call_id = f"tc_{name[:20]}_{self._used[name]}_{status}_{len(self._record.tools)}"
         self._record.tools.append(ToolCall(call_id, task_key, tool, dict(arguments), status, response, reason))
 
 

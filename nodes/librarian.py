@@ -14,6 +14,9 @@ from contracts.registry import artifact_id
 from contracts.state import MissionState
 from contracts.tasks import LibrarianPass, PheromoneSignal, RouteCard, Task, TaskPlan, ToolGrant
 
+CALLS = 2
+"""How often a source may be read: once for each plan revision."""
+
 Signals = Sequence[tuple[PheromoneSignal, datetime]]
 
 
@@ -61,7 +64,7 @@ def _pass(
     return LibrarianPass(
         task_key=task.task_key,
         route_cards=tuple(routes),
-        grants=tuple(ToolGrant(tool=r.tool, arguments=r.arguments) for r in routes),
+        grants=tuple(ToolGrant(tool=r.tool, arguments=r.arguments, max_calls=CALLS) for r in routes),
         data_scope=task.needs,
         ttl_ms=ttl_ms,
     )

@@ -22,6 +22,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from adapters.models.extractive import Evidence, FactKey, Span, answer_question, assess_engagement, extract_facts
 from adapters.models.messages import from_messages
 from contracts.ports import EvidenceBlock
+from contracts.quotes import widened
 
 Filled = dict[str, Any]
 _CHARACTERS_PER_TOKEN = 4
@@ -126,22 +127,25 @@ def _evidence(blocks: Sequence[EvidenceBlock]) -> list[Evidence]:
     return [Evidence(b.label, b.kind, b.trust, b.text) for b in blocks]
 
 
-def _quoted(span: Span) -> Filled:
-    return {"evidence": span.artifact_id, "quote": span.quote}
+def _quoted(span: Span, blocks: Sequence[EvidenceBlock]) -> Filled:
+    """Quote the whole sentence that a span stands in: a lone "3" could be found anywhere."""
+    text = next(b.text for b in blocks if b.label == span.artifact_id)
+    start, end = widened(text, span.start, span.end)
+    return {"evidence": span.artifact_id, "quote": text[start:end]}
 
 
 def _facts(keys: Sequence[FactKey], blocks: Sequence[EvidenceBlock]) -> list[Filled]:
     found = extract_facts(keys, _evidence(blocks))
-    return [{"key": f.key, "value": f.value, "support": _quoted(f.span)} for f in found]
+    return [{"key": f.key, "value": f.value, "support": _quoted(f.span, blocks)} for f in found]
 
 
 def _engagement(blocks: Sequence[EvidenceBlock]) -> Filled:
     judged = assess_engagement(_evidence(blocks))
-    reasons = [{"text": r.text, "support": _quoted(r.span)} for r in judged.reasons]
+    reasons = [{"text": r.text, "support": _quoted(r.span, blocks)} for r in judged.reasons]
     return {"engagement": judged.engagement, "intent": judged.intent, "reasons": reasons}
 
 
 def _answer(parameters: dict[str, Any], blocks: Sequence[EvidenceBlock]) -> Filled:
     question = str(parameters.get("question") or (blocks[-1].text if blocks else ""))
     answer = answer_question(question, _evidence(blocks))
-    return {"status": answer.status, "text": answer.text, "support": [_quoted(s) for s in answer.spans]}
+    return {"status": answer.status, "text": answer.text, "support": [_quoted(s, blocks) for s in answer.spans]}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -13,6 +12,7 @@ from contracts.evidence import Citation, Claim, ResearchArtifact, WorkerResult, 
 from contracts.mission import MissionEnvelope
 from contracts.outputs import Quoted
 from contracts.ports import EvidenceBlock, ModelCall, Ports, Prompt
+from contracts.quotes import widened
 from contracts.tasks import PromptPackage, Task
 
 FilledT = TypeVar("FilledT", bound=Value)
@@ -102,29 +102,6 @@ def located(quoted: Quoted, labelled: Mapping[str, Window]) -> Citation | None:
         start=window.start + start,
         end=window.start + end,
     )
-
-
-def widened(text: str, start: int, end: int) -> tuple[int, int]:
-    """Widen a span to whole sentences of its line, so that a person can judge the quote by itself.
-
-    The line's own frame (time and author) stays outside, and so does a sentence that would make the quote too long.
-    """
-    line = text.rfind("\n", 0, start) + 1
-    if frame := _FRAME.match(text, line, start):
-        line = frame.end()
-    stop = text.find("\n", end)
-    stop = len(text) if stop < 0 else stop
-    before = [m.end() for m in _SENTENCE_END.finditer(text, line, start)]
-    after = _SENTENCE_END.search(text, max(end - 1, start), stop)
-    wide = before[-1] if before else line, after.end() if after else stop
-    while wide[1] > end and text[wide[1] - 1].isspace():
-        wide = wide[0], wide[1] - 1
-    return wide if wide[1] - wide[0] <= _LONGEST_QUOTE else (start, end)
-
-
-_FRAME = re.compile(r"(\[[^\]\n]{1,40}\] )?(lead|agent): ")
-_SENTENCE_END = re.compile(r"[.!?]+(?=\s|$)\s*")
-_LONGEST_QUOTE = 400
 
 
 def claim(

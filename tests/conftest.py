@@ -1,0 +1,108 @@
+"""A real Postgres per session, a migrated template, a database of its own for every test, and the service over it."""
+
+import os
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+import pytest_asyncio
+
+from adapters.postgres.claims import LeaseTimes
+from adapters.postgres.cluster import EmbeddedCluster, open_cluster, stop_cluster
+from adapters.postgres.provision import Dsns, dsns_for, migrate
+from tests.support import Service, Spawned, serving
+
+# Durability is not what these tests judge; those that kill Postgres bring their own cluster.
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "64MB"}
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[EmbeddedCluster]:
+    with tempfile.TemporaryDirectory(prefix="colony-tests-", dir="/tmp") as folder:
+        home = Path(folder)
+        home.chmod(0o755)
+        with open_cluster(home, settings=FAST) as opened:
+            yield opened
+        stop_cluster(home)
+
+
+@pytest.fixture(scope="session")
+def template(cluster: EmbeddedCluster) -> str:
+    """The name of a migrated database that tests are cloned from."""
+    name = "colony_template"
+    with psycopg.connect(cluster.dsn_for("postgres"), autocommit=True) as admin:
+        admin.execute(f"create database {name}")
+    migrate(cluster.dsn_for(name))
+    return name
+
+
+@pytest.fixture
+def database(cluster: EmbeddedCluster, template: str) -> Iterator[str]:
+    """The administrator's DSN of a database of this test's own."""
+    name = f"t_{uuid4().hex[:12]}"
+    with psycopg.connect(cluster.dsn_for("postgres"), autocommit=True) as admin:
+        admin.execute(f"create database {name} template {template}")
+        yield cluster.dsn_for(name)
+        admin.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def dsns(database: str) -> Dsns:
+    """The DSNs of the roles on this test's database."""
+    return dsns_for(database)
+
+
+SHORT = LeaseTimes(heartbeat_ms=200, lease_ms=1_000, sweep_ms=200)
+
+
+@pytest_asyncio.fixture
+async def serve(database: str, tmp_path: Path) -> AsyncIterator[Callable[..., object]]:
+    """Start services in this process over the test's database: ``await serve(**environment)``."""
+    async with AsyncExitStack() as stack:
+
+        async def start(**environment: str) -> Service:
+            settings = {"DATABASE_URL": database, "COLONY_HOME": str(tmp_path), **environment}
+            return await stack.enter_async_context(serving(settings, SHORT))
+
+        yield start
+
+
+@pytest_asyncio.fixture
+async def service(serve: Callable[..., object]) -> Service:
+    """One running service, API and worker, with the embedded root, in this process."""
+    return await serve()  # type: ignore[no-any-return,misc]
+
+
+@pytest.fixture
+def spawn(database: str, tmp_path: Path) -> Iterator[Callable[..., Spawned]]:
+    """Start real processes of the command: ``spawn("serve", "--port", "0", **environment)``; all are ended."""
+    started: list[Spawned] = []
+
+    def start(*arguments: str, **environment: str) -> Spawned:
+        env = {
+            "PATH": os.environ["PATH"],
+            "DATABASE_URL": database,
+            "COLONY_HOME": str(tmp_path),
+            "LOG_LEVEL": "info",
+            **environment,
+        }
+        process = Spawned.start(arguments, env, tmp_path / f"process-{len(started)}.log")
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder of real data beside the project; a test that needs it is skipped where it is absent."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("the folder ../shared/data is not here")
+    return SHARED_DATA
