@@ -16,6 +16,7 @@ from adapters.models.extractive.dialogue import (
 )
 from adapters.models.extractive.slots import Kind, Slot
 from adapters.models.extractive.statements import Found, in_focus
+from adapters.models.extractive.text import bag
 from adapters.models.extractive.values import Evidence
 
 _SEARCHES = re.compile(
@@ -32,7 +33,7 @@ _WONDERS = re.compile(
     r"\bor not?\b|\bconfirm\b"
 )
 _INDIFFERENT = re.compile(r"\b(?:care|matter|either way|whatever|not important|no preference|any is fine)\b|n't mind")
-_AGAINST = frozenset(["no", "not", "without", "don't", "doesn't", "dont", "never", "isn't", "non", "nor", "can't", "cannot", "shouldn't"])
+_AGAINST = bag("no not without don't doesn't dont never isn't non nor can't cannot shouldn't")
 _REACH = 5
 _FEW_WORDS = 6
 

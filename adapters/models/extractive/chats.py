@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from adapters.models.extractive import booleans, choices, statements
 from adapters.models.extractive.dialogue import Stance, Turn, confirms, offers, reads_back, stance, turns
+from adapters.models.extractive.mentions import Mention
 from adapters.models.extractive.selection import Offers
 from adapters.models.extractive.slots import Kind, Slot
 from adapters.models.extractive.statements import Found
@@ -22,13 +23,14 @@ class Chat:
         self._turns = turns(evidence)
         self._offers = Offers(slots)
         self._placed: set[str] = set()
+        self._elsewhere: Mention | None = None
 
     def read(self) -> Iterator[Found]:
         """Yield values as they come up; a later one for the same slot overrides."""
         before: Turn | None = None
-        for i, turn in enumerate(self._turns):
+        for turn in self._turns:
             if turn.by_lead:
-                for found in self._hear(i, turn, before if before is not None and not before.by_lead else None):
+                for found in self._hear(turn, before if before is not None and not before.by_lead else None):
                     if found.slot.kind is Kind.PLACE:
                         self._placed.add(found.slot.key)
                     yield found
@@ -40,7 +42,7 @@ class Chat:
             if verdict is not None:
                 yield verdict
 
-    def _hear(self, i: int, turn: Turn, agent: Turn | None) -> Iterator[Found]:
+    def _hear(self, turn: Turn, agent: Turn | None) -> Iterator[Found]:
         slots, evidence = self._slots, self._evidence
         wanted = statements.asked(slots, agent)
         if agent is not None and stance(turn) in {Stance.YES, Stance.OPEN}:
@@ -51,11 +53,18 @@ class Chat:
         if not any(found.slot.kind is Kind.PLACE for found in spoken):
             yield from statements.replied(slots, evidence, turn, wanted)
         if not self._placed:
-            yield from statements.recalled(slots, evidence, turn, self._turns[:i])
+            yield from self._pointed_back(turn)
         yield from choices.chosen(slots, evidence, turn, wanted)
         if agent is not None:
             yield from booleans.answered(slots, turn, agent, wanted)
         yield from booleans.wished(slots, evidence, turn)
+
+    def _pointed_back(self, turn: Turn) -> Iterator[Found]:
+        place = self._elsewhere
+        if place is not None:
+            for slot in statements.points_back(self._slots, turn):
+                yield Found(slot, place.value, place.start, place.end, 0.5)
+        self._elsewhere = statements.place_named(self._evidence, turn) or place
 
     def _agreed(self, agent: Turn) -> Iterator[Found]:
         """Yield what the agent put forward; liking a thing on offer is not agreeing to each of its details."""

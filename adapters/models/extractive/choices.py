@@ -8,10 +8,10 @@ from adapters.models.extractive.lexicon import COMMON_WORDS, SORTS
 from adapters.models.extractive.names import names
 from adapters.models.extractive.slots import Kind, Slot
 from adapters.models.extractive.statements import Found, in_focus
-from adapters.models.extractive.text import stem, tokens
+from adapters.models.extractive.text import bag, stem, tokens
 from adapters.models.extractive.values import Evidence
 
-_RULES_OUT = frozenset({"not", "no", "don't", "without", "than", "isn't", "never"})
+_RULES_OUT = bag("without than don't isn't never not no")
 _WONDERS = re.compile(r"\b(?:is|are|does|do|was) (?:it|they|the|this|that|these)\b")
 _OBJECTS = re.compile(
     r"\btoo (?:expensive|pricey|much|high|costly|far|small|big|large|noisy|old|dark|long|late|early|little|few)\b|"
@@ -80,7 +80,7 @@ def _sort(slot: Slot, evidence: Evidence, part: Sentence) -> Iterator[Found]:
             )
 
 
-_SHADES = frozenset({"dark", "light", "bright", "deep", "pale", "navy"})
+_SHADES = bag("bright light pale navy dark deep")
 
 
 def _person(slot: Slot, evidence: Evidence, part: Sentence) -> Iterator[Found]:

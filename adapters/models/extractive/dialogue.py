@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from adapters.models.extractive.lexicon import DOMAINS, concepts
-from adapters.models.extractive.text import Token, sentences, tokens
+from adapters.models.extractive.text import Token, bag, sentences, tokens
 from adapters.models.extractive.values import Evidence, Message
 
 _LINE = re.compile(r"^(?:\[[^\]\n]{0,40}\] ?)?(lead|agent): ?(.*)$", re.MULTILINE | re.IGNORECASE)
+
+# Nobody types more in one message; what is pasted beyond it is no longer talk, and must not cost the reader time.
+_LONGEST_MESSAGE = 20_000
 
 
 class Stance(Enum):
@@ -54,10 +57,10 @@ class Turn:
 
 
 def messages(evidence: Evidence) -> Iterator[Message]:
-    """Yield the messages of a chat's text; lines that are none are skipped."""
+    """Yield the messages of a chat's text, the first 20,000 characters of each; other lines are skipped."""
     for match in _LINE.finditer(evidence.text):
         if match.group(2).strip():
-            yield Message(match.group(1).lower(), match.group(2), match.start(2))
+            yield Message(match.group(1).lower(), match.group(2)[:_LONGEST_MESSAGE], match.start(2))
 
 
 def turns(evidence: Evidence) -> list[Turn]:
@@ -76,8 +79,8 @@ def _bounds(text: str, message: Message) -> Iterator[tuple[int, int]]:
     return sentences(text, message.start, message.start + len(message.text))
 
 
-_WH = frozenset(["what", "which", "where", "when", "who", "how", "whose"])
-_AUX = frozenset(["do", "does", "did", "is", "are", "can", "could", "would", "will", "should", "shall", "may", "have", "has", "any"])
+_WH = bag("what which where when who how whose")
+_AUX = bag("do does did is are can could would will should shall may have has any")
 _OPENING = 4
 
 

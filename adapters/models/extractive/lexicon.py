@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
-from adapters.models.extractive.text import stem
+from adapters.models.extractive.text import bag, stem
 
 CONCEPTS = {
     # what is sought
@@ -85,33 +85,73 @@ PHRASES = {
     ("non", "stop"): "direct", ("come", "back"): "dropoff", ("coming", "back"): "dropoff",
     ("dropping", "it"): "dropoff", ("drop", "it"): "dropoff", ("pick", "it"): "pickup", ("set", "up"): "book",
 }  # fmt: skip
-DOMAINS = frozenset(["home", "hotel", "restaurant", "vehicle", "ride", "flight", "transit", "show", "medical", "salon", "bank", "product"])
+DOMAINS = bag("home hotel restaurant vehicle ride flight transit show medical salon bank product")
 _AMBIGUOUS = {"reservation": "book", "rental": "vehicle", "accommodation": "hotel"}
 _BY_WORD = {word: concept for concept, words in CONCEPTS.items() for word in words.split()} | _AMBIGUOUS
 
-FUNCTION_WORDS = frozenset(
-    ["a", "an", "the", "this", "that", "these", "those", "some", "any", "all", "each", "every", "no", "not", "nor", "and", "or", "but", "if", "so", "then", "than", "as", "at", "by", "for", "from", "in", "into", "of", "off", "on", "onto", "out", "over", "to", "up", "with", "within", "without", "about", "around", "near", "after", "before", "during", "until", "till", "between", "i", "me", "my", "mine", "we", "us", "our", "you", "your", "he", "him", "his", "she", "her", "it", "its", "they", "them", "their", "there", "here", "who", "whom", "whose", "which", "what", "when", "where", "why", "how", "is", "am", "are", "was", "were", "be", "been", "being", "do", "does", "did", "doing", "done", "have", "has", "had", "having", "will", "would", "shall", "should", "can", "could", "may", "might", "must", "let", "just", "only", "also", "too", "very", "really", "quite", "more", "most", "less", "least", "much", "many", "few", "other", "another", "else", "same", "such", "own", "again", "still", "yet", "now", "please", "thanks", "thank", "yes", "no", "yeah", "yep", "ok", "okay", "sure", "well", "hi", "hello", "hey", "i'm", "i'd", "i'll", "i've", "it's", "that's", "there's", "you're", "you'd", "you'll", "we're", "we'd", "they're", "don't", "doesn't", "didn't", "isn't", "aren't", "can't", "couldn't", "won't", "wouldn't", "shouldn't", "what's", "let's", "where's", "how's", "who's"]
+FUNCTION_WORDS = bag(
+    """
+    a an the this that these those some any all each every no not nor and or but if so then than as at by for from
+    in into of off on onto out over to up with within without about around near after before during until till
+    between i me my mine we us our you your he him his she her it its they them their there here who whom whose
+    which what when where why how is am are was were be been being do does did doing done have has had having will
+    would shall should can could may might must let just only also too very really quite more most less least much
+    many few other another else same such own again still yet now please thanks thank yes no yeah yep ok okay sure
+    well hi hello hey i'm i'd i'll i've it's that's there's you're you'd you'll we're we'd they're don't doesn't
+    didn't isn't aren't can't couldn't won't wouldn't shouldn't what's let's where's how's who's
+    """
 )
 # Words that open a sentence or a phrase in capitals without being a name; NAMEABLE ones may be part of one.
-NAMEABLE = frozenset(
-    ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "first", "second", "third", "next", "last", "day", "time", "week", "month", "year", "number", "city", "town", "area", "place", "park", "home", "house", "apartment", "apartments", "flat", "property", "room", "rooms", "bedroom", "bath", "bed", "pet", "contact", "phone", "morning", "afternoon", "evening", "night", "may", "march", "april", "june", "august", "sunday", "green", "golden", "grand", "royal", "new", "old", "big", "little", "saint", "north", "south", "east", "west", "upper", "lower", "great", "good", "lovely", "perfect", "blue", "red", "white", "black", "the"]
+NAMEABLE = bag(
+    """
+    one two three four five six seven eight nine ten first second third next last day time week month year number
+    city town area place park home house apartment apartments flat property room rooms bedroom bath bed pet contact
+    phone morning afternoon evening night may march april june august sunday green golden grand royal new old big
+    little saint north south east west upper lower great good lovely perfect blue red white black the
+    """
 )
 COMMON_WORDS = (
     FUNCTION_WORDS
     | NAMEABLE
-    | frozenset(
-        ["nice", "fine", "alright", "right", "correct", "sorry", "sounds", "sound", "looks", "look", "looking", "find", "found", "search", "show", "get", "gets", "got", "give", "need", "needs", "want", "wants", "like", "love", "prefer", "think", "know", "see", "make", "made", "go", "going", "come", "comes", "work", "works", "help", "try", "book", "booked", "booking", "schedule", "scheduled", "scheduling", "confirm", "confirming", "confirmed", "visit", "visiting", "check", "today", "tomorrow", "tonight", "date", "name", "something", "anything", "nothing", "everything", "someone", "awesome", "excellent", "wonderful", "amazing", "cool", "absolutely", "definitely", "certainly", "actually", "maybe", "perhaps", "unfortunately", "however", "because", "since", "although", "while", "searching", "actual", "preferably", "ideally", "anywhere", "somewhere", "mostly", "both", "either", "neither", "apologies", "apologize", "welcome", "pleasure", "enjoy", "glad", "happy", "appreciate", "goodbye", "bye", "january", "february", "july", "september", "october", "november", "december", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "nope", "nah", "not", "never", "always", "often", "rent", "price", "cost", "located", "baths", "bathroom", "bathrooms", "beds", "bedrooms", "pets", "furnished", "unfurnished", "address", "which", "whats", "thats", "lets", "total", "once", "ones", "results", "result", "options", "option", "also", "additionally", "mr", "mrs", "ms", "dr", "am", "pm", "usd", "approximately", "yup", "ya", "oh", "wow", "hmm", "um", "uh", "hold", "wait", "cancel", "change", "instead", "rather", "tell", "add", "put", "begin", "call", "use", "set", "start", "exactly", "fantastic", "later", "sir", "madam", "congratulation", "congratulations", "hope", "adding", "appointment", "event", "title", "label", "details", "detail", "reservation", "thank", "considering", "given", "based", "does", "allow", "allows", "can't", "im", "ive", "id", "youve", "available", "recommend", "suggest", "another", "called", "named", "per", "via", "pls", "hey", "ma'am", "miss", "yay", "super", "brilliant", "sweet", "understood", "noted", "done", "ready", "any", "anyway", "besides", "reserve", "order", "buy", "purchase", "pay", "take", "proceed", "send", "keep", "note", "requesting", "creating", "verify", "consider", "speak", "talk", "customer", "agent", "lead", "car", "ride", "cab", "table", "ticket", "tickets", "hotel", "restaurant", "movie", "flight", "train", "bus", "doctor"]
+    | bag(
+        """
+        nice fine alright right correct sorry sounds sound looks look looking find found search show get gets got
+        give need needs want wants like love prefer think know see make made go going come comes work works help try
+        book booked booking schedule scheduled scheduling confirm confirming confirmed visit visiting check today
+        tomorrow tonight date name something anything nothing everything someone awesome excellent wonderful amazing
+        cool absolutely definitely certainly actually maybe perhaps unfortunately however because since although
+        while searching actual preferably ideally anywhere somewhere mostly both either neither apologies apologize
+        welcome pleasure enjoy glad happy appreciate goodbye bye january february july september october november
+        december monday tuesday wednesday thursday friday saturday nope nah not never always often rent price cost
+        located baths bathroom bathrooms beds bedrooms pets furnished unfurnished address which whats thats lets
+        total once ones results result options option also additionally mr mrs ms dr am pm usd approximately yup ya
+        oh wow hmm um uh hold wait cancel change instead rather tell add put begin call use set start exactly
+        fantastic later sir madam congratulation congratulations hope adding appointment event title label details
+        detail reservation thank considering given based does allow allows can't im ive id youve available recommend
+        suggest another called named per via pls hey ma'am miss yay super brilliant sweet understood noted done
+        ready any anyway besides reserve order buy purchase pay take proceed send keep note requesting creating
+        verify consider speak talk customer agent lead car ride cab table ticket tickets hotel restaurant movie
+        flight train bus doctor
+        """
     )
 )
 
 
 # Sorts of words that English keeps few of; which of them a key wants is read from the key.
 SORTS = {
-    "colour": frozenset(
-        ["red", "blue", "green", "black", "white", "grey", "gray", "silver", "gold", "yellow", "orange", "purple", "pink", "brown", "beige", "teal", "maroon", "navy", "turquoise", "violet", "cream"]
+    "colour": bag(
+        """
+        red blue green black white grey gray silver gold yellow orange purple pink brown beige teal maroon navy
+        turquoise violet cream
+        """
     ),
-    "cuisine": frozenset(
-        ["italian", "chinese", "mexican", "indian", "thai", "japanese", "french", "korean", "vietnamese", "greek", "spanish", "turkish", "lebanese", "american", "mediterranean", "ethiopian", "moroccan", "brazilian", "peruvian", "german", "british", "irish", "cuban", "caribbean", "persian", "african", "asian", "vegetarian", "vegan", "sushi", "pizza", "seafood", "barbecue", "bbq", "burgers", "steakhouse", "tapas", "ramen", "dessert", "bakery"]
+    "cuisine": bag(
+        """
+        italian chinese mexican indian thai japanese french korean vietnamese greek spanish turkish lebanese
+        american mediterranean ethiopian moroccan brazilian peruvian german british irish cuban caribbean persian
+        african asian vegetarian vegan sushi pizza seafood barbecue bbq burgers steakhouse tapas ramen dessert
+        bakery
+        """
     ),
 }
 

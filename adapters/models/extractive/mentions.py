@@ -10,7 +10,7 @@ from adapters.models.extractive.dialogue import Sentence
 from adapters.models.extractive.lexicon import COMMON_WORDS, NAMEABLE
 from adapters.models.extractive.names import is_address, names, place_after, unmarked
 from adapters.models.extractive.slots import Kind, Role
-from adapters.models.extractive.text import number
+from adapters.models.extractive.text import bag, number
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +31,18 @@ class Mention:
     bare: bool = False
 
 
+_SUM = r"\d[\d,]{0,15}(?:\.\d{1,4})?"
 _MONEY = re.compile(
-    r"(?:[$€£₹]|\b(?:usd|eur|gbp|inr|aed|rs\.?) ?) ?\d[\d,]*(?:\.\d+)?(?: ?(?:k|m|mn|million|thousand|lakhs?|crores?)\b)?"
-    r"|\b\d[\d,]*(?:\.\d+)? ?(?:dollars|euros|pounds|rupees|dirhams|usd|eur|gbp|inr|aed|bucks|\$|€|£)"
-    r"|\b\d[\d,]*(?:\.\d+)? ?(?:k|mn|million|thousand|lakhs?|crores?)\b(?! ?(?:people|steps|km))",
+    rf"(?:[$€£₹]|\b(?:usd|eur|gbp|inr|aed|rs\.?) ?) ?{_SUM}(?: ?(?:k|m|mn|million|thousand|lakhs?|crores?)\b)?"
+    rf"|\b{_SUM} ?(?:dollars|euros|pounds|rupees|dirhams|usd|eur|gbp|inr|aed|bucks|\$|€|£)"
+    rf"|\b{_SUM} ?(?:k|mn|million|thousand|lakhs?|crores?)\b(?! ?(?:people|steps|km))",
     re.IGNORECASE,
 )
 _PHONE = re.compile(
     r"(?<![\w$])(?:\+\d{1,3}[ .-]?)?(?:\(\d{2,4}\) ?|\d{2,4}[ .-])\d{3,4}[ .-]?\d{3,6}(?!\w)|(?<!\w)\+?\d{10,13}(?!\w)"
 )
 _EMAIL = re.compile(r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}")
-_BEGIN = frozenset({"from", "starting", "since", "between", "after", "least", "above", "over", "beginning", "leaving"})
+_BEGIN = bag("leaving above between starting beginning since after from over least")
 _END = frozenset(
     {
         "to",
@@ -61,8 +62,8 @@ _END = frozenset(
     }
 )
 _WINDOW = 7
-PLACING = frozenset({"in", "around", "near", "inside"})
-DIRECTING = frozenset({"at", "to", "from", "of", "for", "search", "prefer", "like", "love", "check", "try", "visiting"})
+PLACING = bag("near around inside in")
+DIRECTING = bag("for like love check of try visiting to prefer from search at")
 
 
 def mentions(text: str, part: Sentence) -> Iterator[Mention]:
@@ -113,8 +114,8 @@ def _near(part: Sentence, first: int, past: int) -> tuple[str, ...]:
     return tuple(name for pair in zip_longest(after, before, fillvalue="") for name in pair if name)
 
 
-_ENDS_BEFORE = frozenset({"and", "but"})
-_ENDS_AFTER = frozenset({"and", "but", ","})
+_ENDS_BEFORE = bag("but and")
+_ENDS_AFTER = bag(", but and")
 
 
 def _clause(part: Sentence, indexes: Iterable[int], ends: frozenset[str]) -> list[str]:
@@ -153,7 +154,7 @@ def _stands_in(part: Sentence, i: int) -> bool:
     return part.tokens[i].lower == "one" and following in _AFTER_PRONOUN
 
 
-_AFTER_PRONOUN = frozenset(["with", "in", "that", "of", "which", "on", "at", "near", "where", "for", "to", "is"])
+_AFTER_PRONOUN = bag("with in that of which on at near where for to is")
 
 
 def _places(text: str, part: Sentence, taken: set[int]) -> Iterator[Mention]:
@@ -220,6 +221,9 @@ def _common(words: str) -> bool:
     return all(word.lower() in COMMON_WORDS for word in words.split())
 
 
-_STOPPERS = frozenset(
-    ["please", "and", "with", "area", "thanks", "would", "is", "but", "for", "if", "city", "will", "sounds", "works", "apartment", "apartments", "house", "home", "that", "which", "in", "or", "where", "are", "should", "preferably", "because", "so", "instead", "has", "have"]
+_STOPPERS = bag(
+    """
+    please and with area thanks would is but for if city will sounds works apartment apartments house home that
+    which in or where are should preferably because so instead has have
+    """
 )

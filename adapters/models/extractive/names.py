@@ -3,14 +3,16 @@
 from collections.abc import Collection, Iterator, Sequence
 
 from adapters.models.extractive.lexicon import COMMON_WORDS, DOMAINS, FUNCTION_WORDS, NAMEABLE, concept
-from adapters.models.extractive.text import Token
+from adapters.models.extractive.text import Token, bag
 
-_STREETS = frozenset(
-    ["street", "avenue", "road", "lane", "drive", "boulevard", "way", "parkway", "highway", "st", "ave", "rd", "blvd", "ln", "hwy", "pkwy", "alley"]
+_STREETS = bag(
+    """
+    street avenue road lane drive boulevard way parkway highway st ave rd blvd ln hwy pkwy alley
+    """
 )
-_LOOSE_STREETS = _STREETS | frozenset(["court", "place", "terrace", "circle", "common", "plaza", "square", "row", "trail", "loop", "dr", "real"])
-_JOINERS = frozenset(["of", "the", "&", "de", "la", "le", "du", "des", "da", "do", "di", "del", "el", "van", "von", "y", "at", "and"])
-_INSIDE = frozenset({"-", "'", "’"})
+_LOOSE_STREETS = _STREETS | bag("court place terrace circle common plaza square row trail loop dr real")
+_JOINERS = bag("of the & de la le du des da do di del el van von y at and")
+_INSIDE = bag("- ' ’")
 _LONGEST = 10
 
 
@@ -130,10 +132,8 @@ def unmarked(tokens: Sequence[Token]) -> Iterator[tuple[int, int]]:
             yield first, past
 
 
-_BEFORE_PLACE = frozenset({"in", "around", "near", "at", "to", "from", "for", "search", "of"})
-_INNER_PLACE = frozenset(
-    {"city", "town", "park", "area", "beach", "new", "north", "south", "east", "west", "saint", "green"}
-)
+_BEFORE_PLACE = bag("for around at of to from search near in")
+_INNER_PLACE = bag("park new north saint east city beach area green west town south")
 
 
 def place_after(tokens: Sequence[Token], i: int, taken: Collection[int] = ()) -> int | None:

@@ -8,15 +8,45 @@ from functools import lru_cache
 from itertools import pairwise
 
 from adapters.models.extractive.lexicon import FUNCTION_WORDS
-from adapters.models.extractive.text import Token, sentences, tokens
+from adapters.models.extractive.text import Token, bag, sentences, tokens
 from adapters.models.extractive.values import Evidence
 
 _BLANK = re.compile(r"\n[ \t]*\n")
 _MOST_SENTENCES = 12
 _FEWEST_SENTENCES = 3
 _LONGEST = 1200
-_ASKING = frozenset(["name", "many", "much", "kind", "type", "call", "called", "refer", "term", "mean", "happen", "give", "said", "known", "use"])
-_ENDINGS = ["ization", "isation", "ational", "ations", "ation", "ments", "ment", "ings", "ness", "ities", "ity", "ions", "ion", "ers", "ing", "ies", "ied", "est", "ism", "ist", "ed", "er", "es", "or", "al", "ly", "s", "e", "y"]
+_ASKING = bag("name many much kind type call called refer term mean happen give said known use")
+_ENDINGS = [
+    "ization",
+    "isation",
+    "ational",
+    "ations",
+    "ation",
+    "ments",
+    "ment",
+    "ings",
+    "ness",
+    "ities",
+    "ity",
+    "ions",
+    "ion",
+    "ers",
+    "ing",
+    "ies",
+    "ied",
+    "est",
+    "ism",
+    "ist",
+    "ed",
+    "er",
+    "es",
+    "or",
+    "al",
+    "ly",
+    "s",
+    "e",
+    "y",
+]
 _ROOT = 7
 
 

@@ -1,6 +1,7 @@
 """Follow what the agent puts on the table by name, and which of it the lead takes."""
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Collection, Iterator, Sequence
 
 from adapters.models.extractive.dialogue import Sentence, Stance, Turn, accepts_offer, confirms, offers, stance
 from adapters.models.extractive.lexicon import COMMON_WORDS, DOMAINS, concept
@@ -9,6 +10,8 @@ from adapters.models.extractive.slots import Kind, Slot
 from adapters.models.extractive.statements import Found
 from adapters.models.extractive.values import Evidence
 
+_REMEMBERED = 64
+
 
 class Offers:
     """The names offered so far in one chat and the one now on the table, for the slots that want a name."""
@@ -16,7 +19,7 @@ class Offers:
     def __init__(self, slots: Sequence[Slot]) -> None:
         self._slots = [slot for slot in slots if slot.kind is Kind.NAME]
         self._current: dict[str, Mention] = {}
-        self.names: set[str] = set()
+        self.names: deque[str] = deque(maxlen=_REMEMBERED)
         self.fresh = False
 
     def note(self, evidence: Evidence, turn: Turn) -> None:
@@ -42,7 +45,7 @@ class Offers:
                 if slot.key in self._current and not known and not offers(turn):
                     continue
                 self._current[slot.key] = best[2]
-                self.names.add(best[2].value.lower())
+                self.names.append(best[2].value.lower())
                 self.fresh = True
 
     def taken(self, turn: Turn) -> Iterator[Found]:
@@ -56,7 +59,7 @@ class Offers:
                     yield Found(slot, one.value, one.start, one.end, 0.9)
 
 
-def _likeness(evidence: Evidence, part: Sentence, one: Mention, known: set[str]) -> float:
+def _likeness(evidence: Evidence, part: Sentence, one: Mention, known: Collection[str]) -> float:
     if one.value.lower() in known:
         return 3.0
     words = one.value.lower().split()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from adapters.models.extractive.lexicon import DOMAINS, FUNCTION_WORDS, concept, concepts
-from adapters.models.extractive.text import number
+from adapters.models.extractive.text import bag, number
 from adapters.models.extractive.values import FactKey
 
 
@@ -57,21 +57,33 @@ class Slot:
 
 _WORD = re.compile(r"[A-Z]?[a-z']+|[A-Z]+(?![a-z])|\d+")
 _ROLE_WORDS = {
-    Role.BEGIN: frozenset(
-        ["checkin", "pickup", "start", "begin", "depart", "origin", "from", "min", "minimum", "earliest", "source", "lowest", "least"]
+    Role.BEGIN: bag(
+        """
+        checkin pickup start begin depart origin from min minimum earliest source lowest least
+        """
     ),
-    Role.END: frozenset(
-        ["checkout", "dropoff", "end", "until", "destination", "to", "max", "maximum", "latest", "return", "finish", "highest", "most"]
+    Role.END: bag(
+        """
+        checkout dropoff end until destination to max maximum latest return finish highest most
+        """
     ),
 }
-_GENERIC = frozenset(
-    ["flag", "boolean", "indicat", "whether", "value", "text", "lead", "customer", "client", "buyer", "user", "person's", "want", "wish", "ask", "prefer", "need", "requir", "choose", "chose", "chosen", "pick", "select", "interest", "decid", "final", "desir", "look", "settl", "agree", "preferr", "of", "for", "which", "what", "number", "count", "how", "many", "name", "title", "date", "day", "time", "place", "book", "type", "kind", "category", "total", "amount", "used", "given", "specif", "like", "any", "be", "have", "do", "particular", "list", "state", "say", "said", "include", "available", "request", "mention", "if", "one"]
+_GENERIC = bag(
+    """
+    flag boolean indicat whether value text lead customer client buyer user person's want wish ask prefer need
+    requir choose chose chosen pick select interest decid final desir look settl agree preferr of for which what
+    number count how many name title date day time place book type kind category total amount used given specif like
+    any be have do particular list state say said include available request mention if one
+    """
 )
-_CHOSEN = frozenset(["chosen", "selected", "picked", "preferred", "favourite", "favorite", "accepted", "settled", "chose"])
-_BOOKED = frozenset(
-    ["booked", "scheduled", "arranged", "reserved", "confirmed", "made", "completed", "ordered", "purchased", "bought", "agreed", "placed", "signed", "paid", "organised", "organized", "fixed", "set", "sold", "finalised", "finalized", "rented", "hired"]
+_CHOSEN = bag("chosen selected picked preferred favourite favorite accepted settled chose")
+_BOOKED = bag(
+    """
+    booked scheduled arranged reserved confirmed made completed ordered purchased bought agreed placed signed paid
+    organised organized fixed set sold finalised finalized rented hired
+    """
 )
-_HUMAN = frozenset(["customer", "lead", "guest", "person", "contact", "buyer", "client", "caller", "full", "first", "last", "patient", "tenant"])
+_HUMAN = bag("customer lead guest person contact buyer client caller full first last patient tenant")
 
 
 def read_schema(schema: Sequence[FactKey]) -> list[Slot]:
@@ -96,7 +108,7 @@ def _read(key: FactKey) -> Slot:
     hints = _topics(told, of_text) - _KIND_WORDS.get(kind, frozenset())
     domains = frozenset(of_name + of_text) & DOMAINS
     if kind is Kind.EVENT and not topics:
-        topics = frozenset({"book"})
+        topics = bag("book")
     if kind in {Kind.NAME, Kind.PLACE, Kind.DATE, Kind.COUNT} and len(topics - DOMAINS) > 0:
         topics -= DOMAINS
     role = _role(of_name, name) or _role(of_text, told)
@@ -104,12 +116,12 @@ def _read(key: FactKey) -> Slot:
 
 
 _KIND_WORDS = {
-    Kind.DATE: frozenset({"date", "time"}),
-    Kind.TIME: frozenset({"time", "date"}),
-    Kind.PLACE: frozenset({"place", "name"}),
-    Kind.NAME: frozenset({"name"}),
-    Kind.COUNT: frozenset({"count"}),
-    Kind.EVENT: frozenset({"book", "plac"}),
+    Kind.DATE: bag("time date"),
+    Kind.TIME: bag("time date"),
+    Kind.PLACE: bag("name place"),
+    Kind.NAME: bag("name"),
+    Kind.COUNT: bag("count"),
+    Kind.EVENT: bag("book plac"),
 }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from adapters.models.extractive.dialogue import Sentence, Turn, low
 from adapters.models.extractive.mentions import PLACING, Mention, mentions, short_answer
 from adapters.models.extractive.slots import Kind, Role, Slot
+from adapters.models.extractive.text import bag
 from adapters.models.extractive.values import Evidence
 
 
@@ -39,14 +40,14 @@ def asked(slots: Sequence[Slot], turn: Turn | None) -> frozenset[str]:
 
 
 _ASKING = {
-    Kind.PLACE: frozenset({"place"}),
-    Kind.COUNT: frozenset({"count"}),
-    Kind.EMAIL: frozenset({"email", "mail"}),
-    Kind.DATE: frozenset({"date"}),
-    Kind.TIME: frozenset({"time"}),
-    Kind.MONEY: frozenset({"price", "budget"}),
-    Kind.PHONE: frozenset({"phone"}),
-    Kind.PERSON: frozenset({"name"}),
+    Kind.PLACE: bag("place"),
+    Kind.COUNT: bag("count"),
+    Kind.EMAIL: bag("mail email"),
+    Kind.DATE: bag("date"),
+    Kind.TIME: bag("time"),
+    Kind.MONEY: bag("budget price"),
+    Kind.PHONE: bag("phone"),
+    Kind.PERSON: bag("name"),
 }
 
 
@@ -142,18 +143,19 @@ def in_focus(slot: Slot, turn: Turn) -> bool:
     return not slot.domains or not turn.focus or not slot.domains.isdisjoint(turn.focus)
 
 
-def recalled(slots: Sequence[Slot], evidence: Evidence, turn: Turn, chat: Sequence[Turn]) -> Iterator[Found]:
-    """Yield the place a lead points back to ("an apartment in that area") from what they said of something else."""
+def points_back(slots: Sequence[Slot], turn: Turn) -> list[Slot]:
+    """Return the slots for which a lead points back to a place named before ("an apartment in that area")."""
     places = [slot for slot in slots if slot.kind is Kind.PLACE and slot.role is None and slot.domains & turn.about]
-    if not places or not _POINTS_BACK.search(turn.low):
-        return
-    for earlier in reversed(chat):
-        for mention in (one for part in earlier.sentences for one in mentions(evidence.text, part)):
-            if earlier.by_lead and mention.kind is Kind.PLACE and mention.before in PLACING | {"from", "at"}:
-                yield from (Found(slot, mention.value, mention.start, mention.end, 0.5) for slot in places)
-                return
+    return places if places and _POINTS_BACK.search(turn.low) else []
 
 
+def place_named(evidence: Evidence, turn: Turn) -> Mention | None:
+    """Return the last place a message names, whatever it is the place of."""
+    found = (one for part in turn.sentences for one in mentions(evidence.text, part) if one.kind is Kind.PLACE)
+    return max((one for one in found if one.before in _PLACED), key=lambda one: one.start, default=None)
+
+
+_PLACED = PLACING | {"from", "at"}
 _POINTS_BACK = re.compile(
     r"\b(?:there|near(?:by)?|around|same|(?:the|this|that|which) (?:\w+ )?(?:area|city|town|region|place|location|neighbou?rhood|vicinity))\b"
 )

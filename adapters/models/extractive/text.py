@@ -6,10 +6,38 @@ from dataclasses import dataclass
 
 _TOKEN = re.compile(r"\d+(?:[.,:]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)?|[^\w\s]")
 _BREAK = re.compile(r"[.!?]+[\"'”’)\]]{0,3}(?=\s|$)|\n+")
-_ABBREVIATIONS = frozenset(
-    ["mr", "mrs", "ms", "dr", "st", "rev", "gen", "gov", "sen", "rep", "lt", "col", "sgt", "capt", "prof", "jr", "sr", "vs", "v", "no", "vol", "inc", "ltd", "co", "corp", "dept", "est", "approx", "e.g", "i.e", "etc", "cf", "al", "fig", "mt", "ft", "ave", "blvd", "rd", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "u.s", "u.k", "d.c", "a.m", "p.m"]
+
+
+def bag(words: str) -> frozenset[str]:
+    """Return the words of a list written as one text."""
+    return frozenset(words.split())
+
+
+_ABBREVIATIONS = bag(
+    """
+    mr mrs ms dr st rev gen gov sen rep lt col sgt capt prof jr sr vs v no vol inc ltd co corp dept est approx e.g
+    i.e etc cf al fig mt ft ave blvd rd jan feb mar apr jun jul aug sep sept oct nov dec u.s u.k d.c a.m p.m
+    """
 )
-_UNITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen"]
+_UNITS = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+]
 _UNITS += ["seventeen", "eighteen", "nineteen", "twenty"]
 NUMBER_WORDS = {word: n for n, word in enumerate(_UNITS)} | {
     "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90,
