@@ -10,8 +10,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from langchain_core.language_models import BaseChatModel
-from langgraph.checkpoint.serde import _msgpack
-
 from adapters.catalog import RootCatalog
 from adapters.models.extractive_chat import ExtractiveChatModel
 from adapters.models.port import LangChainModels
@@ -26,12 +24,12 @@ from adapters.postgres.queue import MissionQueue
 from adapters.postgres.reader import MissionReader
 from adapters.postgres.root_store import RootStore
 from adapters.postgres.sessions import Sessions
+from adapters.postgres.strict import assert_strict
 from adapters.prompts.registry import TemplateRegistry
 from adapters.root.client import Patience, RootClient
 from adapters.root.tools import RootTools
 from adapters.root.writer import RootWriter
 from contracts.clock import SystemClock
-from contracts.errors import SettingInvalid
 from contracts.ports import LedgerPort, Mission, ModelPort, NodeLimits, Ports
 from graph.artifacts import StoredArtifacts, StoredResults
 from graph.context import Governance, Record
@@ -58,18 +56,6 @@ class Colony:
     worker: Worker
     root_store: RootStore | None
     governance: Governance
-
-
-def assert_strict() -> None:
-    """Stop a start in which a tampered checkpoint could run code.
-
-    Raises:
-        SettingInvalid: LangGraph was imported before strict mode was set.
-    """
-    if not _msgpack.STRICT_MSGPACK_ENABLED:
-        raise SettingInvalid(
-            "LANGGRAPH_STRICT_MSGPACK is off", hint="Import colony's packages before langgraph, or set it to true."
-        )
 
 
 def database(settings: Settings, stack: AsyncExitStack) -> Dsns:

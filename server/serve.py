@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 import structlog
 import uvicorn
@@ -145,7 +146,7 @@ async def work_only(settings: Settings) -> None:
 
 
 async def _until(stopped: asyncio.Event, colony: Colony, *, work: bool) -> None:
-    waits = [asyncio.create_task(stopped.wait())]
+    waits: list[asyncio.Task[Any]] = [asyncio.create_task(stopped.wait())]
     if work:
         waits.append(asyncio.create_task(colony.worker.wait()))
     done, left = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
