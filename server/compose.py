@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from langchain_core.language_models import BaseChatModel
+
 from adapters.catalog import RootCatalog
 from adapters.models.extractive_chat import ExtractiveChatModel
 from adapters.models.port import LangChainModels
