@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo up test check lock clean
+.PHONY: help setup dev demo up test check docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -25,9 +25,13 @@ check: dev ## format, lint, types, import contracts (no tests)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m graph.picture --check README.md docs/architecture.md
 
 test: check ## check, then every test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+docs: setup ## draw the pictures in the docs from the code
+	$(BIN)/python -m graph.picture README.md docs/architecture.md
 
 lock: ## resolve the lock files anew (needs uv on the PATH)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
