@@ -20,16 +20,21 @@ from adapters.models.extractive.text import bag
 from adapters.models.extractive.values import Evidence
 
 _SEARCHES = re.compile(
-    r"\b(?:find|show|search\w*|look(?:ing)?|others?|another|else|alternatives?|options?|something|some(?:where|place)|"
-    r"(?:need|want|like|prefer) (?:an?|to (?:rent|book|find|stay|have)|one|it|them)|any .{0,40}s (?:that|with|which|where)|recommend|suggest)\b"
+    r"\b(?:find|show|search\w*|look(?:ing)?|others?|another|else|alternatives?|options?|something|some(?:where|"
+    r"place)|"
+    r"(?:need|want|like|prefer) (?:an?|to (?:rent|book|find|stay|have)|one|it|them)|any .{0,40}s (?:that|with|"
+    r"which|where)|recommend|suggest)\b"
 )
 _WISHES = re.compile(
-    r"\b(?:need\w*|want\w*|like|love|prefer\w*|look\w*|find|search|show|must|should|ha(?:s|ve) to|make sure|requir\w+|important|"
+    r"\b(?:need\w*|want\w*|like|love|prefer\w*|look\w*|find|search|show|must|should|ha(?:s|ve) to|make sure|"
+    r"requir\w+|important|"
     r"only|please|friendly|another|other|else|ideally|essential|would|get|give|take|add|include)\b"
 )
 _WONDERS = re.compile(
-    r"\b(?:if|whether) (?:it|they|the|this|that|these|pets?|i)\b|\b(?:to|you|me) know\b|\btell me\b|\bfind out\b|\bcheck (?:if|whether|on|about)\b|"
-    r"\b(?:is|are|does|do|did|will|can|could|may|was|has|have) (?:already )?(?:it|they|the|this|that|these|those|there|pets?|animals?|you|i|we|my|any)\b|"
+    r"\b(?:if|whether) (?:it|they|the|this|that|these|pets?|i)\b|\b(?:to|you|me) know\b|\btell me\b|\bfind out\b|"
+    r"\bcheck (?:if|whether|on|about)\b|"
+    r"\b(?:is|are|does|do|did|will|can|could|may|was|has|have) (?:already )?(?:it|they|the|this|that|these|those|"
+    r"there|pets?|animals?|you|i|we|my|any)\b|"
     r"\bor not?\b|\bconfirm\b"
 )
 _INDIFFERENT = re.compile(r"\b(?:care|matter|either way|whatever|not important|no preference|any is fine)\b|n't mind")
@@ -39,7 +44,7 @@ _FEW_WORDS = 6
 
 
 def wished(slots: Sequence[Slot], evidence: Evidence, turn: Turn) -> Iterator[Found]:
-    """Yield each boolean a lead's own sentence requires or rules out; a question about one offer asks, wishes nothing."""
+    """Yield each boolean a lead's sentence requires or rules out; to ask about one offer is not to wish for it."""
     for part in turn.sentences:
         for slot in slots:
             if slot.kind is Kind.BOOLEAN and slot.topics & part.about:
@@ -138,7 +143,7 @@ def _outcome(slot: Slot, evidence: Evidence, turn: Turn, *, expected: bool) -> F
         said = low(evidence, part)
         if reports_success(said) and (expected or slot.topics & part.about) and in_focus(slot, turn):
             return _found(slot, value=True, part=part)
-        if reports_failure(part, said) and (expected or slot.topics & part.about):
+        if reports_failure(said) and (expected or slot.topics & part.about):
             failed = failed or _found(slot, value=False, part=part)
     return failed
 

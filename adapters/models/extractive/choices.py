@@ -31,7 +31,7 @@ def chosen(slots: Sequence[Slot], evidence: Evidence, turn: Turn, wanted: Collec
         said = low(evidence, part)
         for slot in slots:
             if slot.kind is Kind.CHOICE and not (part.asks and _WONDERS.search(said)):
-                yield from _choice(slot, evidence, part, turn, wanted)
+                yield from _choice(slot, part, turn, wanted)
             elif slot.kind is Kind.TEXT:
                 yield from _sort(slot, evidence, part)
             elif slot.kind is Kind.OBJECTION and turn.by_lead and not part.asks and _OBJECTS.search(said):
@@ -40,7 +40,7 @@ def chosen(slots: Sequence[Slot], evidence: Evidence, turn: Turn, wanted: Collec
                 yield from _person(slot, evidence, part)
 
 
-def _choice(slot: Slot, evidence: Evidence, part: Sentence, turn: Turn, wanted: Collection[str]) -> Iterator[Found]:
+def _choice(slot: Slot, part: Sentence, turn: Turn, wanted: Collection[str]) -> Iterator[Found]:
     words = [stem(token.lower) for token in part.tokens]
     for value in slot.values:
         sought = [stem(token.lower) for token in tokens(value) if token.text[0].isalnum()]

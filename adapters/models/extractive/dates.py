@@ -28,7 +28,8 @@ _DATE = re.compile(
     rf"|{_WHICH}(?:weekend|week|month)|(?:the|this) weekend"
     r"|in (?:a|one|two|three|four|five|six|\d{1,2}) (?:days?|weeks?|months?)"
     rf"|the {_NTH}(?! (?:of )?(?:{_MONTH}|(?:this|next|the) month))|{_NTH}(?! (?:street|avenue|floor|road|st|ave)\b)"
-    r"|the (?:fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|thirteenth|fourteenth|fifteenth"
+    rf"|the (?!{_WORD_NTH} (?:of )?{_MONTH})(?:fourth"
+    r"|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|thirteenth|fourteenth|fifteenth"
     r"|sixteenth|seventeenth|eighteenth|nineteenth|twentieth|thirtieth)"
     rf"|(?<=\bin )(?:early |mid |late )?{_MONTH}"
     r")(?!\w)",

@@ -1,7 +1,7 @@
 """Read a chat: its messages, what each sentence speaks of, and what each message does (asks, offers, agrees …)."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -53,7 +53,7 @@ class Turn:
     @property
     def low(self) -> str:
         """The text in lower case with straight apostrophes."""
-        return self.message.text.lower().replace("’", "'")
+        return self.message.text.lower().replace("\u2019", "'")
 
 
 def messages(evidence: Evidence) -> Iterator[Message]:
@@ -100,13 +100,15 @@ _DONE = re.compile(
     r"\b(?:nothing else|no(?:t|pe|thing)?\b.{0,30}\belse|all (?:i|that i) |that's all|thats all|that is all)"
 )
 _NO = re.compile(
-    r"^\W{0,3}(?:(?:oh|um|well|sorry|ok|okay|hmm)[,. ]{1,3}){0,2}(?:no|nope|nah|not|don't|do not|actually|never|negative|"
+    r"^\W{0,3}(?:(?:oh|um|well|sorry|ok|okay|hmm)[,. ]{1,3}){0,2}(?:no|nope|nah|not|don't|do not|actually|never|"
+    r"negative|"
     r"wait|sorry|change|wrong)\b|\b(?:i'd rather|instead|changed my mind|not (?:right|correct|now|yet|interested)|"
     r"maybe later|prefer not|let's do that later|(?:don't|do not) (?:like|want))\b"
 )
 _YES = re.compile(
-    r"\b(?:yes|yeah|yea|yep|yup|ya|sure|ok|okay|right|correct|perfect\w*|great|fine|absolutely|definitely|certainly|good|"
-    r"cool|awesome|excellent|wonderful|amazing|lovely|nice|sounds?|works?|workd|suits?|agreed?|deal|exactly|alright|"
+    r"\b(?:yes|yeah|yea|yep|yup|ya|sure|ok|okay|right|correct|perfect\w*|great|fine|absolutely|definitely|"
+    r"certainly|good|"
+    r"cool|awesome|excellent|wonderful|amazing|lovely|nice|sounds?|works?|suits?|agreed?|deal|exactly|alright|"
     r"go ahead|please do|i do|i would|i like|i love|i'll take|i will take|do it|thank(?:s| you)|ideal|fantastic|"
     r"brilliant|superb|winner|interested|acceptable|suitable|enough|happy with|that's it|that is it|please)\b"
 )
@@ -147,12 +149,15 @@ _CONFIRMS = re.compile(
     r"right\?|sounds? (?:good|right)|to be sure|double.?check|make sure|sure that|should i|shall i|can i|may i|"
     r"(?:do|so|would|you|you'd) you (?:want|wish|like|need)|you(?:'d| would|'re| are| want| wish| need| will|'ll)\b|"
     r"i(?:'m| am|'ll| will| have to)? (?:be )?(?:schedul|book|reserv|arrang|set|fix|order|mak|go ahead)\w*|"
-    r"your? (?:visit|appointment|booking|reservation|order|tour|viewing)|scheduling|booking|visiting|reserving|fixing|"
+    r"your? (?:visit|appointment|booking|reservation|order|tour|viewing)|scheduling|booking|visiting|reserving|"
+    r"fixing|"
     r"visit (?:to|on|at))"
 )
 _OFFERS = re.compile(
-    r"\b(?:found|there(?:'s| is| are|s)|located|another|recommend|suggest|costs?|rents?|priced?|per month|a month|monthly|"
-    r"available|options?|called|results?|how about|what about|has \d|with \d|rating|rated)\b|\$"
+    r"\b(?:found|there(?:'s| is| are|s)|located|another|recommend|suggest|costs?|rents?|priced?|per month|"
+    r"a month|monthly|"
+    r"is (?:an?|one of|another)|available|options?|called|results?|how about|what about|has \d|with \d|"
+    r"rating|rated)\b|\$"
 )
 
 
@@ -175,38 +180,37 @@ def offers(turn: Turn) -> bool:
 
 
 _FAILED = re.compile(
-    r"\b(?:could ?n[o']t|couldn't|could not|unable|was(?:n't| not) able|am not able|fail(?:ed)?|unsuccessful|not successful|"
+    r"\b(?:could ?n[o']t|couldn't|could not|unable|was(?:n't| not) able|am not able|fail(?:ed)?|unsuccessful|"
+    r"not successful|"
     r"no (?:appointments|availability|free|dice|openings|slots)|not (?:be done|available|possible)|isn't open|"
     r"fully booked|didn't go through|did not go through|cannot (?:book|schedule|arrange|reserve))\b"
 )
 _DONE_WORDS = re.compile(
-    r"\b(?:scheduled?|booked|arranged|reserved|confirmed|all set|(?:is|are|been|was|now|got|have|has) (?:set|made|done|fixed|placed|"
-    r"complete|completed|schedule)|set up|successful(?:ly)?|went through|completed?|ordered|purchased|organi[sz]ed|finali[sz]ed|signed|paid)\b"
+    r"\b(?:scheduled?|booked|arranged|reserved|confirmed|all set|(?:is|are|been|was|now|got|have|has) (?:set|"
+    r"made|done|fixed|placed|"
+    r"complete|completed|schedule)|set up|successful(?:ly)?|went through|completed?|ordered|purchased|"
+    r"organi[sz]ed|finali[sz]ed|signed|paid)\b"
 )
 
 
-def reports_failure(part: Sentence, low: str) -> bool:
+def reports_failure(said: str) -> bool:
     """Whether a sentence says that something could not be done."""
-    return bool(_FAILED.search(low)) and part.start < part.end
+    return bool(_FAILED.search(said))
 
 
-def reports_success(low: str) -> bool:
+def reports_success(said: str) -> bool:
     """Whether a sentence says that something has been done."""
-    return bool(_DONE_WORDS.search(low)) and not _FAILED.search(low) and not _PENDING.search(low)
+    return bool(_DONE_WORDS.search(said)) and not _FAILED.search(said) and not _PENDING.search(said)
 
 
 _PENDING = re.compile(
     r"\?|\b(?:please|can you|could you|let me|just to|to) confirm|\bconfirm(?:ing)? (?:that|the|your|you)\b|"
-    r"\b(?:will|i'll|going to|should|shall|would|want|wish|like|if|once|when|can|to) (?:be |i |it |get |you |have )?(?:schedul|book|arrang|"
+    r"\b(?:will|i'll|going to|should|shall|would|want|wish|like|if|once|when|can|to) (?:be |i |it |get |you |"
+    r"have )?(?:schedul|book|arrang|"
     r"reserv|confirm)|\bnot (?:yet )?(?:been )?(?:schedul|book|arrang|reserv|confirm)"
 )
 
 
 def low(evidence: Evidence, part: Sentence) -> str:
     """Return a sentence in lower case with straight apostrophes."""
-    return evidence.text[part.start : part.end].lower().replace("’", "'")
-
-
-def words(part: Sentence) -> Sequence[str]:
-    """Return a sentence's words in lower case."""
-    return [token.lower for token in part.tokens]
+    return evidence.text[part.start : part.end].lower().replace("\u2019", "'")

@@ -16,7 +16,8 @@ _SIGNALS = (
     ("comparing", 2, "asks for alternatives or compares", re.compile(
         r"\b(?:other|another|else|alternatives?|compared?|versus|instead|more options)\b")),
     ("comparing", 1, "asks about the details", re.compile(r"\?|\b(?:how much|does it|is it|what is the|what's the)\b")),
-    ("browsing", 1, "says what is looked for", re.compile(r"\b(?:looking for|need|want|searching|interested in|find)\b")),
+    ("browsing", 1, "says what is looked for", re.compile(
+        r"\b(?:looking for|need|want|searching|interested in|find)\b")),
     ("browsing", -2, "holds back", re.compile(
         r"\b(?:just (?:looking|browsing)|not (?:now|yet|sure|interested|ready)|maybe later|think about it|no longer|"
         r"too expensive|not at the moment|unsubscribe|stop (?:contacting|messaging))\b")),

@@ -41,7 +41,8 @@ CONCEPTS = {
     "furnish": "furnish furnished furniture unfurnished furnishing furnishings",
     "price": "price rent cost rate charge pricing rental fee expense",
     "budget": "budget afford spend spending",
-    "person": "person people guest adult traveler traveller passenger diner attendee us party seat head visitor rider ticket",
+    "person": "person people guest adult traveler traveller passenger diner attendee us party seat head visitor "
+    "rider ticket",
     "child": "child children kid kids baby toddler infant",
     "night": "night nights",
     "week": "week weeks",

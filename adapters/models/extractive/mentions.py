@@ -39,7 +39,8 @@ _MONEY = re.compile(
     re.IGNORECASE,
 )
 _PHONE = re.compile(
-    r"(?<![\w$])(?:\+\d{1,3}[ .-]?)?(?:\(\d{2,4}\) ?|\d{2,4}[ .-])\d{3,4}[ .-]?\d{3,6}(?!\w)|(?<!\w)\+?\d{10,13}(?!\w)"
+    r"(?<![\w$])(?:\+\d{1,3}[ .-]?)?(?:\(\d{2,4}\) ?|\d{2,4}[ .-])\d{3,4}[ .-]?\d{3,6}(?!\w)|"
+    r"(?<!\w)\+?\d{10,13}(?!\w)"
 )
 _EMAIL = re.compile(r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}")
 _BEGIN = bag("leaving above between starting beginning since after from over least")
@@ -183,15 +184,17 @@ def _before(part: Sentence, i: int) -> str:
 
 def _of_tokens(text: str, part: Sentence, kind: Kind, first: int, past: int) -> Mention:
     start, end = part.tokens[first].start, part.tokens[past - 1].end
-    if text[start:end].endswith(("'s", "’s")):
+    if text[start:end].endswith(("'s", "\u2019s")):
         end -= 2
     near, role = _near(part, first, past), _role(part, first)
     return Mention(kind, text[start:end], start, end, near, role, _before(part, first), kind is Kind.NAME)
 
 
 _LEADING = re.compile(
-    r"^(?:(?:in|at|on|near|around|to|from|for|the|a|an|i|i'd|i'm|i'll|it|would|will|want|need|like|prefer|love|some|something|"
-    r"somewhere|please|just|maybe|probably|make|be|should|looking|live|it's|its|think|only|area|city|of|is|place|thinking|yes|ok|okay|"
+    r"^(?:(?:in|at|on|near|around|to|from|for|the|a|an|i|i'd|i'm|i'll|it|would|will|want|need|like|prefer|love|"
+    r"some|something|"
+    r"somewhere|please|just|maybe|probably|make|be|should|looking|live|it's|its|think|only|area|city|of|is|place|"
+    r"thinking|yes|ok|okay|"
     r"sure|preferably|my|go|with|let's|lets|say|about|have|search|find|check|out)\b[ ,:;.'-]*)*",
     re.IGNORECASE,
 )
@@ -206,7 +209,7 @@ def short_answer(text: str, part: Sentence) -> tuple[int, int] | None:
     for token in part.tokens:
         if token.start < start:
             continue
-        if (not token.text[0].isalnum() and token.text not in "-'’&") or token.lower in _STOPPERS:
+        if (not token.text[0].isalnum() and token.text not in "-'\u2019&") or token.lower in _STOPPERS:
             break
         end = token.end
     return (start, end) if end > start and not _common(text[start:end]) else None

@@ -12,7 +12,7 @@ _STREETS = bag(
 )
 _LOOSE_STREETS = _STREETS | bag("court place terrace circle common plaza square row trail loop dr real")
 _JOINERS = bag("of the & de la le du des da do di del el van von y at and")
-_INSIDE = bag("- ' ’")
+_INSIDE = bag("- ' \u2019")
 _LONGEST = 10
 
 

@@ -157,7 +157,8 @@ def place_named(evidence: Evidence, turn: Turn) -> Mention | None:
 
 _PLACED = PLACING | {"from", "at"}
 _POINTS_BACK = re.compile(
-    r"\b(?:there|near(?:by)?|around|same|(?:the|this|that|which) (?:\w+ )?(?:area|city|town|region|place|location|neighbou?rhood|vicinity))\b"
+    r"\b(?:there|near(?:by)?|around|same|(?:the|this|that|which) (?:\w+ )?(?:area|city|town|region|place|"
+    r"location|neighbou?rhood|vicinity))\b"
 )
 
 

@@ -3,9 +3,11 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
-_TOKEN = re.compile(r"\d+(?:[.,:]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)?|[^\w\s]")
-_BREAK = re.compile(r"[.!?]+[\"'”’)\]]{0,3}(?=\s|$)|\n+")
+_CURLY = "\u2019"
+_TOKEN = re.compile(r"\d+(?:[.,:]\d+)*|[^\W\d_]+(?:['\u2019][^\W\d_]+)?|[^\w\s]")
+_BREAK = re.compile(r"[.!?]+[\"'\u201d\u2019)\]]{0,3}(?=\s|$)|\n+")
 
 
 def bag(words: str) -> frozenset[str]:
@@ -47,16 +49,15 @@ NUMBER_WORDS = {word: n for n, word in enumerate(_UNITS)} | {
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One word, number or mark; `start` and `end` are offsets in the text it was read from."""
+    """One word, number or mark; `start` and `end` are offsets in the text it was read from.
+
+    `lower` is the word in lower case without a possessive ending.
+    """
 
     text: str
     start: int
     end: int
-
-    @property
-    def lower(self) -> str:
-        """The word in lower case, without a possessive ending."""
-        return self.text.lower().replace("’", "'").removesuffix("'s")
+    lower: str
 
     @property
     def capital(self) -> bool:
@@ -67,7 +68,12 @@ class Token:
 def tokens(text: str, start: int = 0, end: int | None = None) -> tuple[Token, ...]:
     """Split `text[start:end]` into words, numbers and marks."""
     stop = len(text) if end is None else end
-    return tuple(Token(m.group(), m.start(), m.end()) for m in _TOKEN.finditer(text, start, stop))
+    return tuple(Token(m.group(), m.start(), m.end(), _lower(m.group())) for m in _TOKEN.finditer(text, start, stop))
+
+
+@lru_cache(maxsize=65536)
+def _lower(word: str) -> str:
+    return word.lower().replace(_CURLY, "'").removesuffix("'s")
 
 
 def sentences(text: str, start: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
@@ -86,7 +92,7 @@ def _is_abbreviation(text: str, begin: int, mark: int, after: int, stop: int) ->
     if text[mark] != ".":
         return False
     word = text[max(begin, mark - 12) : mark].rsplit(maxsplit=1)
-    last = word[-1].lstrip("(\"'“‘[") if word else ""
+    last = word[-1].lstrip("(\"'\u201c\u2018[") if word else ""
     if len(last) == 1 and last.isupper() and last != "I":
         return True
     following = text[after : min(after + 3, stop)].lstrip()

@@ -54,6 +54,7 @@ class Score:
     wrong: int = 0
     missed: int = 0
     booked: int = 0
+    truly_booked: int = 0
     dialogues: int = 0
     empty: int = 0
     by_key: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -68,9 +69,10 @@ class Score:
         return self.right / max(1, self.right + self.missed)
 
     def __str__(self) -> str:
+        count = max(1, self.dialogues)
         return (
-            f"precision {self.precision:.3f} recall {self.recall:.3f} booked {self.booked / max(1, self.dialogues):.3f} "
-            f"empty {self.empty} of {self.dialogues}"
+            f"precision {self.precision:.3f} recall {self.recall:.3f} booked {self.booked / count:.3f} (with failed "
+            f"bookings as not booked {self.truly_booked / count:.3f}) empty {self.empty} of {self.dialogues}"
         )
 
 
@@ -80,7 +82,10 @@ def measure_facts(
     renamed: dict[str, str] | None = None,
     rephrase: Callable[[str], str] = str,
 ) -> Score:
-    """Compare extracted facts with the gold; `renamed` maps gold keys to the schema's, `rephrase` rewrites utterances."""
+    """Compare extracted facts with the gold.
+
+    `renamed` maps the gold's keys to the schema's, `rephrase` rewrites every utterance.
+    """
     names = renamed or {}
     score = Score()
     for row in rows:
@@ -93,12 +98,19 @@ def measure_facts(
         }
         booked = said.pop(names.get("visit_booked", "visit_booked"), None)
         score.dialogues += 1
+        score.truly_booked += booked == str(row["gold_visit_booked"] and not _failed(row)).lower()
         score.booked += booked == str(row["gold_visit_booked"]).lower()
         if booked != str(row["gold_visit_booked"]).lower():
             score.errors.append((row["dialogue_id"], "booked", "visit_booked", str(booked), []))
         score.empty += bool(gold) and not said
         _compare(score, row["dialogue_id"], said, gold)
     return score
+
+
+def _failed(row: Row) -> bool:
+    """Whether the agent reported that the booking could not be made: the gold counts such a visit as booked."""
+    acts = [action["act"] for turn in row["turns"] for action in turn.get("actions", [])]
+    return "NOTIFY_FAILURE" in acts and "NOTIFY_SUCCESS" not in acts
 
 
 def _compare(score: Score, dialogue: str, said: dict[str, str], gold: dict[str, list[str]]) -> None:
