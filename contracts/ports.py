@@ -348,6 +348,10 @@ class UnitPort(Protocol):
         """Store artifacts; one that is already there with the same content is left alone."""
         ...
 
+    async def mark_tasks(self, status: str, task_keys: Sequence[str]) -> None:
+        """Note on the plan's tasks how far they are: ``running``, ``completed`` or ``failed``."""
+        ...
+
     async def copy_results(self, was: int, to: int, *, again: Sequence[str]) -> None:
         """Carry results over to the next plan revision, all but those of the tasks that are to run again."""
         ...

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 from contracts.base import Contract, Ref, SetRef
 from contracts.errors import IntegrityBroken
-from contracts.events import NewEvent
+from contracts.events import EventType, NewEvent
 from contracts.evidence import WorkerResult
-from contracts.ports import LedgerPort, ModelCall
+from contracts.ports import LedgerPort, ModelCall, UnitPort
 from contracts.registry import SPECS, Kind
 from graph.channels import set_ref
 from graph.context import Record
@@ -81,9 +81,23 @@ class StoredResults:
         async with self._ledger.unit() as unit:
             await unit.put(revision, [result])
             await self._record.store(unit, calls, revision)
-            unit.record(*events)
+            await _noted(unit, events)
 
     async def note(self, events: Sequence[NewEvent]) -> None:
         """Record events about tasks."""
         async with self._ledger.unit() as unit:
-            unit.record(*events)
+            await _noted(unit, events)
+
+
+_TASK_STATUS = {
+    EventType.TASK_STARTED: "running",
+    EventType.TASK_COMPLETED: "completed",
+    EventType.TASK_FAILED: "failed",
+}
+
+
+async def _noted(unit: UnitPort, events: Sequence[NewEvent]) -> None:
+    """Record events, and on the tasks they are about how far those are."""
+    unit.record(*events)
+    for kind, status in _TASK_STATUS.items():
+        await unit.mark_tasks(status, [e.payload["task_key"] for e in events if e.event_type is kind])

@@ -1,7 +1,7 @@
 """The graph and the stateflow table as pictures for the docs, drawn from the compiled graph and from nothing else.
 
-``python -m graph.picture FILE…`` rewrites what stands between the markers in each file; ``--check`` only tells whether it
-is up to date.
+``python -m graph.picture FILE…`` rewrites what stands between the markers in each file; ``--check`` only tells whether
+it is up to date.
 """
 
 from __future__ import annotations

@@ -72,15 +72,22 @@ class MissionQueue:
         return True
 
     async def work(self, run: Run, *, concurrency: int, name: str) -> None:
-        """Run jobs until cancelled. Finished jobs are deleted; the mission's row is what is kept."""
+        """Run jobs until cancelled. Finished jobs are deleted; the mission's row is what is kept.
+
+        Raises:
+            StoreUnavailable: Postgres has gone; the process should end and be started again.
+        """
         self._run = run
-        await self._app.run_worker_async(
-            queues=[QUEUE],
-            name=name,
-            concurrency=concurrency,
-            install_signal_handlers=False,
-            fetch_job_polling_interval=1.0,
-            delete_jobs="always",
-            update_heartbeat_interval=2.0,
-            stalled_worker_timeout=6.0,
-        )
+        try:
+            await self._app.run_worker_async(
+                queues=[QUEUE],
+                name=name,
+                concurrency=concurrency,
+                install_signal_handlers=False,
+                fetch_job_polling_interval=1.0,
+                delete_jobs="always",
+                update_heartbeat_interval=2.0,
+                stalled_worker_timeout=6.0,
+            )
+        except queue_errors.ConnectorException as exc:
+            raise StoreUnavailable("the worker lost its connection to Postgres") from exc

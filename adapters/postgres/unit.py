@@ -25,7 +25,7 @@ from contracts.mission import MissionEnvelope
 from contracts.ports import Clock, EffectOutcome, ModelCall, ToolCall
 from contracts.registry import SPECS, artifact_id, kind_of
 from contracts.stateflow import STATUS_MOVES, Stage, Status
-from contracts.tasks import LibrarianPass, PheromoneSignal
+from contracts.tasks import LibrarianPass, PheromoneSignal, Task
 
 Connection = AsyncConnection[DictRow]
 
@@ -124,7 +124,7 @@ class Unit:
                 "revision": revision,
                 "actor_id": self.holder.actor_id,
                 "task_key": task_key(contract),
-                "status": "stored",
+                "status": "planned" if isinstance(contract, Task) else "stored",
                 "payload": Jsonb(json.loads(content)),
                 "content": content,
                 "sha256": sha256_hex(content),
@@ -138,6 +138,11 @@ class Unit:
             # Table and columns come from the registry and the lines above, never from input.
             statement = f"insert into {SPECS[kind].table} ({names}) values ({marks}) on conflict do nothing"  # noqa: S608
             await self.conn.execute(statement.encode(), columns)
+
+    async def mark_tasks(self, status: str, task_keys: Sequence[str]) -> None:
+        """Note on the plan's tasks how far they are: ``running``, ``completed`` or ``failed``."""
+        if task_keys:
+            await self._run("mark_tasks", status=status, task_keys=list(task_keys))
 
     async def copy_results(self, was: int, to: int, *, again: Sequence[str]) -> None:
         """Carry results over to the next plan revision, all but those of the tasks that are to run again."""

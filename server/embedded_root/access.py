@@ -5,15 +5,14 @@ from __future__ import annotations
 import hmac
 import re
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from pydantic import SecretStr
 
 from adapters.postgres.root_store import RootStore
 from contracts.errors import Malformed, NotFound, Unauthenticated
+from server.loopback import is_local
 
 TENANT_HEADER = "X-Colony-Tenant"
 DEFAULT_TENANT = "demo"
@@ -45,7 +44,7 @@ def tenant_of(request: Request, service: Annotated[Service, Depends(service_of)]
         Unauthenticated: no key, a wrong key, or no key configured and the caller isn't local.
         Malformed: the tenant's name is not one.
     """
-    if not (_has_key(request, service.api_key) or (not service.require_key and _is_local(request))):
+    if not (_has_key(request, service.api_key) or (not service.require_key and is_local(request))):
         raise Unauthenticated("a key is needed", hint="Send ROOT_API_KEY as `Authorization: Bearer`.")
     tenant = request.headers.get(TENANT_HEADER, DEFAULT_TENANT)
     if not _TENANT.fullmatch(tenant):
@@ -77,35 +76,3 @@ def _has_key(request: Request, key: SecretStr | None) -> bool:
     if key is None or not key.get_secret_value() or scheme.lower() != "bearer":
         return False
     return hmac.compare_digest(given.strip().encode(), key.get_secret_value().encode())
-
-
-def _is_local(request: Request) -> bool:
-    """Tell whether a program on this machine calls by itself.
-
-    A web page open in a local browser also calls from loopback: it gives itself away by its Origin, or, after DNS
-    rebinding, by the Host it believes it is talking to. A reverse proxy gives itself away by what it forwards.
-    """
-    if request.client is None or not _is_loopback(request.client.host):
-        return False
-    if "forwarded" in request.headers or "x-forwarded-for" in request.headers:
-        return False
-    claimed = [f"//{request.headers.get('Host', '')}"]
-    if origin := request.headers.get("Origin"):
-        claimed.append(origin)
-    return all(_is_loopback(_host_of(url)) for url in claimed)
-
-
-def _host_of(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -17,7 +17,7 @@ from adapters.postgres.root_writes import Precondition, RootWrites
 from adapters.root.records import Answer, Once, storable
 from contracts.canonical import digest
 from contracts.errors import BadInput, Malformed, TooLarge
-from server.embedded_root.problems import PRECONDITION_REQUIRED
+from server.errors import PRECONDITION_REQUIRED
 
 MAX_BODY = 8 * 1024 * 1024
 MAX_KEY = 200

@@ -52,6 +52,10 @@ values (%(call_id)s, %(mission_id)s, %(actor)s, %(task_key)s, %(revision)s, %(st
   %(response)s, %(reason)s)
 on conflict do nothing;
 
+-- name: mark_tasks
+update colony_tasks set status = %(status)s, updated_at = now()
+where mission_id = %(mission_id)s and task_key = any(%(task_keys)s);
+
 -- name: copy_results
 insert into colony_worker_results (artifact_id, mission_id, revision, actor_id, task_key, status, payload, content, sha256)
 select artifact_id, mission_id, %(to)s, actor_id, task_key, status, payload, content, sha256
