@@ -53,6 +53,11 @@ def packed(record: MissionRecord) -> bytes:
     files["manifest.json"] = _manifest(record, files)
     if len(files) > MAX_FILES or sum(map(len, files.values())) > MAX_BYTES * 9 // 10:
         raise TooLarge("the mission has left more behind than an audit bundle can hold", code="bundle_too_large")
+    return archived(files)
+
+
+def archived(files: Mapping[str, bytes]) -> bytes:
+    """Return the one archive of these files."""
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
         with zipfile.ZipFile(spool, "w", zipfile.ZIP_STORED) as archive:
             for name in sorted(files):
