@@ -132,7 +132,6 @@ def unmarked(tokens: Sequence[Token]) -> Iterator[tuple[int, int]]:
             yield first, past
 
 
-_BEFORE_PLACE = bag("for around at of to from search near in")
 _INNER_PLACE = bag("park new north saint east city beach area green west town south")
 
 

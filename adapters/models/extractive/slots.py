@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from adapters.models.extractive.lexicon import DOMAINS, FUNCTION_WORDS, concept, concepts
+from adapters.models.extractive.lexicon import DOMAINS, FUNCTION_WORDS, concepts
 from adapters.models.extractive.text import bag, number
 from adapters.models.extractive.values import FactKey
 
@@ -204,6 +204,3 @@ def _kind_of_text(words: Sequence[str], found: Sequence[str]) -> Kind | None:
         if word in {"colour", "color"}:
             return Kind.TEXT
     return None
-
-
-__all__ = ["Kind", "Role", "Slot", "concept", "read_schema"]
