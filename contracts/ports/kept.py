@@ -1,0 +1,152 @@
+"""What the graph asks of the store and of the root: the only ways to write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Any, Protocol
+
+from contracts.base import Contract, InterruptId
+from contracts.decisions import ApprovalDecision, ApprovalRequest
+from contracts.events import NewEvent
+from contracts.evidence import WorkerResult, WritebackProposal
+from contracts.mission import MissionEnvelope
+from contracts.ports.values import (
+    EffectOutcome,
+    ModelCall,
+    ToolCall,
+)
+from contracts.registry import Kind
+from contracts.stateflow import Stage, Status
+from contracts.tasks import LibrarianPass, PheromoneSignal
+
+
+class WriterPort(Protocol):
+    """Sends one write to a root system."""
+
+    async def send(
+        self, tenant_id: str, proposal: WritebackProposal, precondition: str | None, idempotency_key: str
+    ) -> Mapping[str, Any]:
+        """Send the proposal's change once; returns ``{etag}`` of the changed object, where the root gives one.
+
+        Raises:
+            PreconditionStale: the object changed under the proposal; nothing was written.
+            RootRefused: the root said no; nothing was written.
+            RootUnavailable: nothing was sent.
+            OutcomeUnknown: it was sent, and nobody can say whether it happened.
+        """
+        ...
+
+
+class UnitPort(Protocol):
+    """One transaction for one mission: the only way to write. Events are chained and the doorbell rings at its end."""
+
+    async def put(self, revision: int, artifacts: Sequence[Contract]) -> None:
+        """Store artifacts; one that is already there with the same content is left alone."""
+        ...
+
+    async def mark_tasks(self, status: str, task_keys: Sequence[str]) -> None:
+        """Note on the plan's tasks how far they are: ``running``, ``completed`` or ``failed``."""
+        ...
+
+    async def copy_results(self, was: int, to: int, *, again: Sequence[str]) -> None:
+        """Carry results over to the next plan revision, all but those of the tasks that are to run again."""
+        ...
+
+    def record(self, *events: NewEvent) -> None:
+        """Add events to the mission's chain, in this order."""
+        ...
+
+    async def enter(self, stage: Stage, step_key: str, update: Mapping[str, Any]) -> None:
+        """Note that a step is done, what it gave, and which stage comes next."""
+        ...
+
+    async def move(self, status: Status, *, failure: Mapping[str, Any] | None = None) -> None:
+        """Change the mission's status.
+
+        Raises:
+            Conflict: the move is not legal.
+        """
+        ...
+
+    async def admit(self, envelope: MissionEnvelope) -> None:
+        """Store the admitted envelope."""
+        ...
+
+    async def ask_person(self, interrupt_id: InterruptId, request: ApprovalRequest, timeout_ms: int) -> None:
+        """Open the approval that a person is to answer."""
+        ...
+
+    async def intend(self, proposal: WritebackProposal, idempotency_key: str) -> EffectOutcome | None:
+        """Record the intent to write; returns the outcome when there is one already.
+
+        Raises:
+            Denied: no grant covers exactly this payload.
+        """
+        ...
+
+    async def settle(self, proposal: WritebackProposal, outcome: EffectOutcome) -> None:
+        """Record how a write ended."""
+        ...
+
+    async def spend(self, calls: Sequence[ModelCall], tools: Sequence[ToolCall], revision: int) -> None:
+        """Record model and tool calls and charge the budget."""
+        ...
+
+    async def charge_time(self, spent_ms: int) -> None:
+        """Charge working time to the budget."""
+        ...
+
+    async def leave(self, signals: Sequence[PheromoneSignal]) -> None:
+        """Leave pheromone signals for later missions."""
+        ...
+
+    async def release_lease(self) -> None:
+        """Give the mission's lease up: nobody runs it from here on."""
+        ...
+
+
+class LedgerPort(Protocol):
+    """A running mission's own view of the store, over its one stamped connection."""
+
+    def unit(self) -> AbstractAsyncContextManager[UnitPort]:
+        """Open a unit of work.
+
+        Raises:
+            FenceLost: another process has taken the mission over.
+            StoreUnavailable: Postgres does not answer.
+        """
+        ...
+
+    async def fetch(self, kind: Kind, revision: int | None, ids: Sequence[str] | None = None) -> list[Contract]:
+        """Return stored artifacts of one kind, verified, sorted by id."""
+        ...
+
+    async def results(self, revision: int) -> dict[str, WorkerResult]:
+        """Return the task results of one plan revision by task key."""
+        ...
+
+    async def passes(self) -> list[tuple[LibrarianPass, datetime]]:
+        """Return the mission's passes with the moment each expires, newest last."""
+        ...
+
+    async def decision(self, interrupt_id: InterruptId) -> ApprovalDecision | None:
+        """Return the stored decision on an approval, or None while it is pending."""
+        ...
+
+    async def grants(self) -> list[WritebackProposal]:
+        """Return what the mission's approvals grant."""
+        ...
+
+    async def signals(self, mission_type: str) -> list[tuple[PheromoneSignal, datetime]]:
+        """Return the tenant's pheromone signals for a mission class."""
+        ...
+
+
+class Dispatcher(Protocol):
+    """Hands a mission to a worker. The job carries ids only; the mission's row is the truth."""
+
+    async def dispatch(self, mission_id: str, tenant_id: str, *, connection: Any = None) -> None:
+        """Enqueue a mission, inside the caller's transaction when a connection is given."""
+        ...

@@ -1,0 +1,155 @@
+"""Values that go through the ports: what is asked, what it cost, what came back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from contracts.base import ActorId, MissionId, TenantId
+from contracts.mission import MissionEnvelope, MissionRequest, ModelTier
+from contracts.state import MissionState
+from contracts.stateflow import Stage, Status
+from contracts.tasks import PromptPackage
+
+
+@dataclass(frozen=True)
+class Mission:
+    """The mission's row, as read when it was claimed."""
+
+    mission_id: MissionId
+    tenant_id: TenantId
+    actor_id: ActorId
+    request: MissionRequest
+    status: Status
+    stage: Stage
+    trace_id: str
+    graph_version: str
+    epoch: int
+    token_budget: int
+    time_budget_ms: int
+    approval_timeout_ms: int
+    tokens_spent: int = 0
+    time_spent_ms: int = 0
+    envelope: MissionEnvelope | None = None
+    step_key: str | None = None
+    step_update: MissionState | None = None
+
+
+@dataclass(frozen=True)
+class EvidenceBlock:
+    """One piece of evidence as a model sees it: a label, where it comes from, and its text. Never instructions."""
+
+    label: str
+    kind: str
+    trust: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A whole prompt. ``parameters`` are what the task was given as plain values (a fact schema, a question)."""
+
+    package: PromptPackage
+    parameters: Mapping[str, Any]
+    evidence: Sequence[EvidenceBlock]
+
+
+@dataclass(frozen=True)
+class ModelCall:
+    """What one model call cost and said, for the record."""
+
+    call_id: str
+    task_key: str
+    tier: ModelTier
+    provider: str
+    model: str
+    request: bytes
+    response: bytes
+    tokens_in: int
+    tokens_out: int
+    cost_usd: float
+    duration_ms: int
+    status: str = "ok"
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """What one tool call was and how it ended, for the record."""
+
+    call_id: str
+    task_key: str
+    tool: str
+    arguments: Mapping[str, Any]
+    status: str
+    response: bytes | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class SourceCard:
+    """One entry of the source catalog: a need that a plan may name, the tool that serves it, and its trust label.
+
+    ``binds`` maps the tool's argument names to the mission inputs they must equal; those in ``optional`` are left out
+    when the mission does not give the input.
+    """
+
+    source: str
+    tool: str
+    binds: Mapping[str, str]
+    description: str
+    optional: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Template:
+    """A versioned prompt template with ``{name}`` variables."""
+
+    template_id: str
+    version: str
+    system: str
+    instructions: str
+    output_schema: str
+
+
+@dataclass(frozen=True)
+class Route:
+    """Where a tier leads at present."""
+
+    tier: ModelTier
+    provider: str
+    model: str
+    private: bool
+    max_tokens: int
+    timeout_ms: int
+
+
+@dataclass(frozen=True)
+class Classification:
+    """What admission found out about a request."""
+
+    risk_level: str
+    sensitivity_class: str
+    autonomy_tier: str
+    review_level: str
+
+
+@dataclass(frozen=True)
+class EffectOutcome:
+    """How one write ended: ``applied``, ``conflicted``, ``failed`` or ``unknown``; ``detail`` is safe to show."""
+
+    status: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class NodeLimits:
+    """Numbers that nodes obey."""
+
+    max_workers: int = 4
+    task_timeout_ms: int = 120_000
+    max_tasks: int = 12
+    evidence_chars: int = 60_000
+    documents: int = 12
+    pass_ttl_ms: int = 900_000
