@@ -59,3 +59,8 @@ class RunContext:
     governance: Governance
     record: Record
     memo: tuple[str, MissionState] | None = None
+
+    def recall(self) -> tuple[str, MissionState]:
+        """Return the memo once: a later step of the same name, as after a retry, is a new one."""
+        memo, self.memo = self.memo, None
+        return memo or ("", {})

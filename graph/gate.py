@@ -27,12 +27,13 @@ async def gate(state: MissionState, runtime: Runtime[RunContext]) -> MissionStat
     """Hold the mission until a person has answered, if there is anything to answer."""
     ctx = runtime.context
     key = f"{Stage.RELEASE_GATE.value}:{state['revision']}"
-    if ctx.memo is not None and ctx.memo[0] == key:
-        return ctx.memo[1]
+    was, gave = ctx.recall()
+    if was == key:
+        return gave
     interrupt_id = InterruptId(Interrupt.from_ns(None, ns=get_config()["configurable"]["checkpoint_ns"]).id)
     decision = await ctx.ledger.decision(interrupt_id)
     if decision is None:
-        if ctx.memo is None or ctx.memo[0] != f"{key}:asked":
+        if was != f"{key}:asked":
             nothing_to_ask = await _ask(state, ctx, key, interrupt_id)
             if nothing_to_ask is not None:
                 return nothing_to_ask

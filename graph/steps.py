@@ -42,8 +42,9 @@ def step(stage: Stage, role: Role) -> Node:
     async def run(state: MissionState, runtime: Runtime[RunContext]) -> MissionState:
         ctx = runtime.context
         key = f"{stage.value}:{state['revision']}"
-        if ctx.memo is not None and ctx.memo[0] == key:
-            return ctx.memo[1]
+        was, gave = ctx.recall()
+        if was == key:
+            return gave
         result = await role(state, ctx.ports)
         return await store(stage, key, state, result, ctx)
 

@@ -213,7 +213,7 @@ class Unit:
         await self._run("close_approval", status=status)
 
     async def reopen_approval(self, timeout_ms: int) -> None:
-        """Ask an expired question again, with a new deadline."""
+        """Ask a question that was closed unanswered again, with a new deadline."""
         await self._run("reopen_approval", timeout_ms=timeout_ms)
 
     async def intend(self, proposal: WritebackProposal, idempotency_key: str) -> EffectOutcome | None:
