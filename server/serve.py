@@ -133,10 +133,10 @@ async def serve(settings: Settings, *, host: str, work: bool) -> None:
             await _until(stopped, colony, work=work)
 
 
-async def work_only(settings: Settings) -> None:
+async def work_only(settings: Settings, *, times: LeaseTimes | None = None) -> None:
     """Run a worker without an API until a signal."""
     with stop_signals() as stopped:
-        async with open_colony(settings) as colony:
+        async with open_colony(settings, times=times) as colony:
             colony.worker.start()
             _log.info("worker ready", concurrency=settings.max_concurrent_missions)
             try:

@@ -66,6 +66,7 @@ class Worker:
     async def stop(self, grace_s: float = 20.0) -> None:
         """Drain: no new claims; running missions stop at their next step boundary and go on elsewhere."""
         self._runner.drain()
+        _log.info("draining: running missions stop at their next step")
         with suppress(TimeoutError):
             await asyncio.wait_for(self._keeper.idle(), grace_s)
         for task in self._tasks:

@@ -1,0 +1,21 @@
+"""A real worker process with short lease times: ``python -m tests.acceptance.worker_process``."""
+
+import asyncio
+
+from adapters.postgres.claims import LeaseTimes
+from server.cli.output import configure_logging
+from server.serve import work_only
+from server.settings import load_settings
+
+TIMES = LeaseTimes(heartbeat_ms=300, lease_ms=1_500, sweep_ms=300)
+
+
+def main() -> None:
+    """Work until a signal, as the command does."""
+    settings = load_settings()
+    configure_logging(settings.log_level)
+    asyncio.run(work_only(settings, times=TIMES))
+
+
+if __name__ == "__main__":
+    main()
