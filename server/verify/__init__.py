@@ -7,8 +7,8 @@ What a bundle without a signature can't prove: who made it. Every hash in it can
 who re-makes the whole bundle, every artifact id, event and hash consistently, gets one that verifies; so does one that
 is cut back to an earlier, consistent state of the mission. What makes that visible is a hash of the bundle or of the
 chain's head that was kept elsewhere (the report names both), until bundles carry a signature made with the
-constitution's keys. Two lists are not bound to the chain by any hash and so are only checked for agreement with what
-is: tool calls, and model calls that no event reports; evidence that nothing cites can be left out unseen.
+constitution's keys. Some of what a bundle lists is bound to the chain by no hash; it is only checked for agreement with
+what is, and ``docs/audit-bundle.md`` names it field by field.
 """
 
 from __future__ import annotations

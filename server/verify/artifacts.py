@@ -101,6 +101,8 @@ def _refs(value: Any) -> Iterator[dict[str, Any]]:
 
 def _holds(ref: Record, c: Contents, sets: _Sets) -> bool:
     if "id" in ref.fields:
+        if ref.text("id") == c.mission_id:
+            return digest(c.mission.value("envelope")) == ref.text("sha256")
         return c.hashes.get(ref.text("id")) == ref.text("sha256")
     held = sets.get((ref.text("kind"), ref.whole("revision")), _EMPTY)
     return held == (ref.whole("count"), ref.text("sha256"))

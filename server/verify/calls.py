@@ -12,7 +12,7 @@ def tools(c: Contents) -> str:
     """Hold every tool call against the passes of its task.
 
     Raises:
-        Broken: a tool was called that no pass of the task grants with these arguments.
+        Broken: a tool was called that no pass of the task grants with these arguments, or the chain says otherwise.
     """
     granted: dict[str, set[tuple[str, bytes]]] = defaultdict(set)
     for one in c.of("librarian_pass"):
@@ -22,8 +22,16 @@ def tools(c: Contents) -> str:
         asked = (call.text("tool"), canonical(call.record("arguments").fields))
         if call.text("status") != "refused" and asked not in granted[call.text("task_key")]:
             raise Broken(f"{call.where}: {asked[0][:60]} was called outside what the task's pass grants")
+    recorded = {_told(call) for call in c.tool_calls}
+    reported = {_told(e.payload) for e in c.events_of("tool.called", "tool.denied") if "tool" in e.payload.fields}
+    if recorded != reported:
+        raise Broken("the tool calls are not those that the chain records")
     refused = sum(call.text("status") == "refused" for call in c.tool_calls)
     return f"{len(c.tool_calls)} tool calls, {refused} refused, the others as a pass grants them"
+
+
+def _told(call: Record) -> bytes:
+    return canonical([call.text(key) for key in ("task_key", "tool", "status")] + [call.record("arguments").fields])
 
 
 def models(c: Contents) -> str:
@@ -32,17 +40,13 @@ def models(c: Contents) -> str:
     Raises:
         Broken: a reported call has no record, or another one.
     """
-    records = {call.text("call_id"): call for call in c.model_calls}
+    records = {call.text("call_id"): call.fields for call in c.model_calls}
     if len(records) < len(c.model_calls):
         raise Broken("model_calls.jsonl lists a call twice")
     for event in c.events_of("model.called"):
+        said = event.payload.fields
         record = records.get(event.payload.text("call_id"))
-        if record is None or not _same_call(event.payload, record):
+        if record is None or not all(same(said[key], record[key]) for key in said.keys() & record.keys()):
             raise Broken(f"event {event.seq} (model.called) reports a call whose record is missing or says otherwise")
     tokens = sum(call.whole("tokens_in") + call.whole("tokens_out") for call in c.model_calls)
     return f"{len(c.model_calls)} model calls, {tokens} tokens"
-
-
-def _same_call(reported: Record, record: Record) -> bool:
-    keys = ("task_key", "provider", "model", "tokens_in", "tokens_out", "duration_ms")
-    return all(same(reported.value(key), record.value(key)) for key in keys)

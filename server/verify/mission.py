@@ -45,6 +45,9 @@ def _envelope(c: Contents, request: Record, envelope: Record) -> None:
     for key in _ASKED:
         if not same(envelope.value(key), request.value(key)):
             raise Broken(f"the envelope's `{key}` is not what was asked for")
+    for key in ("token_budget", "time_budget_ms"):
+        if envelope.whole(key) != c.mission.record("budget").whole(key):
+            raise Broken(f"the envelope's `{key}` is not the budget that the mission had")
     admitted = [d.record("question") for d in c.of("policy_decision") if d.text("layer") == "admission"]
     if not any(_admits(question, envelope) for question in admitted):
         raise Broken("no admission decision is about this envelope: its risk, review level or budgets were changed")

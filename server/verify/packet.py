@@ -42,16 +42,21 @@ def released(packet: Record, review: Record) -> dict[str, Any]:
     claims = [c for c in packet.records("claims") if c.text("claim_id") not in withheld]
     kept = {c.text("claim_id") for c in claims}
     proven = {canonical(q.fields) for c in claims for q in c.records("citations")}
+    facts = [f for f in packet.records("facts") if f.text("claim_id") in kept]
+    answer = _answer(packet.record_or_none("answer"), withheld)
+    # Summary, findings and next steps don't say which claims they rest on: they go with the first that is withheld.
+    left_out = {"summary": _summary(facts, answer), "findings": [], "next_steps": []} if withheld else {}
     return {
         **packet.fields,
+        **left_out,
         "claims": [{**c.fields, "status": "verified"} for c in claims],
-        "facts": [f.fields for f in packet.records("facts") if f.text("claim_id") in kept],
-        "answer": _answer(packet.record_or_none("answer"), withheld),
+        "facts": [f.fields for f in facts],
+        "answer": answer,
         "drafts": [d.fields for d in packet.records("drafts") if withheld.isdisjoint(_grounds(d))],
         "contradictions": [
-            x.fields
+            {**x.fields, "values": [v.fields for v in left]}
             for x in packet.records("contradictions")
-            if sum(v.text("claim_id") in kept for v in x.records("values")) > 1
+            if len(left := [v for v in x.records("values") if v.text("claim_id") in kept]) > 1
         ],
         "writebacks": [p.fields for p in packet.records("writebacks") if _proven(p, proven)],
         "evidence_matrix": [
@@ -60,6 +65,13 @@ def released(packet: Record, review: Record) -> dict[str, Any]:
             if (held := [i for i in row.texts("claim_ids") if i in kept])
         ],
     }
+
+
+def _summary(facts: list[Record], answer: dict[str, Any] | None) -> str:
+    if answer is not None:
+        return str(answer["text"])
+    known = "; ".join(f"{f.text('key').replace('_', ' ')}: {f.text('value')}" for f in facts) or "nothing is known yet"
+    return f"{known}. What did not hold in review was left out."
 
 
 def _answer(answer: Record | None, withheld: set[str]) -> dict[str, Any] | None:

@@ -133,8 +133,8 @@ CHANGES = {
     "request": (rewritten("colony_approvals", "350", "530"), "requests", "was changed afterwards"),
     "grant": (rewritten("colony_approval_grants", "350", "530"), "grants", "changed after the person approved it"),
     "writeback": ("update colony_writebacks set status = 'failed'", "writebacks", "its status is failed"),
-    "budget-of-the-envelope": (
-        "update colony_missions set payload = jsonb_set(payload, '{envelope,token_budget}', '7')",
+    "risk": (
+        "update colony_missions set payload = jsonb_set(payload, '{envelope,risk_level}', '\"low\"')",
         "mission",
         "no admission decision is about this envelope",
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import random
 import zipfile
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,10 @@ from contracts.events import chain_hash
 from server.bundle import archived
 
 Files = dict[str, bytes]
+
+
+def chances(seed: int) -> random.Random:
+    return random.Random(seed)  # noqa: S311
 
 
 def files_of(data: bytes) -> Files:

@@ -152,6 +152,8 @@ class Story:
         tool = {"call_id": "tc_1", "tool": "root.get_chat", "arguments": {"lead_id": "L-1"}, "reason": None}
         self.model_calls.append(call | model | costs)
         self.tool_calls.append(call | tool)
+        said = {"task_key": TASK, "tool": tool["tool"], "arguments": tool["arguments"], "status": "ok"}
+        self.event("tool.called", said)
 
     def _round(
         self,

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from contracts.canonical import canonical_bytes, sha256_hex
+from contracts.canonical import canonical_bytes, digest, sha256_hex
 from server.bundle import packed
 from server.verify import CHECKS, render, verify_bytes
 from tests.server.verify.forge import (
@@ -167,6 +167,7 @@ CASES = {
         "envelope's `user_goal`",
     ),
     "risk": (text("mission.json", '"risk_level":"medium"', '"risk_level":"low"'), "mission", "no admission decision"),
+    "budget": (text("mission.json", '"token_budget":100000,', '"token_budget":900000,'), "mission", "`token_budget`"),
     "owner": (whole("mission.json", actor_id="eve"), "mission", "another person"),
     "tenant": (whole("mission.json", tenant_id="eve"), "identity", "is of another tenant"),
     "status": (whole("mission.json", status="running"), "mission", "`status` is not the mission's"),
@@ -191,6 +192,8 @@ CASES = {
     "write-left-out": (without_line("writebacks.jsonl", 0), "writebacks", "not among the writebacks"),
     "tool-argument": (row("tool_calls.jsonl", arguments={"lead_id": "L-2"}), "tools", "outside what the task's pass"),
     "tool-name": (row("tool_calls.jsonl", tool="root.patch_lead"), "tools", "outside what the task's pass"),
+    "tool-call-left-out": (without_line("tool_calls.jsonl", 0), "tools", "not those that the chain records"),
+    "tool-call-said-to-be-refused": (row("tool_calls.jsonl", status="refused"), "tools", "not those that the chain"),
     "model-tokens": (row("model_calls.jsonl", tokens_in=0), "models", "says otherwise"),
     "model-call-left-out": (without_line("model_calls.jsonl", 0), "models", "missing or says otherwise"),
 }
@@ -261,6 +264,24 @@ REHASHED = {
 def test_a_chain_that_was_hashed_anew_must_still_fit_everything_else(files, tamper, check, sentence):
     rechained(files, tamper(bodies(files)))
     found(sealed(files), check, sentence)
+
+
+def reference(files, kind):
+    sha256 = sha256_hex(canonical_bytes(json.loads(files["mission.json"])["envelope"]))
+    if kind == "envelope":
+        return {"id": "msn_1", "sha256": sha256}
+    rows = [r for r in lines(files, "artifacts.jsonl") if r["kind"] == "worker_result" and r["revision"] == 2]
+    pairs = sorted([r["artifact_id"], r["sha256"]] for r in rows)
+    return {"kind": "worker_result", "revision": 2, "count": 1, "sha256": digest(pairs)}
+
+
+@pytest.mark.parametrize("kind", ["envelope", "set-of-artifacts"])
+def test_whatever_an_event_refers_to_by_its_hash_is_looked_up(files, kind):
+    right = reference(files, kind)
+    rechained(files, said("plan.created", of=right)(bodies(files)))
+    assert verify_bytes(sealed(files)).ok
+    rechained(files, said("plan.created", of=right | {"sha256": "0" * 64})(bodies(files)))
+    found(sealed(files), "references", "not in the bundle as they were then")
 
 
 def test_forged_evidence_does_not_fit_the_chain_that_names_what_was_built_on_it(files):
