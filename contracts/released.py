@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from contracts.evidence import WritebackProposal
-from contracts.packets import AggregationPacket, Answer, ReviewPacket
+from contracts.packets import AggregationPacket, Answer, Contradiction, Fact, ReviewPacket
 
 
 def released(packet: AggregationPacket, review: ReviewPacket) -> AggregationPacket:
     """Return the packet with every claim verified, and nothing left that stood on a withheld one.
 
-    Facts, contradictions, drafts, the answer and proposals that rest on a withheld claim go with it.
+    Facts, contradictions, drafts, the answer and proposals that rest on a withheld claim go with it. So do findings and
+    next steps, which don't say what they rest on; the summary is made anew of what is left.
     """
     withheld = set(review.withheld)
     claims = tuple(c.model_copy(update={"status": "verified"}) for c in packet.claims if c.claim_id not in withheld)
     kept = {c.claim_id for c in claims}
+    facts = tuple(f for f in packet.facts if f.claim_id in kept)
+    answer = _answer(packet.answer, withheld)
     return packet.model_copy(
         update={
+            "summary": _summary(facts, answer) if withheld else packet.summary,
             "claims": claims,
-            "facts": tuple(f for f in packet.facts if f.claim_id in kept),
-            "answer": _answer(packet.answer, withheld),
+            "facts": facts,
+            "answer": answer,
+            "findings": () if withheld else packet.findings,
+            "next_steps": () if withheld else packet.next_steps,
             "drafts": tuple(d for d in packet.drafts if withheld.isdisjoint(d.get("claim_ids", []))),
-            "contradictions": tuple(c for c in packet.contradictions if sum(v.claim_id in kept for v in c.values) > 1),
+            "contradictions": tuple(c for c in (_of(kept, c) for c in packet.contradictions) if len(c.values) > 1),
             "writebacks": proposals(packet, review),
             "evidence_matrix": tuple(
                 row.model_copy(update={"claim_ids": held})
@@ -29,6 +35,17 @@ def released(packet: AggregationPacket, review: ReviewPacket) -> AggregationPack
             ),
         }
     )
+
+
+def _summary(facts: tuple[Fact, ...], answer: Answer | None) -> str:
+    if answer is not None:
+        return answer.text
+    known = "; ".join(f"{f.key.replace('_', ' ')}: {f.value}" for f in facts) or "nothing is known yet"
+    return f"{known}. What did not hold in review was left out."
+
+
+def _of(kept: set[str], contradiction: Contradiction) -> Contradiction:
+    return contradiction.model_copy(update={"values": tuple(v for v in contradiction.values if v.claim_id in kept)})
 
 
 def _answer(answer: Answer | None, withheld: set[str]) -> Answer | None:

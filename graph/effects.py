@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from contracts.canonical import digest
-from contracts.errors import ColonyError, OutcomeUnknown, PreconditionStale
+from contracts.errors import ColonyError, Denied, OutcomeUnknown, PreconditionStale
 from contracts.events import EventType, NewEvent
-from contracts.evidence import Target, WritebackProposal
+from contracts.evidence import Target, WritebackProposal, payload_sha256
 from contracts.ports import EffectOutcome, LedgerPort, Mission, WriterPort
 
 _EVENTS = {
@@ -33,7 +33,14 @@ class GrantedEffects:
         return await self._ledger.grants()
 
     async def apply(self, proposal: WritebackProposal) -> EffectOutcome:
-        """Apply one granted proposal; one that has an outcome keeps it."""
+        """Apply one granted proposal; one that has an outcome keeps it.
+
+        Raises:
+            Denied: it says something else than its hash, or no grant covers it.
+        """
+        # The grant is bound to the hash, and the hash, here, to what would be sent.
+        if said(proposal) != proposal.payload_sha256:
+            raise Denied("the payload is not the one that was approved", code="payload_changed")
         key = digest([self._mission.mission_id, proposal.proposal_id, proposal.payload_sha256])
         async with self._ledger.unit() as unit:
             earlier = await unit.intend(proposal, key)
@@ -70,6 +77,12 @@ class GrantedEffects:
         except ColonyError as exc:
             return EffectOutcome("failed", {"code": exc.code, "reason": exc.message})
         return EffectOutcome("applied", dict(answer))
+
+
+def said(proposal: WritebackProposal) -> str:
+    """Return the hash of what a proposal would send."""
+    p = proposal
+    return payload_sha256(p.target, p.operation, p.precondition, p.before, p.after)
 
 
 def _event(event_type: EventType, proposal: WritebackProposal, detail: Mapping[str, Any]) -> NewEvent:

@@ -58,6 +58,8 @@ def after(stage: Stage, layer: Layer, result: StepResult, envelope: MissionEnvel
     A denial blocks the mission; an escalation lets it go on to a person, who must look before anything is released.
     """
     decisions = [(subject, gov.engine.ask(question)) for subject, question in _questions(stage, result, envelope, gov)]
+    if not decisions:
+        return silent(stage)
     denied = [d for _, d in decisions if d.outcome is Outcome.DENY]
     looks = [reason for _, d in decisions if d.outcome is Outcome.ESCALATE for reason in d.reasons]
     return GateResult(
@@ -66,6 +68,15 @@ def after(stage: Stage, layer: Layer, result: StepResult, envelope: MissionEnvel
         outcome=_blocked(stage, denied[0]) if denied else None,
         looks=tuple(dict.fromkeys(looks)),
     )
+
+
+def silent(stage: Stage) -> GateResult:
+    """Block a mission whose stage put nothing before its policy: silence denies."""
+    reason = "the stage put nothing before its policy, and silence denies"
+    outcome = OutcomeState(
+        status=Status.BLOCKED.value, code="policy_denied", reason=reason, stage=stage.value, hint="This is a defect."
+    )
+    return GateResult(outcome=outcome)
 
 
 def _questions(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -43,7 +44,8 @@ class GuardedTools:
             self._note(task_key, tool, arguments, name, "failed", reason=exc.code)
             raise
         self._used[name] += 1
-        self._note(task_key, tool, arguments, name, "ok", response=canonical_bytes(answer))
+        # As it came, escapes and all: what the store can't carry as text is cleaned, and counted, in the evidence.
+        self._note(task_key, tool, arguments, name, "ok", response=json.dumps(answer, sort_keys=True).encode())
         return answer
 
     async def _refusal(self, task_key: str, tool: str, arguments: Mapping[str, Any], name: str) -> str | None:

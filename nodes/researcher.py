@@ -84,7 +84,7 @@ def _artifact(need: str, item: Mapping[str, Any], text: str, cleaned: int) -> Re
             system="root",
             entity=entity,
             id=str(item["id"]),
-            title=str(item.get("title") or ""),
+            title=clean_text(str(item.get("title") or ""))[0],
             etag=item.get("etag"),
         ),
         text=text,
@@ -94,10 +94,17 @@ def _artifact(need: str, item: Mapping[str, Any], text: str, cleaned: int) -> Re
     )
 
 
-def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values without the characters that can't be stored."""
-    cleaned: dict[str, Any] = json.loads(clean_text(json.dumps(value, ensure_ascii=False).replace("\\u0000", ""))[0])
-    return cleaned
+def _plain(value: Any) -> Any:
+    """Return a plain JSON value without the characters that can't be stored."""
+    match value:
+        case str():
+            return clean_text(value)[0]
+        case Mapping():
+            return {clean_text(str(key))[0]: _plain(held) for key, held in value.items()}
+        case list() | tuple():
+            return [_plain(held) for held in value]
+        case _:
+            return value
 
 
 def _line(value: Any) -> str:

@@ -115,7 +115,8 @@ class _Run:
         try:
             while self._running:
                 ended, _ = await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
-                for future in sorted(ended, key=lambda f: self._running[f].task_key):
+                # What has been done is stored first, so that a failure beside it doesn't lose it.
+                for future in sorted(ended, key=lambda f: (f.exception() is not None, self._running[f].task_key)):
                     await self._finish(future)
         finally:
             for future in self._running:
