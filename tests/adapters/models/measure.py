@@ -68,6 +68,20 @@ class Score:
     def recall(self) -> float:
         return self.right / max(1, self.right + self.missed)
 
+    def compare(self, dialogue: str, said: dict[str, str], gold: dict[str, list[str]]) -> None:
+        """Count each key that was said or should have been."""
+        for key in said.keys() | gold.keys():
+            right = key in said and key in gold and same(said[key], gold[key])
+            wrong, missed = key in said and not right, key in gold and not right
+            self.right += right
+            self.wrong += wrong
+            self.missed += missed
+            for name, happened in (("right", right), ("wrong", wrong), ("missed", missed)):
+                self.by_key[key, name] += happened
+            if not right:
+                what = "wrong" if wrong else "missed"
+                self.errors.append((dialogue, what, key, said.get(key, ""), gold.get(key, [])))
+
     def __str__(self) -> str:
         count = max(1, self.dialogues)
         return (
@@ -96,14 +110,14 @@ def measure_facts(
             names.get(key, key): [rephrase(v) for v in values] + values
             for key, values in row["gold_final_slots"].items()
         }
-        booked = said.pop(names.get("visit_booked", "visit_booked"), None)
+        booked = said.pop(names.get("visit_booked", "visit_booked"), "false")
         score.dialogues += 1
         score.truly_booked += booked == str(row["gold_visit_booked"] and not _failed(row)).lower()
         score.booked += booked == str(row["gold_visit_booked"]).lower()
         if booked != str(row["gold_visit_booked"]).lower():
             score.errors.append((row["dialogue_id"], "booked", "visit_booked", str(booked), []))
         score.empty += bool(gold) and not said
-        _compare(score, row["dialogue_id"], said, gold)
+        score.compare(row["dialogue_id"], said, gold)
     return score
 
 
@@ -111,19 +125,6 @@ def _failed(row: Row) -> bool:
     """Whether the agent reported that the booking could not be made: the gold counts such a visit as booked."""
     acts = [action["act"] for turn in row["turns"] for action in turn.get("actions", [])]
     return "NOTIFY_FAILURE" in acts and "NOTIFY_SUCCESS" not in acts
-
-
-def _compare(score: Score, dialogue: str, said: dict[str, str], gold: dict[str, list[str]]) -> None:
-    for key in said.keys() | gold.keys():
-        right = key in said and key in gold and same(said[key], gold[key])
-        wrong, missed = key in said and not right, key in gold and not right
-        score.right += right
-        score.wrong += wrong
-        score.missed += missed
-        for name, happened in (("right", right), ("wrong", wrong), ("missed", missed)):
-            score.by_key[key, name] += happened
-        if not right:
-            score.errors.append((dialogue, "wrong" if wrong else "missed", key, said.get(key, ""), gold.get(key, [])))
 
 
 @dataclass(frozen=True)
