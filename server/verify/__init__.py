@@ -29,6 +29,7 @@ CHECKS: Mapping[str, Callable[[Contents], str]] = {
     "identity": chain.identity,
     "artifacts": artifacts.contents,
     "references": artifacts.references,
+    "complete": artifacts.complete,
     "mission": mission.mission,
     "decisions": decisions.decisions,
     "gates": decisions.gates,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from server.verify.contents import Contents
-from server.verify.plain import Broken, Record, digest
+from server.verify.plain import Broken, Record, canonical, digest
 
 PREFIXES = {
     "plan": "pl_",
@@ -73,6 +73,24 @@ def references(c: Contents) -> str:
             if not _holds(ref, c, sets):
                 raise Broken(f"{ref.where} refers to artifacts that are not in the bundle as they were then")
     return f"{count} references from events to artifacts and proposals, each to something that is there"
+
+
+def complete(c: Contents) -> str:
+    """See that nothing was left out that no event names: the plan's tasks, and as much evidence as was gathered.
+
+    Raises:
+        Broken: a task or a piece of evidence is missing.
+    """
+    planned = {canonical(task.fields) for plan in c.of("plan") for task in plan.records("tasks")}
+    if planned != {canonical(task.fields) for task in c.of("task")}:
+        raise Broken("the tasks in the bundle are not those of the plan")
+    gathered = c.events_of("evidence.gathered")
+    rows = [row for row in c.index if row.text("kind") == "research_artifact"]
+    newest = max((row.whole("revision") for row in rows), default=0)
+    held = sum(row.whole("revision") == newest for row in rows)
+    if gathered and held < gathered[-1].payload.whole("artifacts"):
+        raise Broken(f"{gathered[-1].payload.whole('artifacts')} pieces of evidence were gathered, {held} are here")
+    return f"{len(planned)} tasks as planned, {held} pieces of evidence as gathered"
 
 
 _Sets = dict[tuple[str, int], tuple[int, str]]
