@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from langchain_core.language_models import BaseChatModel
@@ -31,6 +31,7 @@ from adapters.root.client import Patience, RootClient
 from adapters.root.tools import RootTools
 from adapters.root.writer import RootWriter
 from contracts.clock import SystemClock
+from contracts.errors import SettingInvalid
 from contracts.ports import LedgerPort, Mission, ModelPort, NodeLimits, Ports
 from graph.artifacts import StoredArtifacts, StoredResults
 from graph.context import Governance, Record
@@ -67,13 +68,42 @@ def database(settings: Settings, stack: AsyncExitStack) -> Dsns:
         StoreUnavailable: Postgres does not answer.
         StoreCorrupted: the embedded data folder can't be started from.
     """
-    if settings.database_url is not None:
-        admin = settings.database_url.get_secret_value()
-    else:
-        settings.home.mkdir(parents=True, exist_ok=True)
-        admin = stack.enter_context(open_cluster(settings.home.resolve())).dsn
+    admin = administrator(settings, stack)
     migrate(admin)
     return dsns_for(admin)
+
+
+def administrator(settings: Settings, stack: AsyncExitStack | ExitStack) -> str:
+    """Return the administrator's DSN: ``DATABASE_URL``, or that of the embedded cluster, which is started if need be.
+
+    Raises:
+        SettingInvalid: the home can't be used.
+        StoreUnavailable: the embedded Postgres does not start.
+        StoreCorrupted: the embedded data folder can't be started from.
+    """
+    if settings.database_url is not None:
+        return settings.database_url.get_secret_value()
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise SettingInvalid(
+            "COLONY_HOME can't be made", hint="It must be a folder, or a path where one can be created."
+        ) from exc
+    return stack.enter_context(open_cluster(settings.home.resolve())).dsn
+
+
+@asynccontextmanager
+async def open_root_store(settings: Settings) -> AsyncIterator[RootStore]:
+    """Open the embedded root's data without a service, as an import does when none runs.
+
+    Raises:
+        SettingInvalid: a setting can't be used.
+        StoreUnavailable: Postgres does not answer.
+        StoreCorrupted: the embedded data folder can't be started from.
+    """
+    async with AsyncExitStack() as stack:
+        dsns = await asyncio.to_thread(database, settings, stack)
+        yield RootStore(await _pool(stack, dsns.root, "root", 2))
 
 
 def governance_for(settings: Settings, routes: ModelRoutes) -> Governance:

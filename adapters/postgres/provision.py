@@ -102,6 +102,21 @@ def migrate(admin_dsn: str) -> list[str]:
         raise StoreUnavailable("Postgres does not answer") from exc
 
 
+def pending(admin_dsn: str) -> list[str]:
+    """Return the names of the migrations that are not applied yet.
+
+    Raises:
+        SettingInvalid: the administrator's string can't be used.
+        StoreUnavailable: the database does not answer.
+    """
+    dsns_for(admin_dsn)
+    try:
+        with psycopg.connect(admin_dsn, autocommit=True, connect_timeout=10, row_factory=dict_row) as conn:
+            return _pending(conn)
+    except psycopg.OperationalError as exc:
+        raise StoreUnavailable("Postgres does not answer") from exc
+
+
 def _names() -> list[str]:
     return sorted(p.stem for p in MIGRATIONS.glob("*.sql"))
 
