@@ -8,6 +8,8 @@ from server.verify.contents import Contents, Event
 from server.verify.packet import final, released
 from server.verify.plain import Broken, Record, canonical, digest, parse, same, sha256_hex
 
+_Allowances = set[tuple[str, str, str]]
+"""What the release layer did not deny: the action, the payload's hash and, where a person asked, who."""
 _PAYLOAD = ("target", "operation", "precondition", "before", "after")
 
 
@@ -42,41 +44,42 @@ def requests(c: Contents) -> str:
         known = {p.text("proposal_id"): p for p in let_through.records("writebacks")}
     if len({approval.text("interrupt_id") for approval in c.approvals}) < len(c.approvals):
         raise Broken("approvals.jsonl lists a request twice")
+    asked = c.events_about("interrupt_id", "approval.requested")
+    gates = c.events_about("subject", "gate.release")
     shown = 0
     for approval in c.approvals:
         if sha256_hex(approval.text("request").encode()) != approval.text("request_sha256"):
             raise Broken(f"{approval.where}: what the person was asked was changed afterwards")
         proposals = request_of(approval).records("proposals")
         names = [p.text("proposal_id") for p in proposals]
-        events = _events(c, "approval.requested", approval)
+        events = asked.get(approval.text("interrupt_id"), [])
         if not events or any(e.payload.texts("proposals") != names for e in events):
             raise Broken(f"{approval.where}: the chain records no such request, or another one")
         for proposal in proposals:
             shown += 1
-            _shown(c, approval, proposal, known, events[-1])
-    asked = {e.payload.text("interrupt_id") for e in c.events_of("approval.requested")}
-    if asked != {approval.text("interrupt_id") for approval in c.approvals}:
+            _shown(approval, proposal, known)
+            before = [g for g in gates.get(proposal.text("proposal_id"), []) if g.seq < events[-1].seq]
+            _passed(c, approval, proposal, before)
+    if asked.keys() != {approval.text("interrupt_id") for approval in c.approvals}:
         raise Broken("the chain records other requests than the bundle holds")
     return f"{len(c.approvals)} requests with {shown} proposals, each as the review let it through"
 
 
-def _shown(c: Contents, approval: Record, proposal: Record, known: dict[str, Record], event: Event) -> None:
+def _shown(approval: Record, proposal: Record, known: Mapping[str, Record]) -> None:
     name = proposal.text("proposal_id")
     if payload_sha256(proposal) != proposal.text("payload_sha256"):
         raise Broken(f"{approval.where}: proposal {name[:60]} does not have the hash of what it would write")
     if name not in known or not same(known[name].fields, proposal.fields):
         raise Broken(f"{approval.where}: proposal {name[:60]} is not one that the review let through as it stands")
-    passed = [g for g in c.events_of("gate.release") if g.payload.text("subject") == name and g.seq < event.seq]
-    if not passed or passed[-1].payload.text("outcome") == "blocked":
+
+
+def _passed(c: Contents, approval: Record, proposal: Record, gates: list[Event]) -> None:
+    name = proposal.text("proposal_id")
+    if not gates or gates[-1].payload.text("outcome") == "blocked":
         raise Broken(f"{approval.where}: the release policy had not let proposal {name[:60]} pass")
-    asked = c.artifact(passed[-1].payload.text("decision_id"), "pd_").record("question").record("resource")
+    asked = c.artifact(gates[-1].payload.text("decision_id"), "pd_").record("question").record("resource")
     if asked.text("id") != proposal.text("payload_sha256"):
         raise Broken(f"{approval.where}: the release policy was asked about another payload of {name[:60]}")
-
-
-def _events(c: Contents, kind: str, approval: Record) -> list[Event]:
-    interrupt_id = approval.text("interrupt_id")
-    return [e for e in c.events_of(kind) if e.payload.text("interrupt_id") == interrupt_id]
 
 
 def answers(c: Contents) -> str:
@@ -85,29 +88,33 @@ def answers(c: Contents) -> str:
     Raises:
         Broken: the decision was changed, or answers or grants something that was not asked.
     """
+    asked = c.events_about("interrupt_id", "approval.requested")
+    given = c.events_about("interrupt_id", "approval.decided")
+    allowed = _allowances(c)
     decided = 0
     for approval in c.approvals:
+        name = approval.text("interrupt_id")
         decision = decision_of(approval)
         if (approval.text("status") == "decided") != (decision is not None):
             raise Broken(f"{approval.where}: its status and its decision disagree")
         if decision is not None:
             decided += 1
-            _answered(c, approval, decision)
+            _answered(c, approval, decision, given.get(name, []))
+            if not any(e.seq < given[name][0].seq for e in asked.get(name, [])):
+                raise Broken(f"{approval.where}: it was answered before it was asked")
+            _granted(allowed, approval, decision)
     if len(c.events_of("approval.decided")) != decided:
         raise Broken("the chain records another number of answers than there are decisions")
     return f"{decided} answers, each bound to what was asked, granting only what was approved or edited"
 
 
-def _answered(c: Contents, approval: Record, decision: Record) -> None:
-    events = _events(c, "approval.decided", approval)
+def _answered(c: Contents, approval: Record, decision: Record, events: list[Event]) -> None:
     if len(events) != 1:
         raise Broken(f"{approval.where}: the chain records {len(events)} answers to it, not one")
     event = events[0]
     sha256 = sha256_hex(approval.text("decision").encode())
     if sha256 != approval.value("decision_sha256") or sha256 != event.payload.text("decision_sha256"):
         raise Broken(f"{approval.where}: the decision is not the one that the chain records (event {event.seq})")
-    if not any(e.seq < event.seq for e in _events(c, "approval.requested", approval)):
-        raise Broken(f"{approval.where}: it was answered before it was asked")
     expected = (c.mission_id, approval.text("interrupt_id"), approval.text("decided_by"), event.payload.text("verdict"))
     if tuple(decision.text(k) for k in ("mission_id", "interrupt_id", "actor_id", "verdict")) != expected:
         raise Broken(f"{approval.where}: the decision is of another mission, request, person or verdict")
@@ -115,10 +122,9 @@ def _answered(c: Contents, approval: Record, decision: Record) -> None:
         raise Broken(f"{approval.where}: the chain records another person's answer (event {event.seq})")
     if event.payload.texts("granted") != [p.text("proposal_id") for p in decision.records("granted")]:
         raise Broken(f"{approval.where}: the chain records other grants (event {event.seq})")
-    _granted(c, approval, decision)
 
 
-def _granted(c: Contents, approval: Record, decision: Record) -> None:
+def _granted(allowed: _Allowances, approval: Record, decision: Record) -> None:
     asked = {p.text("proposal_id"): p for p in request_of(approval).records("proposals")}
     given = {a.text("proposal_id"): a for a in decision.records("answers")}
     if len(given) < len(decision.records("answers")):
@@ -135,7 +141,7 @@ def _granted(c: Contents, approval: Record, decision: Record) -> None:
     for proposal in decision.records("granted"):
         name = proposal.text("proposal_id")
         _as_answered(approval, asked[name], given[name], proposal)
-        _allowed(c, approval, decision, proposal, edited=given[name].text("verdict") == "edit")
+        _allowed(allowed, approval, decision, proposal, edited=given[name].text("verdict") == "edit")
 
 
 def _as_answered(approval: Record, asked: Record, answer: Record, granted: Record) -> None:
@@ -147,18 +153,21 @@ def _as_answered(approval: Record, asked: Record, answer: Record, granted: Recor
         raise Broken(f"{approval.where}: grant {granted.text('proposal_id')[:60]} is not what the person approved")
 
 
-def _allowed(c: Contents, approval: Record, decision: Record, proposal: Record, *, edited: bool) -> None:
-    """See that policy let this person answer so about exactly this payload."""
-    needed = {"approve", "edit", "release"} if edited else {"approve"}
+def _allowances(c: Contents) -> _Allowances:
+    found = set()
     for stored in c.of("policy_decision"):
-        question = stored.record("question")
-        about = question.record("resource").text("id") == proposal.text("payload_sha256")
-        action = question.text("action")
-        by = question.record("principal").text("id") == decision.text("actor_id") or action == "release"
-        if about and by and stored.text("layer") == "release" and stored.text("outcome") != "deny":
-            needed.discard(action)
-    if needed:
-        raise Broken(f"{approval.where}: no policy decision lets this person {min(needed)} what was granted")
+        if stored.text("layer") == "release" and stored.text("outcome") != "deny":
+            question = stored.record("question")
+            action, about = question.text("action"), question.record("resource").text("id")
+            found.add((action, about, "" if action == "release" else question.record("principal").text("id")))
+    return found
+
+
+def _allowed(allowed: _Allowances, approval: Record, decision: Record, proposal: Record, *, edited: bool) -> None:
+    about, who = proposal.text("payload_sha256"), decision.text("actor_id")
+    needed = {("approve", about, who)} | ({("edit", about, who), ("release", about, "")} if edited else set())
+    if missing := sorted(needed - allowed):
+        raise Broken(f"{approval.where}: no policy decision lets this person {missing[0][0]} what was granted")
 
 
 def grants(c: Contents) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from server.verify.plain import Broken, Record, parse, sha256_hex
 
@@ -65,7 +66,21 @@ class Contents:
 
     def events_of(self, *types: str) -> list[Event]:
         """Return the events of the types, in order."""
-        return [event for event in self.events if event.type in types]
+        return sorted((e for kind in types for e in self._by_type.get(kind, ())), key=lambda event: event.seq)
+
+    def events_about(self, name: str, *types: str) -> dict[str, list[Event]]:
+        """Return the events of the types by what their payload's field of that name says."""
+        grouped: dict[str, list[Event]] = {}
+        for event in self.events_of(*types):
+            grouped.setdefault(event.payload.text(name), []).append(event)
+        return grouped
+
+    @cached_property
+    def _by_type(self) -> dict[str, list[Event]]:
+        grouped: dict[str, list[Event]] = {}
+        for event in self.events:
+            grouped.setdefault(event.type, []).append(event)
+        return grouped
 
     @property
     def mission_id(self) -> str:

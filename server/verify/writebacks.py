@@ -15,6 +15,7 @@ def writebacks(c: Contents) -> str:
         Broken: something was written without a grant, twice, unannounced, or with another outcome than recorded.
     """
     granted = {(g.text("proposal_id"), g.text("payload_sha256")) for g in c.grants}
+    recorded = c.events_about("proposal_id", *sorted({e.type for e in c.events if e.type.startswith("writeback.")}))
     seen: set[str] = set()
     for row in c.writebacks:
         name, payload = row.text("proposal_id"), row.text("payload_sha256")
@@ -25,16 +26,14 @@ def writebacks(c: Contents) -> str:
         if row.text("idempotency_key") != digest([c.mission_id, name, payload]):
             raise Broken(f"{row.where}: the idempotency key is not the one that belongs to this write")
         seen.add(name)
-        _recorded(c, row)
-    events = [e for e in c.events if e.type.startswith("writeback.")]
-    if stray := [e for e in events if e.payload.text("proposal_id") not in seen]:
-        raise Broken(f"event {stray[0].seq} ({stray[0].type}) records a write that is not among the writebacks")
+        _recorded(row, recorded.get(name, []))
+    if stray := sorted(recorded.keys() - seen):
+        first = recorded[stray[0]][0]
+        raise Broken(f"event {first.seq} ({first.type}) records a write that is not among the writebacks")
     return f"{len(c.writebacks)} writes, each granted, announced and done at most once"
 
 
-def _recorded(c: Contents, row: Record) -> None:
-    name = row.text("proposal_id")
-    events = [e for e in c.events if e.type.startswith("writeback.") and e.payload.text("proposal_id") == name]
+def _recorded(row: Record, events: list[Event]) -> None:
     for event in events:
         if event.payload.text("payload_sha256") != row.text("payload_sha256"):
             raise Broken(f"event {event.seq} ({event.type}) is about another payload than the write")

@@ -91,6 +91,17 @@ async def test_a_mission_that_failed_for_want_of_its_lead_verifies(service):
     await verified(service, mission_id)
 
 
+async def test_a_mission_that_was_retried_after_its_failure_verifies(service):
+    mission_id = await service.submit()
+    await ended(service, mission_id, "failed")
+    await service.seed_lead()
+    assert (await service.post(mission_id, "retry")).status_code == 202
+    await ended(service, mission_id, "awaiting_approval")
+    assert (await service.post(mission_id, "approve")).status_code == 202
+    await ended(service, mission_id, "completed")
+    assert "completed" in (await verified(service, mission_id))["ending"]
+
+
 async def test_an_advisory_mission_verifies(service):
     document = {"document_id": "D-1", "title": "Viewings", "source": "viewings.md", "text": "Viewings last one hour."}
     await service._put("documents", [document | {"media_type": "text/markdown"}])

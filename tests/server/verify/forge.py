@@ -12,6 +12,7 @@ from typing import Any
 from contracts.canonical import ZERO_HASH, canonical_bytes, digest, sha256_hex
 from contracts.events import chain_hash
 from server.bundle import archived
+from server.verify import render, verify_bytes
 
 Files = dict[str, bytes]
 
@@ -91,3 +92,11 @@ def renamed(files: Files, *untouched: str) -> None:
         for name in [n for n in files if n not in untouched]:
             content = files.pop(name).replace(was.encode(), now.encode()).replace(was[:32].encode(), now[:32].encode())
             files[name.replace(was[:32], now[:32])] = content
+
+
+def found(data: bytes, check: str, sentence: str) -> None:
+    """Expect this check to be the first that fails, and to say this."""
+    report = verify_bytes(data)
+    assert not report.ok
+    assert report.first_failure.name == check, render(report)
+    assert sentence in report.first_failure.detail, report.first_failure.detail
