@@ -1,0 +1,63 @@
+"""A laboratory on this test's own database, and one finished mission that many tests look at and none changes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+import pytest_asyncio
+
+from adapters.postgres.cluster import EmbeddedCluster
+from tests.adapters.postgres.backdoor import Backdoor
+from tests.graph.lab import Lab, open_lab
+from tests.support import GOAL
+
+
+@pytest_asyncio.fixture
+async def lab(database: str, tmp_path: Path) -> AsyncIterator[Lab]:
+    async with open_lab(database, tmp_path) as opened:
+        yield opened
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A database with one completed mission of tenant ``demo``, and its administrator."""
+
+    db: Backdoor
+    mission_id: str
+    epoch: int
+
+
+@pytest.fixture(scope="session")
+def finished(cluster: EmbeddedCluster, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finished]:
+    name = f"finished_{uuid4().hex[:12]}"
+    with psycopg.connect(cluster.dsn_for("postgres"), autocommit=True) as admin:
+        admin.execute(f"create database {name} template {template}")
+        dsn = cluster.dsn_for(name)
+        yield asyncio.run(_finish(dsn, tmp_path_factory.mktemp("finished")))
+        admin.execute(f"drop database {name} with (force)")
+
+
+async def _finish(dsn: str, home: Path) -> Finished:
+    async with open_lab(dsn, home) as lab:
+        await lab.service.seed_lead()
+        body = {"mission_type": "crm_lead_intelligence", "user_goal": GOAL, "inputs": {"lead_id": "L-1"}}
+        headers = {"Idempotency-Key": "finished"}
+        answer = await lab.service.client.post("/api/colony/missions", json=body, headers=headers)
+        mission_id = str(answer.json()["mission_id"])
+        waiting = await lab.run(mission_id)
+        assert waiting["status"] == "awaiting_approval"
+        ended = await lab.approved(mission_id)
+        assert ended["status"] == "completed"
+        # What a finished mission leaves empty is given a row, so that no table can pass for want of one.
+        lab.db.run(
+            f"select set_config('colony.tenant', 'demo', false), set_config('colony.epoch', epoch::text, false) "
+            f"from colony_missions; insert into colony_outbox (mission_id, actor_id, topic, payload) "
+            f"values ('{mission_id}', 'ann', 'test', '{{}}'); insert into colony_leases (mission_id, worker_id, epoch, "
+            f"lease_until) values ('{mission_id}', 'w', 1, now())"
+        )
+        epoch = lab.db.rows("select epoch from colony_missions")[0]["epoch"]
+        return Finished(lab.db, mission_id, int(epoch))
