@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from server.cli.output import configure_logging
-from server.settings import Settings, load_settings
+from server.cli.output import Json, configure_logging
+
+if TYPE_CHECKING:
+    from server.settings import Settings
 
 Host = Annotated[str, typer.Option(help="Address to listen on; developer modes allow loopback only.")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.", envvar=[])]
@@ -22,9 +24,11 @@ def register(app: typer.Typer) -> None:
     app.command()(worker)
 
 
-def _prepared(**overrides: object) -> Settings:
+def _prepared(*, as_json: bool, **overrides: object) -> Settings:
+    from server.settings import load_settings
+
     settings = load_settings(**overrides)
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, as_json=as_json)
     return settings
 
 
@@ -32,20 +36,21 @@ def serve(
     host: Host = "127.0.0.1",
     port: Port = None,
     worker: Annotated[bool, typer.Option(help="Take missions from the queue in this process, too.")] = True,
+    as_json: Json = False,
 ) -> None:
     """Serve the API, with a worker in the same process unless --no-worker is given."""
     from server.serve import serve as run
 
-    asyncio.run(run(_prepared(PORT=port), host=host, work=worker))
+    asyncio.run(run(_prepared(as_json=as_json, PORT=port), host=host, work=worker))
 
 
-def up(port: Port = None) -> None:
+def up(port: Port = None, as_json: Json = False) -> None:
     """Serve API and worker on this machine."""
-    serve(port=port)
+    serve(port=port, as_json=as_json)
 
 
-def worker(concurrency: Concurrency = None) -> None:
+def worker(concurrency: Concurrency = None, as_json: Json = False) -> None:
     """Take missions from the queue, without an API."""
     from server.serve import work_only
 
-    asyncio.run(work_only(_prepared(MAX_CONCURRENT_MISSIONS=concurrency)))
+    asyncio.run(work_only(_prepared(as_json=as_json, MAX_CONCURRENT_MISSIONS=concurrency)))
