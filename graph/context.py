@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from contracts.canonical import sha256_hex
 from contracts.events import EventType, NewEvent
 from contracts.mission import AutonomyTier, ModelTier
 from contracts.ports import LedgerPort, Mission, ModelCall, Ports, ToolCall, UnitPort
@@ -46,6 +47,8 @@ class Record:
 def _tool_event(call: ToolCall) -> NewEvent:
     kind = EventType.TOOL_DENIED if call.status == "refused" else EventType.TOOL_CALLED
     payload = {"task_key": call.task_key, "tool": call.tool, "arguments": dict(call.arguments), "status": call.status}
+    if call.response is not None:
+        payload["response_sha256"] = sha256_hex(call.response)
     return NewEvent(event_type=kind, payload=payload | ({"reason": call.reason} if call.reason else {}))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -29,6 +29,7 @@ class RenewPort(Protocol):
 class _Held:
     epoch: int
     driver: asyncio.Task[None]
+    released: Callable[[], bool]
     good_until: float
 
 
@@ -44,14 +45,25 @@ class LeaseKeeper:
         self._idle = asyncio.Event()
         self._idle.set()
 
+    @property
+    def holding(self) -> int:
+        """How many missions this process runs."""
+        return len(self._held)
+
     async def idle(self) -> None:
         """Wait until this process runs no mission."""
         await self._idle.wait()
 
     @asynccontextmanager
-    async def keep(self, mission: Mission, driver: asyncio.Task[None]) -> AsyncIterator[None]:
-        """Keep the mission's lease for the block; the driver is cancelled when the lease is lost."""
-        self._held[mission.mission_id] = _Held(mission.epoch, driver, time.monotonic() + self._safe_s)
+    async def keep(
+        self, mission: Mission, driver: asyncio.Task[None], released: Callable[[], bool]
+    ) -> AsyncIterator[None]:
+        """Keep the mission's lease for the block; the driver is cancelled when the lease is lost.
+
+        ``released`` tells whether the run has given its lease up itself, since a lease that is gone then is not lost.
+        """
+        good_until = time.monotonic() + self._safe_s
+        self._held[mission.mission_id] = _Held(mission.epoch, driver, released, good_until)
         self._idle.clear()
         try:
             yield
@@ -79,7 +91,7 @@ class LeaseKeeper:
         now = time.monotonic()
         for mission_id, epoch in asked.items():
             held = self._held.get(mission_id)
-            if held is None or held.epoch != epoch:
+            if held is None or held.epoch != epoch or held.released():
                 continue
             if kept is not None and mission_id in kept:
                 held.good_until = sent + self._safe_s

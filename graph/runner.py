@@ -102,7 +102,7 @@ class Runner:
     async def _hold(self, session: Session) -> None:
         """Drive in a task of its own, so that losing the lease ends the run and not the worker that hosts it."""
         driver = asyncio.create_task(self._drive(session), name=f"mission {session.mission.mission_id}")
-        async with self._keeper.keep(session.mission, driver):
+        async with self._keeper.keep(session.mission, driver, lambda: session.ledger.released):
             try:
                 await asyncio.wait([driver])
             except asyncio.CancelledError:
@@ -116,6 +116,8 @@ class Runner:
     async def _drive(self, session: Session) -> None:
         control = RunControl()
         self._controls.add(control)
+        if self.draining:  # since this mission was claimed
+            control.request_drain()
         began = time.monotonic()
         try:
             await self._invoke(session, control)

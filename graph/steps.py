@@ -67,9 +67,21 @@ async def store(stage: Stage, key: str, state: MissionState, result: StepResult,
         await _carry_over(unit, state, update, result)
         await ctx.record.store(unit, (), state["revision"])
         await unit.leave(result.signals)
-        unit.record(*result.events, *gate.events)
+        unit.record(*(_bound(event, update) for event in (*result.events, *gate.events)))
         await _onwards(unit, stage, to, key, update, result)
     return update
+
+
+# What an event vouches for: its payload carries the reference, so that the chain's hash covers the content.
+_VOUCHES = {EventType.GATE_ADMISSION: "envelope", EventType.EVIDENCE_GATHERED: "evidence"}
+
+
+def _bound(event: NewEvent, update: MissionState) -> NewEvent:
+    channel = _VOUCHES.get(event.event_type)
+    if channel is None or channel not in update:
+        return event
+    payload = {**event.payload, channel: cast("dict[str, Any]", update)[channel]}
+    return event.model_copy(update={"payload": payload})
 
 
 def _gate(stage: Stage, result: StepResult, ctx: RunContext) -> GateResult:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import assert_never
 
 from contracts.base import TaskKey
+from contracts.canonical import sha256_hex
 from contracts.errors import BadInput, BudgetExceeded
 from contracts.events import EventType, NewEvent
 from contracts.evidence import ResearchArtifact, WorkerResult
@@ -180,5 +181,7 @@ def _called(task: Task, call: ModelCall) -> NewEvent:
         "tokens_in": call.tokens_in,
         "tokens_out": call.tokens_out,
         "duration_ms": call.duration_ms,
+        "request_sha256": sha256_hex(call.request),
+        "response_sha256": sha256_hex(call.response),
     }
     return _event("model.called", payload)

@@ -34,6 +34,12 @@ class Answer(Value):
     reason: str | None = Field(default=None, max_length=2_000)
 
 
+class Reason(Value):
+    """The body of a command on a mission."""
+
+    reason: str | None = Field(default=None, max_length=2_000)
+
+
 @dataclass(frozen=True)
 class MissionService:
     """The one service layer over the store: REST, the command line and the SDK's routes all come through here."""
@@ -134,6 +140,7 @@ class MissionService:
             "verdict": decision.verdict,
             "granted": [p.proposal_id for p in decision.granted],
             "decision_sha256": decision.sha256(),
+            "decisions": [{"id": d.decision_id, "sha256": d.sha256()} for d in answered.policy],
         }
         taken.unit.record(
             NewEvent(event_type=EventType.APPROVAL_DECIDED, payload=payload, actor=who.actor_id, intent="answer")

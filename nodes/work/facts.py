@@ -8,6 +8,7 @@ from contracts.classes import fact_schema
 from contracts.evidence import Citation, Claim, ResearchArtifact, WorkerResult
 from contracts.outputs import FactSheet
 from nodes.fact_schema import PROPERTY_SALES
+from nodes.recompute import supported
 from nodes.work.context import Window, WorkContext, claim, located, windows
 
 
@@ -49,12 +50,20 @@ async def _found(
     made = []
     for fact in sheet.facts:
         citation = located(fact.support, labelled)
-        if fact.key in keys and citation is not None and fact.value.strip():
-            value = fact.value.strip()
+        value = fact.value.strip()
+        if fact.key in keys and citation is not None and value and not _silent(value, citation.quote):
             sure = 1.0 if value.lower() in citation.quote.lower() else 0.8
             text = f"{fact.key.replace('_', ' ')}: {value}"
             made.append(claim(ctx.task, subject, fact.key, value, (citation,), text=text, confidence=sure))
     return made
+
+
+def _silent(value: str, quote: str) -> bool:
+    """Tell whether a ``false`` rests on nothing said: what a conversation doesn't say is left out.
+
+    Else the silence of one stretch of a conversation would stand over what another says.
+    """
+    return value.lower() == "false" and not supported(value, quote)[0]
 
 
 def _last_word(chat: ResearchArtifact) -> tuple[str, str]:

@@ -26,6 +26,11 @@ def tools(c: Contents) -> str:
     reported = {_told(e.payload) for e in c.events_of("tool.called", "tool.denied") if "tool" in e.payload.fields}
     if recorded != reported:
         raise Broken("the tool calls are not those that the chain records")
+    for event in c.events_of("tool.called"):
+        if "response_sha256" in event.payload.fields:
+            said = event.payload.text("response_sha256")
+            if not any(call.fields.get("response_sha256") == said for call in c.tool_calls):
+                raise Broken(f"event {event.seq} (tool.called) reports an answer that no record has")
     refused = sum(call.text("status") == "refused" for call in c.tool_calls)
     return f"{len(c.tool_calls)} tool calls, {refused} refused, the others as a pass grants them"
 
