@@ -173,7 +173,8 @@ async def open_colony(
     async with AsyncExitStack() as stack:
         dsns = await asyncio.to_thread(database, settings, stack)
         api = await _pool(stack, dsns.app, "api", 12)
-        runs = await _pool(stack, dsns.app, "runs", settings.max_concurrent_missions, least=0)
+        most = settings.max_concurrent_missions
+        runs = await _pool(stack, dsns.app, "runs", most, least=0, transaction_ms=times.lease_ms)
         queue = MissionQueue(dsns.queue)
         await queue.open()
         stack.push_async_callback(queue.close)
@@ -206,8 +207,10 @@ async def open_colony(
         yield Colony(settings, service, MissionReader(api), doorbell, worker, root_store, governance)
 
 
-async def _pool(stack: AsyncExitStack, dsn: str, name: str, most: int, *, least: int = 1) -> Pool:
-    pool = await open_pool(dsn, name=name, most=most, least=least)
+async def _pool(
+    stack: AsyncExitStack, dsn: str, name: str, most: int, *, least: int = 1, transaction_ms: int = 10_000
+) -> Pool:
+    pool = await open_pool(dsn, name=name, most=most, least=least, transaction_ms=transaction_ms)
     stack.push_async_callback(pool.close)
     return pool
 

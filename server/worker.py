@@ -81,7 +81,9 @@ class Worker:
 
     async def sweep_once(self) -> None:
         """Enqueue runnable missions that nobody runs, and expire approvals past their deadline."""
-        for mission_id, tenant_id in await self._claims.runnable():
+        # With no room for another mission here, those that wait are for the queue to hand out, or for another sweeper.
+        found = await self._claims.runnable() if self._keeper.holding < self._concurrency else []
+        for mission_id, tenant_id in found:
             if await self._queue.redispatch(mission_id, tenant_id):
                 _log.info("mission found without a worker", mission_id=mission_id)
         for mission_id, tenant_id, interrupt_id in await self._claims.overdue():

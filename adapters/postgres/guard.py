@@ -30,7 +30,7 @@ def store_errors() -> Iterator[None]:
         if exc.diag.constraint_name == "writeback_needs_grant":
             raise Denied("no approval covers exactly this payload", code="grant_missing") from exc
         raise
-    except (psycopg.OperationalError, PoolTimeout) as exc:
+    except (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout, PoolTimeout) as exc:
         raise StoreUnavailable("Postgres does not answer") from exc
     except psycopg.DatabaseError as exc:
         if exc.sqlstate == STALE_EPOCH:

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from psycopg.rows import DictRow
 
 from adapters.postgres.claims import holder_of
 from adapters.postgres.guard import store_errors
 from adapters.postgres.queries import Queries
+from adapters.postgres.saver import StepSaver
 from adapters.postgres.unit import Connection, Unit
 from contracts.base import Contract, InterruptId
 from contracts.canonical import sha256_hex
@@ -33,11 +33,17 @@ class RunLedger:
         self._mission = mission
         self._clock = clock
         self._lock = asyncio.Lock()
+        self._unit: Unit | None = None
         self._q = Queries.load("ledger")
 
-    def saver(self) -> AsyncPostgresSaver:
+    @property
+    def released(self) -> bool:
+        """Whether the run has given the mission's lease up, or is about to."""
+        return self._unit is not None and self._unit.released
+
+    def saver(self) -> StepSaver:
         """Return LangGraph's checkpointer over the same connection and lock."""
-        saver = AsyncPostgresSaver(self._conn, serde=JsonPlusSerializer(pickle_fallback=False))
+        saver = StepSaver(self._conn, serde=JsonPlusSerializer(pickle_fallback=False))
         saver.lock = self._lock
         return saver
 
@@ -47,7 +53,7 @@ class RunLedger:
         async with self._lock:
             with store_errors():
                 async with self._conn.transaction():
-                    unit = Unit(self._conn, holder_of(self._mission), self._clock)
+                    self._unit = unit = Unit(self._conn, holder_of(self._mission), self._clock)
                     yield unit
                     await unit.flush()
 

@@ -15,7 +15,18 @@ async def _forget(conn: AsyncConnection[DictRow]) -> None:
     await conn.execute(_FORGET)
 
 
-async def open_pool(dsn: str, *, name: str, most: int, least: int = 1, search_path: str = "public, queue") -> Pool:
+_SHRINK_S = 2.0
+
+
+async def open_pool(
+    dsn: str,
+    *,
+    name: str,
+    most: int,
+    least: int = 1,
+    search_path: str = "public, queue",
+    transaction_ms: int = 10_000,
+) -> Pool:
     """Open a pool of autocommit connections with rows as dicts.
 
     Args:
@@ -24,7 +35,14 @@ async def open_pool(dsn: str, *, name: str, most: int, least: int = 1, search_pa
         most: the largest number of connections.
         least: how many are kept open when idle.
         search_path: schemas that unqualified names are looked up in.
+        transaction_ms: how long a transaction may lie idle before Postgres ends it: a process that has been stopped
+            within one would hold its mission's row for ever.
     """
+    settings = {
+        "search_path": search_path.replace(" ", ""),
+        "statement_timeout": 60_000,
+        "idle_in_transaction_session_timeout": transaction_ms,
+    }
     pool: Pool = AsyncConnectionPool(
         dsn,
         kwargs={
@@ -32,12 +50,13 @@ async def open_pool(dsn: str, *, name: str, most: int, least: int = 1, search_pa
             "row_factory": dict_row,
             "prepare_threshold": 0,
             "application_name": f"colony {name}",
-            "options": f"-c search_path={search_path.replace(' ', '')} -c statement_timeout=60000",
+            "options": " ".join(f"-c {setting}={value}" for setting, value in settings.items()),
         },
         min_size=least,
         max_size=most,
         timeout=10,
         reconnect_timeout=60,
+        max_idle=_SHRINK_S,
         reset=_forget,
         check=AsyncConnectionPool.check_connection,
         name=name,

@@ -48,6 +48,7 @@ class Unit:
     def __init__(self, conn: Connection, holder: Holder, clock: Clock) -> None:
         self.conn = conn
         self.holder = holder
+        self.released = False
         self._clock = clock
         self._events: list[NewEvent] = []
         self._q = Queries.load("unit")
@@ -277,4 +278,5 @@ class Unit:
 
     async def release_lease(self) -> None:
         """Give the mission's lease up: nobody runs it from here on."""
+        self.released = True
         await self._run("release_lease")

@@ -110,6 +110,11 @@ class UnitPort(Protocol):
 class LedgerPort(Protocol):
     """A running mission's own view of the store, over its one stamped connection."""
 
+    @property
+    def released(self) -> bool:
+        """Whether the run has given the mission's lease up."""
+        ...
+
     def unit(self) -> AbstractAsyncContextManager[UnitPort]:
         """Open a unit of work.
 
