@@ -146,8 +146,8 @@ CHANGES = {
     "writeback": ("update colony_writebacks set status = 'failed'", "writebacks", "its status is failed"),
     "risk": (
         "update colony_missions set payload = jsonb_set(payload, '{envelope,risk_level}', '\"low\"')",
-        "mission",
-        "no admission decision is about this envelope",
+        "references",
+        "refers to artifacts that are not in the bundle as they were then",
     ),
     "goal": (
         "update colony_missions set payload = jsonb_set(payload, '{request,user_goal}', '\"Sell it\"')",
