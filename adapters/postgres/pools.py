@@ -15,7 +15,7 @@ async def _forget(conn: AsyncConnection[DictRow]) -> None:
     await conn.execute(_FORGET)
 
 
-_SHRINK_S = 2.0
+_SHRINK_S = 1.0
 
 
 async def open_pool(

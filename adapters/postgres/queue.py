@@ -29,7 +29,7 @@ class MissionQueue:
             kwargs={"options": "-c search_path=queue", "application_name": "colony queue"},
             min_size=1,
             max_size=connections,
-            max_idle=2.0,
+            max_idle=1.0,
         )
         self._app = procrastinate.App(connector=connector)
         self._run: Run | None = None

@@ -17,7 +17,7 @@ Answer = dict[str, Any]
 def rows(database: str, statement: str, *params: Any) -> list[dict[str, Any]]:
     """Ask Postgres as its administrator, whom row-level security does not bind."""
     with psycopg.connect(database, autocommit=True, row_factory=dict_row) as admin:
-        return admin.execute(statement, params).fetchall()
+        return admin.execute(statement, params or None).fetchall()
 
 
 def proposals_of(waiting: dict[str, Any]) -> dict[str, dict[str, Any]]:

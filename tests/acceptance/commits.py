@@ -11,8 +11,8 @@ from tests.acceptance.checks import rows
 # The notes are unlogged and made by a definer's function, so that the service's own role may cause them.
 _WATCH = """
 create unlogged table noted (
-  note_id bigint generated always as identity, transaction text not null, "table" text not null, operation text not null,
-  step_key text, epoch_moved boolean
+  note_id bigint generated always as identity, transaction text not null, "table" text not null,
+  operation text not null, step_key text, epoch_moved boolean
 );
 create function note_write() returns trigger language plpgsql security definer set search_path = public as $$
 declare

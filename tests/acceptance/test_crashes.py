@@ -42,11 +42,9 @@ async def seed_long_chats(service: Service, lead_id: str) -> None:
 
 
 def _results(database: str, mission_id: str) -> list[dict[str, Any]]:
-    return rows(
-        database,
-        "select task_key, revision, sha256, created_at from colony_worker_results where mission_id = %s order by task_key",
-        mission_id,
-    )
+    columns = "task_key, revision, sha256, created_at"
+    statement = f"select {columns} from colony_worker_results where mission_id = %s order by task_key"
+    return rows(database, statement, mission_id)
 
 
 async def _midway(database: str, mission_id: str) -> list[dict[str, Any]]:

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
+import psycopg
+
 from tests.acceptance.checks import assert_one_effect_each, assert_whole, counted, rows
 from tests.acceptance.conftest import WorkerProcess
 from tests.acceptance.root_proxy import Call, RootProxy
@@ -71,6 +73,51 @@ async def test_a_worker_that_slept_past_its_lease_writes_nothing_when_it_wakes(
     assert other.terminate() == 0
     await api.seed_lead("L-2")
     assert (await api.settled(await api.submit(inputs={"lead_id": "L-2"})))["status"] == "awaiting_approval"
+    assert sleeper.process.poll() is None
+
+
+def _busy(database: str, state: str) -> list[dict[str, object]]:
+    return rows(
+        database,
+        "select pid from pg_stat_activity where datname = current_database() and application_name = 'colony runs' "
+        "and query like '%%pheromone_signals%%' and coalesce(wait_event_type, '') || ' ' || state like %s",
+        state,
+    )
+
+
+async def test_a_worker_stopped_within_a_transaction_does_not_keep_its_mission_from_others(
+    api: Service, start_worker: StartWorker, database: str
+) -> None:
+    await api.seed_lead(chat=[])
+    with psycopg.connect(database) as admin:
+        admin.execute("lock table colony_pheromone_signals in exclusive mode")
+        sleeper = start_worker()
+        mission_id = await api.submit()
+
+        async def blocked() -> bool:
+            return bool(_busy(database, "Lock active"))
+
+        await until(blocked, "the last step to wait for the lock")
+        sleeper.suspend()
+
+    async def within() -> bool:
+        return bool(_busy(database, "% idle in transaction"))
+
+    await until(within, "the transaction to lie open")
+    other = start_worker()
+
+    ended = await api.settled(mission_id)
+
+    assert ended["status"] == "completed", other.output()
+    sleeper.resume()
+
+    async def gave_up() -> bool:
+        return "run stopped" in sleeper.output()
+
+    await until(gave_up, "the sleeper to notice")
+    events = await api.events(mission_id)
+    assert_whole(events)
+    assert set(counted(events, "mission.completed").values()) == {1}
     assert sleeper.process.poll() is None
 
 
