@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
+from contracts.base import Value
 from contracts.errors import BadInput
-from contracts.mission import FactKey, MissionClass, MissionRequest
+from contracts.mission import SOMETHING, FactKey, MissionClass, MissionRequest
 
-_TEXT_LIMIT = 4_000
+_SHOWN = 120
+Text = Annotated[str, StringConstraints(min_length=1, max_length=4_000, pattern=SOMETHING)]
+FactKeys = Annotated[tuple[FactKey, ...], Field(max_length=200)]
+Names = Annotated[tuple[Text, ...], Field(max_length=200)]
+
+
+class LeadInputs(Value):
+    """What a look at one lead takes; ``fact_schema`` is what to find out, a shipped one for property sales if none."""
+
+    lead_id: Text
+    fact_schema: FactKeys | None = None
+
+
+class AdvisoryInputs(Value):
+    """What a question takes; ``document_ids`` limits the evidence, ``page`` is where the answer may be written to."""
+
+    question: Text
+    document_ids: Names | None = None
+    page: Text = ""
+    branch: Text = ""
+    lead_id: Text = ""
 
 
 @dataclass(frozen=True)
@@ -19,28 +41,24 @@ class ClassSpec:
     """One mission class.
 
     Attributes:
-        required: inputs without which the class makes no sense; text.
-        optional: further text inputs.
+        inputs: what it takes, as a model.
         outputs: what may be asked for; all of it by default.
     """
 
-    required: tuple[str, ...]
-    optional: tuple[str, ...]
+    inputs: type[Value]
     outputs: tuple[str, ...]
 
 
 CLASSES: dict[MissionClass, ClassSpec] = {
     MissionClass.CRM_LEAD_INTELLIGENCE: ClassSpec(
-        ("lead_id",), (), ("facts", "engagement", "stage", "next_steps", "draft", "writebacks")
+        LeadInputs, ("facts", "engagement", "stage", "next_steps", "draft", "writebacks")
     ),
-    MissionClass.ORACLE_ADVISORY: ClassSpec(
-        ("question",), ("page", "branch", "lead_id"), ("answer", "open_questions", "writebacks")
-    ),
+    MissionClass.ORACLE_ADVISORY: ClassSpec(AdvisoryInputs, ("answer", "open_questions", "writebacks")),
 }
 """What this version can run. A class of the contract that is not here is refused at submission."""
 
 _FACT_KEYS = TypeAdapter(tuple[FactKey, ...])
-_NAMES = TypeAdapter(tuple[str, ...])
+_CODES = {"missing": "missing_input", "extra_forbidden": "unknown_input"}
 
 
 def checked(request: MissionRequest) -> MissionRequest:
@@ -53,46 +71,31 @@ def checked(request: MissionRequest) -> MissionRequest:
     spec = CLASSES.get(request.mission_type)
     if spec is None:
         raise BadInput(
-            f"{request.mission_type.value} missions can't be run by this version",
+            f"mission_type: {request.mission_type.value} is not available in this version yet",
             code="mission_type_unavailable",
             hint="Available: " + ", ".join(sorted(CLASSES)) + ".",
         )
-    _check_names(spec, request)
-    for name in (*spec.required, *spec.optional):
-        if name in request.inputs:
-            _check_text(name, request.inputs[name])
-    _check_shapes(request.inputs)
-    return request
-
-
-def _check_names(spec: ClassSpec, request: MissionRequest) -> None:
-    known = {*spec.required, *spec.optional, "fact_schema", "document_ids"}
-    if missing := [name for name in spec.required if name not in request.inputs]:
-        raise BadInput(f"inputs.{missing[0]} is required", code="missing_input")
-    if unknown := sorted(set(request.inputs) - known):
-        raise BadInput(f"inputs.{unknown[0][:60]} is not an input of this class", code="unknown_input")
+    _check_inputs(spec, request.inputs)
     if wrong := sorted(set(request.requested_outputs) - set(spec.outputs)):
         raise BadInput(
             f"requested_outputs: {wrong[0]} is not one of this class's outputs",
             code="unknown_output",
             hint="Ask for any of: " + ", ".join(spec.outputs) + ".",
         )
+    return request
 
 
-def _check_text(name: str, value: Any) -> None:
-    if not isinstance(value, str) or not value.strip() or len(value) > _TEXT_LIMIT:
-        raise BadInput(f"inputs.{name} must be text of 1 to {_TEXT_LIMIT} characters", code="wrong_input")
-
-
-def _check_shapes(inputs: Mapping[str, Any]) -> None:
+def _check_inputs(spec: ClassSpec, inputs: Mapping[str, Any]) -> None:
     try:
-        fact_schema(inputs)
+        spec.inputs.model_validate_json(json.dumps(inputs), strict=True)
     except ValidationError as exc:
-        raise BadInput("inputs.fact_schema must be a list of {key, description, values?}", code="wrong_input") from exc
-    try:
-        document_ids(inputs)
-    except ValidationError as exc:
-        raise BadInput("inputs.document_ids must be a list of texts", code="wrong_input") from exc
+        first = exc.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = ".".join(["inputs", *map(str, first["loc"])])[:_SHOWN]
+        raise BadInput(
+            f"{where}: {first['msg']}",
+            code=_CODES.get(first["type"], "wrong_input"),
+            hint="This class takes: " + ", ".join(spec.inputs.model_fields) + ".",
+        ) from exc
 
 
 def fact_schema(inputs: Mapping[str, Any]) -> tuple[FactKey, ...] | None:
@@ -103,13 +106,3 @@ def fact_schema(inputs: Mapping[str, Any]) -> tuple[FactKey, ...] | None:
     """
     asked = inputs.get("fact_schema")
     return None if asked is None else _FACT_KEYS.validate_python(asked)
-
-
-def document_ids(inputs: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """Return the documents the mission is limited to, or None for all.
-
-    Raises:
-        pydantic.ValidationError: it is not a list of texts.
-    """
-    asked = inputs.get("document_ids")
-    return None if asked is None else _NAMES.validate_python(asked)

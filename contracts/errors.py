@@ -5,6 +5,7 @@ ColonyError
 ├── BadInput                  the caller sent something that can't be used
 │   ├── Malformed             not readable at all (broken JSON, too deep)
 │   ├── TooLarge              over a size limit
+│   ├── NotJson               says itself that it is something else than JSON
 │   └── SettingInvalid        an environment variable has a wrong value
 ├── Unauthenticated           nobody, or nobody we know
 ├── Forbidden                 known, but without the capability
@@ -67,6 +68,13 @@ class TooLarge(BadInput):
     """The input is over a size limit."""
 
     code = "too_large"
+
+
+class NotJson(BadInput):
+    """The input says itself that it is something else than JSON."""
+
+    code = "unsupported_media_type"
+    default_hint = "Send it with Content-Type: application/json."
 
 
 class SettingInvalid(BadInput):

@@ -57,7 +57,9 @@ class ModelTier(StrEnum):
     HIGH_REASONING = "tier_high_reasoning"
 
 
-Goal = Annotated[str, StringConstraints(min_length=1, max_length=4_000, strip_whitespace=True)]
+SOMETHING = r"^[^\x00]*[^\s\x00][^\x00]*$"
+"""A text with something in it that can be stored."""
+Goal = Annotated[str, StringConstraints(min_length=1, max_length=4_000, strip_whitespace=True, pattern=SOMETHING)]
 
 
 class MissionRequest(Value):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
 
-from adapters.root.records import storable
-from contracts.errors import BadInput, Malformed, TooLarge
+from contracts.errors import BadInput, Malformed, NotJson, TooLarge
 
 MAX_BODY = 1_048_576
+MAX_DEPTH = 32
+MAX_INTEGER = 2**63 - 1
+_SHOWN = 120
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
@@ -21,43 +24,87 @@ async def read_body(request: Request) -> dict[str, Any]:
 
     Raises:
         TooLarge: it is over 1 MiB.
-        Malformed: it is not a JSON object, is nested too deep, or holds what can't be stored.
+        NotJson: it says that it is something else.
+        Malformed: it is not a JSON object, or is nested too deep.
+        BadInput: a text or a number in it can't be stored; the message names the first.
     """
+    content = await _bounded(request)
+    if not content.strip():
+        return {}
+    if not _is_json(request.headers.get("content-type", "")):
+        raise NotJson("the body is not said to be JSON")
+    try:
+        value = json.loads(content, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as exc:
+        raise Malformed("the body is not JSON that can be read") from exc
+    if not isinstance(value, dict):
+        raise Malformed("the body is not a JSON object")
+    _storable(value, ())
+    return value
+
+
+async def _bounded(request: Request) -> bytes:
+    refusal = TooLarge(f"the body is over {MAX_BODY} bytes")
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > MAX_BODY:
-        raise TooLarge(f"the body is over {MAX_BODY} bytes")
+        raise refusal
     body = bytearray()
     try:
         async for chunk in request.stream():
             body += chunk
             if len(body) > MAX_BODY:
-                raise TooLarge(f"the body is over {MAX_BODY} bytes")
+                raise refusal
     except ClientDisconnect as exc:
         raise Malformed("the body was cut short") from exc
-    if not body.strip():
-        return {}
-    try:
-        value = storable(json.loads(body, parse_constant=_no_constant))
-    except (ValueError, RecursionError) as exc:
-        raise Malformed("the body is not JSON that can be stored") from exc
-    if not isinstance(value, dict):
-        raise Malformed("the body is not a JSON object")
-    return value
+    return bytes(body)
+
+
+def _is_json(content_type: str) -> bool:
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind in {"", "application/json"} or (kind.startswith("application/") and kind.endswith("+json"))
 
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
+def _storable(value: Any, path: tuple[str, ...]) -> None:
+    """Refuse what Postgres can't keep, by the name of its field."""
+    if len(path) > MAX_DEPTH:
+        raise Malformed(f"the body is nested deeper than {MAX_DEPTH} levels")
+    match value:
+        case str() if "\x00" in value or any("\ud800" <= c <= "\udfff" for c in value):
+            raise BadInput(
+                f"{named(path)}: a text can't hold a NUL or half of a surrogate pair", code="text_unstorable"
+            )
+        case float() if not math.isfinite(value):
+            raise BadInput(f"{named(path)}: a number must be finite", code="number_unstorable")
+        case int() if abs(value) > MAX_INTEGER:
+            raise BadInput(f"{named(path)}: an integer must fit into 64 bits", code="number_unstorable")
+        case dict():
+            for key, item in value.items():
+                _storable(key, path)
+                _storable(item, (*path, key))
+        case list():
+            for index, item in enumerate(value):
+                _storable(item, (*path, str(index)))
+        case _:
+            return
+
+
+def named(path: tuple[int | str, ...]) -> str:
+    """Return the dotted name of a field, cut to a length that can be shown."""
+    return ".".join(str(part) for part in path)[:_SHOWN] or "body"
+
+
 def parsed(model: type[ModelT], body: dict[str, Any]) -> ModelT:
-    """Return the body as a model.
+    """Return the body as a model. What is written as text is no number, and the other way round.
 
     Raises:
         BadInput: a field is missing, unknown or wrong; the message names the first.
     """
     try:
-        return model.model_validate(body)
+        return model.model_validate_json(json.dumps(body), strict=True)
     except ValidationError as exc:
         first = exc.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"])[:120] or "body"
-        raise BadInput(f"{where}: {first['msg']}", code="invalid_input") from exc
+        raise BadInput(f"{named(first['loc'])}: {first['msg']}", code="invalid_input") from exc

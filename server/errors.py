@@ -6,13 +6,13 @@ This is the only place that knows which HTTP status an error has.
 from __future__ import annotations
 
 import json
-import logging
 from http import HTTPStatus
-from uuid import uuid4
 
+import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from contracts.errors import (
     BadInput,
@@ -23,12 +23,16 @@ from contracts.errors import (
     Malformed,
     NotBuilt,
     NotFound,
+    NotJson,
     PreconditionStale,
     TooLarge,
     Unauthenticated,
     Unavailable,
 )
+from server.body import named
+from server.tracing import trace_id_of
 
+PROBLEM = "application/problem+json"
 PRECONDITION_REQUIRED = "precondition_required"
 
 _BY_CODE = {PRECONDITION_REQUIRED: HTTPStatus.PRECONDITION_REQUIRED}
@@ -37,6 +41,7 @@ _BY_CODE = {PRECONDITION_REQUIRED: HTTPStatus.PRECONDITION_REQUIRED}
 _BY_TYPE: tuple[tuple[type[ColonyError], HTTPStatus], ...] = (
     (Malformed, HTTPStatus.BAD_REQUEST),
     (TooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+    (NotJson, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
     (BadInput, HTTPStatus.UNPROCESSABLE_ENTITY),
     (Unauthenticated, HTTPStatus.UNAUTHORIZED),
     (Forbidden, HTTPStatus.FORBIDDEN),
@@ -47,8 +52,14 @@ _BY_TYPE: tuple[tuple[type[ColonyError], HTTPStatus], ...] = (
     (Unavailable, HTTPStatus.SERVICE_UNAVAILABLE),
     (NotBuilt, HTTPStatus.NOT_IMPLEMENTED),
 )
+_HEADERS = {
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "1"},
+}
 
-_log = logging.getLogger(__name__)
+_METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
+
+_log = structlog.get_logger(__name__)
 
 
 def install(app: FastAPI) -> None:
@@ -59,9 +70,15 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
-def problem(status: HTTPStatus, code: str, detail: str, hint: str = "") -> Response:
+def status_for(kind: type[ColonyError]) -> HTTPStatus:
+    """Return the status that errors of a kind have."""
+    by_type = (status for base, status in _BY_TYPE if issubclass(kind, base))
+    return next(by_type, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def problem(request: Request, status: HTTPStatus, code: str, detail: str, hint: str = "") -> Response:
     """Return problem details (RFC 9457)."""
-    trace_id = uuid4().hex
+    trace_id = trace_id_of(request)
     body = {
         "type": "about:blank",
         "title": status.phrase,
@@ -70,48 +87,54 @@ def problem(status: HTTPStatus, code: str, detail: str, hint: str = "") -> Respo
         "detail": detail,
         "trace_id": trace_id,
     }
-    headers = {"X-Trace-Id": trace_id}
-    if status is HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = "Bearer"
-    if status is HTTPStatus.SERVICE_UNAVAILABLE:
-        headers["Retry-After"] = "1"
     content = json.dumps(body | ({"hint": hint} if hint else {}))
-    return Response(content, status.value, headers, media_type="application/problem+json")
+    headers = {"X-Trace-Id": trace_id, **_HEADERS.get(status, {})}
+    return Response(content, status.value, headers, media_type=PROBLEM)
 
 
-def _status_of(error: ColonyError) -> HTTPStatus:
-    by_type = (status for kind, status in _BY_TYPE if isinstance(error, kind))
-    return _BY_CODE.get(error.code) or next(by_type, HTTPStatus.INTERNAL_SERVER_ERROR)
-
-
-def _colony_error(_request: Request, exc: Exception) -> Response:
+def _colony_error(request: Request, exc: Exception) -> Response:
     if not isinstance(exc, ColonyError):
         raise exc
-    return problem(_status_of(exc), exc.code, exc.message, exc.hint)
+    status = _BY_CODE.get(exc.code) or status_for(type(exc))
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        _log.warning("a request failed", code=exc.code, path=request.url.path, trace_id=trace_id_of(request))
+    return problem(request, status, exc.code, exc.message, exc.hint)
 
 
-def _bad_parameter(_request: Request, exc: Exception) -> Response:
+def _bad_parameter(request: Request, exc: Exception) -> Response:
     if not isinstance(exc, RequestValidationError):
         raise exc
     first = exc.errors()[0]
-    detail = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, BadInput.code, detail)
+    return problem(
+        request, HTTPStatus.UNPROCESSABLE_ENTITY, BadInput.code, f"{named(tuple(first['loc']))}: {first['msg']}"
+    )
 
 
-def _http_error(_request: Request, exc: Exception) -> Response:
+def _http_error(request: Request, exc: Exception) -> Response:
     if not isinstance(exc, HTTPException):
         raise exc
     status = HTTPStatus(exc.status_code)
-    answer = problem(status, status.name.lower(), status.description or status.phrase)
+    answer = problem(request, status, status.name.lower(), status.description or status.phrase)
     answer.headers.update(exc.headers or {})
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        answer.headers["Allow"] = ", ".join(_allowed(request))
     return answer
 
 
-def _unexpected(_request: Request, exc: Exception) -> Response:
-    answer = problem(
+def _allowed(request: Request) -> list[str]:
+    """Return the methods that any route with this path takes; the framework names the first route's only."""
+    scopes = ({**request.scope, "method": method} for method in _METHODS)
+    routes = request.app.router.routes
+    return [scope["method"] for scope in scopes if any(route.matches(scope)[0] is Match.FULL for route in routes)]
+
+
+def _unexpected(request: Request, exc: Exception) -> Response:
+    _log.error(
+        "a request failed unexpectedly", path=request.url.path, trace_id=trace_id_of(request), error=type(exc).__name__
+    )
+    return problem(
+        request,
         HTTPStatus.INTERNAL_SERVER_ERROR,
         ColonyError.code,
         "something inside went wrong; the log has the details under this trace id",
     )
-    _log.error("a request failed unexpectedly, trace %s", answer.headers["X-Trace-Id"], exc_info=exc)
-    return answer

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 from adapters.postgres.doorbell import Doorbell
 from adapters.postgres.reader import MissionReader
-from contracts.events import TERMINAL_EVENTS, EventType
+from contracts.errors import StoreUnavailable
+from contracts.events import TERMINAL_EVENTS
 
 HEARTBEAT_S = 15.0
 _PAGE = 500
+_STORE_AWAY_S = 1.0
 _TERMINAL = {event.value for event in TERMINAL_EVENTS}
 
 
@@ -23,35 +26,51 @@ def frame(event: dict[str, Any]) -> bytes:
 
 
 async def stream(
-    reader: MissionReader, doorbell: Doorbell, tenant_id: str, mission_id: str, after: int
+    reader: MissionReader,
+    doorbell: Doorbell,
+    tenant_id: str,
+    mission_id: str,
+    after: int,
+    *,
+    heartbeat_s: float = HEARTBEAT_S,
 ) -> AsyncIterator[bytes]:
-    """Give a mission's events after a seq; no connection is held between two of them.
+    """Give a mission's events after a seq, and a comment whenever nothing was sent for ``heartbeat_s``.
 
-    Ends when a terminal event is the mission's last, and when the process closes.
+    No connection is held between two events. Ends when a terminal event is the mission's last, and when the process
+    closes. While the store is away the stream waits: its events are there when it is back.
     """
     yield b": colony\n\n"
+    sent = time.monotonic()
     async with doorbell.waiter(mission_id) as rung:
         while not doorbell.closing:
             rung.clear()
-            events = await reader.events(tenant_id, mission_id, after, _PAGE)
+            patience_s = heartbeat_s
+            try:
+                events = await reader.events(tenant_id, mission_id, after, _PAGE)
+                ended = not events and await _ended(reader, tenant_id, mission_id, after)
+            except StoreUnavailable:
+                events, ended, patience_s = [], False, _STORE_AWAY_S
             for event in events:
                 yield frame(event)
-                after = event["seq"]
-            if len(events) == _PAGE:
+                after, sent = event["seq"], time.monotonic()
+            if events:
                 continue
-            if await _ended(reader, tenant_id, mission_id, after, events):
+            if ended:
                 return
-            try:
-                await asyncio.wait_for(rung.wait(), HEARTBEAT_S)
-            except TimeoutError:
+            if time.monotonic() - sent >= heartbeat_s:
                 yield b": heartbeat\n\n"
+                sent = time.monotonic()
+            await _either(rung, min(patience_s, sent + heartbeat_s - time.monotonic()))
 
 
-async def _ended(
-    reader: MissionReader, tenant_id: str, mission_id: str, after: int, events: list[dict[str, Any]]
-) -> bool:
-    if events:
-        return EventType(events[-1]["event_type"]).value in _TERMINAL
+async def _either(rung: asyncio.Event, most_s: float) -> None:
+    try:
+        await asyncio.wait_for(rung.wait(), most_s)
+    except TimeoutError:
+        return
+
+
+async def _ended(reader: MissionReader, tenant_id: str, mission_id: str, after: int) -> bool:
     if after <= 0:
         return False
     last = await reader.events(tenant_id, mission_id, after - 1, 1)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from adapters.postgres.reader import MissionReader
 from contracts.clock import rfc3339
+from contracts.mission import MissionEnvelope
 from contracts.packets import AggregationPacket, ReviewPacket
 from contracts.released import released
 from contracts.stateflow import Status
@@ -34,18 +34,39 @@ def links(mission_id: str) -> dict[str, str]:
     return {"self": base, **{part: f"{base}/{part}" for part in ("events", "artifacts", "checkpoints", "bundle")}}
 
 
+def submitted(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the answer to a submission, the same for every repeat of it."""
+    mission_id = row["mission_id"]
+    return {
+        "mission_id": mission_id,
+        "status": Status.RECEIVED.value,
+        "trace_id": row["trace_id"],
+        "links": links(mission_id),
+    }
+
+
+def _envelope(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the admitted envelope, or as much of it as is known before."""
+    payload = row["payload"]
+    admitted: dict[str, Any] | None = payload.get("envelope")
+    if admitted is not None:
+        return admitted
+    names = ("mission_id", "tenant_id", "actor_id", "trace_id", "token_budget", "time_budget_ms")
+    known = {**payload["request"], **{name: row[name] for name in names}, "schema_version": "v1"}
+    return {name: known.get(name) for name in MissionEnvelope.model_fields}
+
+
 def summary(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a mission without what has to be read from other tables."""
-    payload = row["payload"]
-    envelope = payload.get("envelope") or {**payload["request"], "mission_id": row["mission_id"]}
+    payload, envelope = row["payload"], _envelope(row)
     return {
         "mission_id": row["mission_id"],
         "mission_type": row["mission_type"],
         "status": row["status"],
         "stage": row["stage"],
         "envelope": envelope,
-        "risk_level": envelope.get("risk_level"),
-        "sensitivity_class": envelope.get("sensitivity_class"),
+        "risk_level": envelope["risk_level"],
+        "sensitivity_class": envelope["sensitivity_class"],
         "usage": {
             "tokens_in": row["tokens_in"],
             "tokens_out": row["tokens_out"],
@@ -115,7 +136,6 @@ def approval(row: Mapping[str, Any]) -> dict[str, Any]:
         "interrupt_id": row["interrupt_id"],
         "proposals": request["proposals"],
         "reasons": request["reasons"],
-        "review_only": request["review_only"],
         "required": request["required"],
         "given": 0,
         "expires_at": rfc3339(row["expires_at"]),
@@ -136,8 +156,3 @@ def artifact(row: Mapping[str, Any]) -> dict[str, Any]:
         "created_at": rfc3339(row["created_at"]),
         "payload": json.loads(bytes(content)) if content is not None else row["payload"],
     }
-
-
-def cursor_of(row: Mapping[str, Any]) -> tuple[datetime, str]:
-    """Return where a page that ends with this row goes on."""
-    return row["created_at"], str(row["mission_id"])

@@ -36,6 +36,11 @@ class Doorbell:
             if not self._waiting[mission_id]:
                 del self._waiting[mission_id]
 
+    @property
+    def waiting(self) -> int:
+        """How many wait at present."""
+        return sum(len(events) for events in self._waiting.values())
+
     def close(self) -> None:
         """Wake everybody for the last time."""
         self.closing = True

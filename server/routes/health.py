@@ -2,39 +2,60 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
 from contracts.errors import StoreUnavailable
-from server.routes.missions import Parts
+from server import shapes
+from server.errors import status_for
+from server.routes.parts import BoundedRoute, Parts
 
-router = APIRouter(prefix="/api/colony", tags=["health"])
+router = APIRouter(prefix="/api/colony", tags=["health"], route_class=BoundedRoute)
+_NOT_READY = status_for(StoreUnavailable)
 
 
-@router.get("/health")
-async def live() -> dict[str, str]:
+@router.get("/health", response_model=shapes.Health)
+async def live() -> JSONResponse:
     """Say that the process is up."""
-    return {"status": "ok"}
+    return JSONResponse({"status": "ok"})
 
 
-@router.get("/health/ready")
+@router.get(
+    "/health/ready",
+    response_model=shapes.Readiness,
+    responses={_NOT_READY.value: {"model": shapes.Readiness, "description": "What is down."}},
+)
 async def ready(colony: Parts) -> JSONResponse:
     """Say whether every part answers."""
     try:
         await colony.reader.ping()
     except StoreUnavailable as exc:
         parts = {"postgres": {"status": "down", "code": exc.code}}
-        return JSONResponse({"status": "degraded", "parts": parts}, status_code=503)
+        answer = {"status": "degraded", "parts": parts}
+        return JSONResponse(answer, status_code=_NOT_READY.value, headers={"Retry-After": "1"})
     return JSONResponse({"status": "ok", "parts": {"postgres": {"status": "ok"}}})
 
 
-@router.get("/metrics")
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={
+        HTTPStatus.OK.value: {
+            "description": "Prometheus' text format",
+            "content": {CONTENT_TYPE_LATEST: {"schema": {"type": "string"}}},
+        }
+    },
+)
 async def metrics(colony: Parts) -> Response:
     """Return counts over all tenants in Prometheus' text format."""
     registry = CollectorRegistry()
     missions = Gauge("colony_missions", "Missions by status", ["status"], registry=registry)
     pending = Gauge("colony_approvals_pending", "Approvals that wait for a person", registry=registry)
+    listeners = Gauge("colony_streams_open", "Event streams open in this process", registry=registry)
+    listeners.set(colony.doorbell.waiting)
     for what, count in (await colony.reader.counts()).items():
         if what == "approval_pending":
             pending.set(count)

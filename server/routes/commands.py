@@ -1,0 +1,96 @@
+"""What people do with missions: answer the pending approval, stop, retry, give up."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+
+from contracts.errors import Conflict, NotFound
+from contracts.stateflow import Status
+from server import shapes, views
+from server.body import parsed
+from server.missions import Answer, Reason
+from server.openapi import BODY_FAILS, fails, takes
+from server.principal import Approver, Operator, Reader
+from server.routes.parts import Body, BoundedRoute, MissionRef, Parts
+
+router = APIRouter(prefix="/api/colony", tags=["commands"], route_class=BoundedRoute)
+_FAILS = fails(NotFound, Conflict, *BODY_FAILS)
+_REASON = takes(Reason)
+
+
+@router.get("/approvals", response_model=shapes.Approvals, responses=fails())
+async def approvals(who: Reader, colony: Parts) -> JSONResponse:
+    """Return the queue of pending approvals, oldest first."""
+    rows = await colony.reader.approvals(who.tenant_id, None, "pending")
+    return JSONResponse({"items": [views.approval(row) for row in rows]})
+
+
+@router.post(
+    "/missions/{mission_id}/approve",
+    status_code=202,
+    response_model=shapes.Accepted,
+    responses=_FAILS,
+    openapi_extra=takes(Answer),
+)
+async def approve(mission_id: MissionRef, who: Approver, colony: Parts, body: Body) -> JSONResponse:
+    """Answer the pending approval, proposal by proposal."""
+    await colony.service.approve(who, mission_id, parsed(Answer, body))
+    return _accepted(mission_id, Status.RUNNING)
+
+
+@router.post(
+    "/missions/{mission_id}/reject",
+    status_code=202,
+    response_model=shapes.Accepted,
+    responses=_FAILS,
+    openapi_extra=_REASON,
+)
+async def reject(mission_id: MissionRef, who: Approver, colony: Parts, body: Body) -> JSONResponse:
+    """Turn down everything that is pending; the mission ends as rejected."""
+    await colony.service.reject(who, mission_id, parsed(Reason, body).reason)
+    return _accepted(mission_id, Status.RUNNING)
+
+
+@router.post(
+    "/missions/{mission_id}/cancel",
+    status_code=202,
+    response_model=shapes.Accepted,
+    responses=_FAILS,
+    openapi_extra=_REASON,
+)
+async def cancel(mission_id: MissionRef, who: Operator, colony: Parts, body: Body) -> JSONResponse:
+    """Stop a mission."""
+    await colony.service.cancel(who, mission_id, parsed(Reason, body).reason)
+    return _accepted(mission_id, Status.CANCELLED)
+
+
+@router.post(
+    "/missions/{mission_id}/retry",
+    status_code=202,
+    response_model=shapes.Accepted,
+    responses=_FAILS,
+    openapi_extra=_REASON,
+)
+async def retry(mission_id: MissionRef, who: Operator, colony: Parts, body: Body) -> JSONResponse:
+    """Let a failed or expired mission go on."""
+    await colony.service.retry(who, mission_id, parsed(Reason, body).reason)
+    return _accepted(mission_id, Status.RUNNING)
+
+
+@router.post(
+    "/missions/{mission_id}/fail",
+    status_code=202,
+    response_model=shapes.Accepted,
+    responses=_FAILS,
+    openapi_extra=_REASON,
+)
+async def fail(mission_id: MissionRef, who: Operator, colony: Parts, body: Body) -> JSONResponse:
+    """Give a mission up."""
+    await colony.service.fail(who, mission_id, parsed(Reason, body).reason)
+    return _accepted(mission_id, Status.FAILED)
+
+
+def _accepted(mission_id: str, status: Status) -> JSONResponse:
+    answer = {"mission_id": mission_id, "status": status.value, "links": views.links(mission_id)}
+    return JSONResponse(answer, status_code=202)

@@ -1,0 +1,66 @@
+"""What routes share: the process's parts, bodies, mission ids."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+from fastapi import Depends, Request, Response
+from fastapi.routing import APIRoute
+
+from contracts.errors import NotFound, Unavailable
+from server.body import read_body
+from server.compose import Colony
+
+DEADLINE_S = 15.0
+_LONGEST_ID = 200
+
+
+class BoundedRoute(APIRoute):
+    """A route that answers in time, even where the store neither answers nor refuses.
+
+    A driver that waits for a frozen server can't be cancelled at once: the call is left behind, not waited for.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler with a deadline for all that comes before the answer's first byte."""
+        handle = super().get_route_handler()
+
+        async def bounded(request: Request) -> Response:
+            call = asyncio.ensure_future(handle(request))
+            try:
+                await asyncio.wait({call}, timeout=DEADLINE_S)
+            except asyncio.CancelledError:
+                call.cancel()
+                raise
+            if not call.done():
+                call.cancel()
+                raise Unavailable(f"there was no answer within {DEADLINE_S:.0f} s", code="timed_out")
+            return call.result()
+
+        return bounded
+
+
+async def colony_of(request: Request) -> Colony:
+    """Return the process's parts."""
+    colony = request.app.state.colony
+    if not isinstance(colony, Colony):
+        raise TypeError("the app was made without its parts")
+    return colony
+
+
+async def whole_id(mission_id: str) -> str:
+    """Return a mission's id if it can be one.
+
+    Raises:
+        NotFound: no mission has such an id.
+    """
+    if len(mission_id) > _LONGEST_ID or not mission_id.isprintable():
+        raise NotFound("there is no such mission", code="mission_not_found")
+    return mission_id
+
+
+Parts = Annotated[Colony, Depends(colony_of)]
+Body = Annotated[dict[str, Any], Depends(read_body)]
+MissionRef = Annotated[str, Depends(whole_id)]
