@@ -16,6 +16,7 @@ MAX_BODY = 1_048_576
 MAX_DEPTH = 32
 MAX_INTEGER = 2**63 - 1
 _SHOWN = 120
+_EXACT = 2**53
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
@@ -34,7 +35,7 @@ async def read_body(request: Request) -> dict[str, Any]:
     if not _is_json(request.headers.get("content-type", "")):
         raise NotJson("the body is not said to be JSON")
     try:
-        value = json.loads(content, parse_constant=_no_constant)
+        value = json.loads(content, parse_constant=_no_constant, parse_float=_number)
     except (ValueError, RecursionError) as exc:
         raise Malformed("the body is not JSON that can be read") from exc
     if not isinstance(value, dict):
@@ -66,6 +67,12 @@ def _is_json(content_type: str) -> bool:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+def _number(text: str) -> float | int:
+    """Read 5.0 as the integer that it is in JSON."""
+    number = float(text)
+    return int(number) if abs(number) < _EXACT and number.is_integer() else number
 
 
 def _storable(value: Any, path: tuple[str, ...]) -> None:

@@ -26,7 +26,7 @@ from server.principal import Principal
 from server.settings import Settings
 
 
-class Answer(Value):
+class ApprovalAnswer(Value):
     """The body of an approval."""
 
     interrupt_id: str | None = Field(default=None, max_length=200)
@@ -77,7 +77,7 @@ class MissionService:
             idempotency_key=key,
         )
 
-    async def approve(self, who: Principal, mission_id: str, answer: Answer) -> None:
+    async def approve(self, who: Principal, mission_id: str, answer: ApprovalAnswer) -> None:
         """Store a person's decision and enqueue the mission, in one transaction.
 
         Raises:
@@ -91,7 +91,7 @@ class MissionService:
             answers = self._answers(answer, pending)
             await self._decide(who, taken, pending, answers, answer.reason)
 
-    def _answers(self, answer: Answer, pending: Pending) -> tuple[ProposalAnswer, ...]:
+    def _answers(self, answer: ApprovalAnswer, pending: Pending) -> tuple[ProposalAnswer, ...]:
         if answer.decisions is not None and answer.interrupt_id is not None:
             return answer.decisions
         if not self.settings.deployment_mode.trusts_loopback:

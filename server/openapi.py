@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,15 +24,21 @@ from contracts.errors import (
 )
 from contracts.mission import MissionRequest
 from server.errors import PROBLEM, status_for
-from server.missions import Answer, Reason
+from server.missions import ApprovalAnswer, Reason
 from server.shapes import Problem
 
 Schema = dict[str, Any]
 STREAM = "text/event-stream"
 _REFS = "#/components/schemas/"
 _JSON = "Json"
+_OF_THE_FRAMEWORK = ("HTTPValidationError", "ValidationError")
 _PLAIN_TEXT = r"^[^\x00]*$"
-_BODIES: tuple[type[BaseModel], ...] = (MissionRequest, Answer, Reason, *(spec.inputs for spec in CLASSES.values()))
+_BODIES: tuple[type[BaseModel], ...] = (
+    MissionRequest,
+    ApprovalAnswer,
+    Reason,
+    *(spec.inputs for spec in CLASSES.values()),
+)
 
 
 def fails(*kinds: type[ColonyError]) -> dict[int | str, Schema]:
@@ -69,18 +76,27 @@ def describe(app: FastAPI, *, tokens_only: bool) -> None:
 def _described(app: FastAPI, *, tokens_only: bool) -> Schema:
     whole = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     components = whole.setdefault("components", {})
-    components.setdefault("schemas", {}).update(_schemas())
+    schemas = {name: s for name, s in components.get("schemas", {}).items() if name not in _OF_THE_FRAMEWORK}
+    components["schemas"] = schemas | _schemas()
     components["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer", "description": "A JWT with tenant, sub and capabilities."}
     }
     credentials: list[Schema] = [{"bearer": []}] if tokens_only else [{"bearer": []}, {}]
     for operations in whole["paths"].values():
         for operation in operations.values():
-            if str(status_for(Unauthenticated).value) in operation["responses"]:
-                operation["security"] = credentials
-            for parameter in operation.get("parameters", []):
-                parameter["schema"] = _never_null(parameter["schema"])
+            _correct(operation, credentials)
     return whole
+
+
+def _correct(operation: Schema, credentials: list[Schema]) -> None:
+    """Take out what the framework assumes and this service does not do."""
+    answers = operation["responses"]
+    for status in [status for status, answer in answers.items() if _OF_THE_FRAMEWORK[0] in json.dumps(answer)]:
+        del answers[status]
+    if str(status_for(Unauthenticated).value) in answers:
+        operation["security"] = credentials
+    for parameter in operation.get("parameters", []):
+        parameter["schema"] = _never_null(parameter["schema"])
 
 
 def _schemas() -> Schema:

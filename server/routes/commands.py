@@ -9,7 +9,7 @@ from contracts.errors import Conflict, NotFound
 from contracts.stateflow import Status
 from server import shapes, views
 from server.body import parsed
-from server.missions import Answer, Reason
+from server.missions import ApprovalAnswer, Reason
 from server.openapi import BODY_FAILS, fails, takes
 from server.principal import Approver, Operator, Reader
 from server.routes.parts import Body, BoundedRoute, MissionRef, Parts
@@ -31,11 +31,11 @@ async def approvals(who: Reader, colony: Parts) -> JSONResponse:
     status_code=202,
     response_model=shapes.Accepted,
     responses=_FAILS,
-    openapi_extra=takes(Answer),
+    openapi_extra=takes(ApprovalAnswer),
 )
 async def approve(mission_id: MissionRef, who: Approver, colony: Parts, body: Body) -> JSONResponse:
     """Answer the pending approval, proposal by proposal."""
-    await colony.service.approve(who, mission_id, parsed(Answer, body))
+    await colony.service.approve(who, mission_id, parsed(ApprovalAnswer, body))
     return _accepted(mission_id, Status.RUNNING)
 
 
