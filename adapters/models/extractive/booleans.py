@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator, Sequence
+from itertools import pairwise
 
 from adapters.models.extractive.dates import dates, times
 from adapters.models.extractive.dialogue import (
@@ -108,6 +109,7 @@ def booked(slot: Slot, evidence: Evidence, chat: Sequence[Turn]) -> Found | None
             and settled
             and proposal is not None
             and reply is not None
+            and not slot.of_visit
             and not _reads_back(evidence, turn)
         ):
             outcome = _settled(slot, proposal, reply)
@@ -115,7 +117,7 @@ def booked(slot: Slot, evidence: Evidence, chat: Sequence[Turn]) -> Found | None
         proposal = (
             turn if outcome is None and i <= sought and _reads_back(evidence, turn) and in_focus(slot, turn) else None
         )
-    return verdict or _not_booked(slot, chat)
+    return verdict or _declined(slot, chat)
 
 
 _RECENT = 6
@@ -148,8 +150,18 @@ def _outcome(slot: Slot, evidence: Evidence, turn: Turn, *, expected: bool) -> F
     return failed
 
 
-def _not_booked(slot: Slot, chat: Sequence[Turn]) -> Found | None:
-    said = [turn for turn in chat if turn.sentences]
-    refusals = [turn for turn in said if turn.by_lead and stance(turn) is Stance.NO]
-    shown = (refusals or said)[-1:]
-    return next((_found(slot, value=False, part=turn.sentences[0]) for turn in shown), None)
+def _declined(slot: Slot, chat: Sequence[Turn]) -> Found | None:
+    """Return the lead's last plain refusal of what the agent put forward; silence is no refusal."""
+    for before, turn in reversed(list(pairwise(chat))):
+        if turn.by_lead and not before.by_lead and slot.topics & before.about and stance(turn) is Stance.NO:
+            part = next((part for part in turn.sentences if _refuses(part)), None)
+            if part is not None:
+                return _found(slot, value=False, part=part)
+    return None
+
+
+def _refuses(part: Sentence) -> bool:
+    return any(token.lower in _REFUSALS or token.lower.endswith("n't") for token in part.tokens)
+
+
+_REFUSALS = bag("no not nope never cannot dont wont")

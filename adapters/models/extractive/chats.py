@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
-from adapters.models.extractive import booleans, choices, statements
+from adapters.models.extractive import booleans, choices, statements, visits
 from adapters.models.extractive.dialogue import Stance, Turn, confirms, offers, reads_back, stance, turns
 from adapters.models.extractive.mentions import Mention
 from adapters.models.extractive.selection import Offers
 from adapters.models.extractive.slots import Kind, Slot
 from adapters.models.extractive.statements import Found
 from adapters.models.extractive.values import Evidence
+from adapters.models.extractive.visits import Visits
 
 _DATED = frozenset({Kind.DATE, Kind.TIME})
 _AGREEABLE = _DATED | {Kind.COUNT, Kind.PLACE, Kind.CHOICE}
@@ -37,9 +38,16 @@ class Chat:
             else:
                 self._offers.note(self._evidence, turn)
             before = turn
+        yield from self._came_of_it()
+
+    def _came_of_it(self) -> Iterator[Found]:
+        """Yield what was booked in the end; a day that was not agreed is taken back."""
+        domains = frozenset[str]().union(*(slot.domains for slot in self._slots if slot.of_visit))
+        visit = Visits(self._evidence, domains).follow(self._turns) if domains else None
         for slot in self._slots:
-            verdict = booleans.booked(slot, self._evidence, self._turns) if slot.kind is Kind.EVENT else None
-            if verdict is not None:
+            if visit is not None and slot.of_visit and (found := visits.found(slot, self._evidence, visit)) is not None:
+                yield found
+            elif slot.kind is Kind.EVENT and (verdict := booleans.booked(slot, self._evidence, self._turns)) is not None:
                 yield verdict
 
     def _hear(self, turn: Turn, agent: Turn | None) -> Iterator[Found]:

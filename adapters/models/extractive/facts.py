@@ -18,7 +18,10 @@ def extract_facts(schema: Sequence[FactKey], evidence: Sequence[Evidence]) -> li
     facts: dict[str, Fact] = {}
     for item in sorted(evidence, key=lambda one: one.kind == "chat"):
         for found in _read(slots, item):
-            facts[found.slot.key] = _fact(found, item)
+            if found.value:
+                facts[found.slot.key] = _fact(found, item)
+            else:
+                facts.pop(found.slot.key, None)
     return [facts[slot.key] for slot in slots if slot.key in facts]
 
 

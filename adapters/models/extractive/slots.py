@@ -40,7 +40,10 @@ class Role(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A key, its kind, the concepts that speak of it and the domains (homes, hotels …) it belongs to."""
+    """A key, its kind, the concepts that speak of it and the domains (homes, hotels …) it belongs to.
+
+    `told` holds the plain words of its name and description.
+    """
 
     key: str
     kind: Kind
@@ -49,6 +52,12 @@ class Slot:
     domains: frozenset[str]
     role: Role | None
     values: tuple[str, ...]
+    told: frozenset[str] = frozenset()
+
+    @property
+    def of_visit(self) -> bool:
+        """Whether it speaks of a visit, as its day or as its being agreed."""
+        return "visit" in self.topics and self.kind in {Kind.DATE, Kind.EVENT}
 
     def score(self, found: frozenset[str]) -> int:
         """Say how strongly some concepts speak of this slot."""
@@ -112,7 +121,7 @@ def _read(key: FactKey) -> Slot:
     if kind in {Kind.NAME, Kind.PLACE, Kind.DATE, Kind.COUNT} and len(topics - DOMAINS) > 0:
         topics -= DOMAINS
     role = _role(of_name, name) or _role(of_text, told)
-    return Slot(key.key, kind, topics, hints - DOMAINS, domains, role, values)
+    return Slot(key.key, kind, topics, hints - DOMAINS, domains, role, values, frozenset([*name, *told]))
 
 
 _KIND_WORDS = {
