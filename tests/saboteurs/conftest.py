@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from adapters.postgres.cluster import EmbeddedCluster
 from tests.adapters.postgres.backdoor import Backdoor
+from tests.adapters.postgres.stand import Stand, open_stand
 from tests.graph.lab import Lab, open_lab
 from tests.support import GOAL
 
@@ -61,3 +62,9 @@ async def _finish(dsn: str, home: Path) -> Finished:
         )
         epoch = lab.db.rows("select epoch from colony_missions")[0]["epoch"]
         return Finished(lab.db, mission_id, int(epoch))
+
+
+@pytest_asyncio.fixture
+async def stand(database: str) -> AsyncIterator[Stand]:
+    async with open_stand(database) as opened:
+        yield opened

@@ -1,0 +1,147 @@
+"""The pass: no tool is reached but by what a live pass grants this task, argument by argument."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from adapters.root.tools import RootTools
+from contracts.errors import PassRefused
+from contracts.ports import LedgerPort, Ports, StepResult, ToolPort
+from contracts.state import MissionState
+from contracts.stateflow import Stage
+from graph.context import Record
+from graph.guarded import GuardedTools
+from graph.steps import step
+from tests.graph.lab import Lab, Rewire, Swaps
+
+Check = Callable[[ToolPort], Awaitable[None]]
+THROUGH = "got through"
+FACTS, ENGAGEMENT = "extract_facts", "assess_engagement"
+OUTSIDE = {
+    "another-tool": (FACTS, "root.get_kanban", {}),
+    "one-character": (FACTS, "root.get_lead", {"lead_id": "L-2"}),
+    "one-character-more": (FACTS, "root.get_lead", {"lead_id": "L-10"}),
+    "an-argument-too-many": (FACTS, "root.get_lead", {"lead_id": "L-1", "fields": "all"}),
+    "null-too-many": (FACTS, "root.get_lead", {"lead_id": "L-1", "cursor": None}),
+    "another-tasks-pass": (ENGAGEMENT, "root.get_lead", {"lead_id": "L-1"}),
+    "no-such-task": ("no_such_task", "root.get_lead", {"lead_id": "L-1"}),
+    "no-task": ("", "root.get_lead", {"lead_id": "L-1"}),
+}
+
+
+class Later:
+    """A clock that is an hour ahead."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + timedelta(hours=1)
+
+
+async def at_work(lab: Lab, check: Check, rewire: Rewire | None = None) -> None:
+    """Run a mission up to its researcher, and the check in its place, with the ports that a role is given."""
+    found: list[AssertionError] = []
+
+    async def probe(state: MissionState, ports: Ports) -> StepResult:
+        try:
+            await check(ports.tools)
+        except AssertionError as exc:
+            found.append(exc)
+        return StepResult()
+
+    await lab.service.seed_lead()
+    for lead_id in ("L-2", "L-10"):
+        await lab.service.seed_lead(lead_id)
+    await lab.mission(Swaps(nodes={Stage.RESEARCHER: step(Stage.RESEARCHER, probe)}, rewire=rewire))
+    if found:
+        raise found[0]
+
+
+def bare(lab: Lab) -> Rewire:
+    """The saboteur: the root's tools as they are, without the pass in front."""
+
+    def rewire(ports: Ports, ledger: LedgerPort, record: Record) -> Ports:
+        return replace(ports, tools=RootTools(lab.root, "demo"))
+
+    return rewire
+
+
+def an_hour_later(lab: Lab) -> Rewire:
+    def rewire(ports: Ports, ledger: LedgerPort, record: Record) -> Ports:
+        return replace(ports, tools=GuardedTools(RootTools(lab.root, "demo"), ledger, record, Later()))
+
+    return rewire
+
+
+def refuses(task_key: str, tool: str, arguments: dict[str, object]) -> Check:
+    """The check: this call is refused."""
+
+    async def check(tools: ToolPort) -> None:
+        try:
+            answer = await tools.call(task_key, tool, arguments)
+        except PassRefused:
+            return
+        raise AssertionError(f"{tool} {arguments} for {task_key!r} {THROUGH}: {answer}")
+
+    return check
+
+
+async def the_third_call_is_refused(tools: ToolPort) -> None:
+    """The check: a grant is used up by the calls it counts."""
+    for _ in range(2):
+        assert (await tools.call(FACTS, "root.get_lead", {"lead_id": "L-1"}))["items"]
+    await refuses(FACTS, "root.get_lead", {"lead_id": "L-1"})(tools)
+
+
+async def test_what_the_pass_grants_gets_through(lab: Lab) -> None:
+    with pytest.raises(AssertionError, match=THROUGH):
+        await at_work(lab, refuses(FACTS, "root.get_lead", {"lead_id": "L-1"}))
+
+
+@pytest.mark.parametrize("call", OUTSIDE.values(), ids=OUTSIDE)
+async def test_a_call_outside_the_pass_is_refused(lab: Lab, call: tuple[str, str, dict]) -> None:
+    await at_work(lab, refuses(*call))
+    refused = [e for e in await events(lab) if e["event_type"] == "tool.denied"]
+    assert [e["payload"]["arguments"] for e in refused] == [call[2]]
+
+
+@pytest.mark.parametrize("call", OUTSIDE.values(), ids=OUTSIDE)
+async def test_with_bare_tools_a_call_outside_the_pass_gets_through(lab: Lab, call: tuple[str, str, dict]) -> None:
+    with pytest.raises(AssertionError, match=THROUGH):
+        await at_work(lab, refuses(*call), bare(lab))
+
+
+async def test_a_call_under_an_expired_pass_is_refused(lab: Lab) -> None:
+    await at_work(lab, refuses(FACTS, "root.get_lead", {"lead_id": "L-1"}), an_hour_later(lab))
+
+
+async def test_with_bare_tools_a_call_under_an_expired_pass_gets_through(lab: Lab) -> None:
+    with pytest.raises(AssertionError, match=THROUGH):
+        await at_work(lab, refuses(FACTS, "root.get_lead", {"lead_id": "L-1"}), bare(lab))
+
+
+async def test_a_grant_is_used_up(lab: Lab) -> None:
+    await at_work(lab, the_third_call_is_refused)
+
+
+async def test_with_bare_tools_a_grant_is_never_used_up(lab: Lab) -> None:
+    with pytest.raises(AssertionError, match=THROUGH):
+        await at_work(lab, the_third_call_is_refused, bare(lab))
+
+
+async def test_a_pass_that_was_changed_in_the_database_grants_nothing(lab: Lab) -> None:
+    mission_id = await lab.service.submit()
+    assert (await lab.run(mission_id))["failure"]["code"] == "lead_not_found"
+    await lab.service.seed_lead("L-1")
+    lab.db.run(
+        "alter table colony_librarian_passes disable trigger fence",
+        "update colony_librarian_passes set content = convert_to(replace(convert_from(content, 'utf8'), 'L-1', 'L-2'), "
+        "'utf8')",
+    )
+    assert (await lab.service.post(mission_id, "retry")).status_code == 202
+    assert (await lab.run(mission_id))["failure"]["code"] == "integrity_broken"
+
+
+async def events(lab: Lab) -> list[dict]:
+    missions = (await lab.service.client.get("/api/colony/missions")).json()["items"]
+    return await lab.service.events(missions[0]["mission_id"])
