@@ -9,33 +9,31 @@ from io import TextIOWrapper
 import typer
 
 from contracts.errors import ColonyError
-from server.cli import (
-    answers,
-    database,
-    demo,
-    doctor,
-    gates,
-    history,
-    missions,
-    operate,
-    policies,
-    processes,
-    root,
-    verify,
-)
+from server.cli.answers import register as answers
+from server.cli.database import register as database
+from server.cli.demo import register as demo
+from server.cli.doctor import register as doctor
+from server.cli.gates import register as gates
+from server.cli.history import register as history
+from server.cli.missions import register as missions
+from server.cli.operate import register as operate
 from server.cli.output import Exit, print_error, report_error
+from server.cli.policies import register as policies
+from server.cli.processes import register as processes
+from server.cli.root import register as root
+from server.cli.verify import register as verify
 
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, help="Governed, checkpointed agent missions.", name="colony"
 )
-for _commands in (processes, demo, doctor, gates):
-    _commands.register(app)
+for _register in (processes, demo, doctor, gates):
+    _register(app)
 _of_missions = typer.Typer(no_args_is_help=True, help="Submit missions, follow them, answer and operate them.")
-for _part in (missions, answers, operate, history):
-    _part.register(_of_missions)
+for _register in (missions, answers, operate, history):
+    _register(_of_missions)
 app.add_typer(_of_missions, name="missions")
-for _group in (verify, root, policies, database):
-    _group.register(app)
+for _register in (verify, root, policies, database):
+    _register(app)
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ _MARKS: dict[State, tuple[str, str]] = {
     "failed": ("✘", "bold red"),
     "asks": ("?", "bold magenta"),
 }
+_NOTES = 5
 _TERMINAL = {event.value for event in TERMINAL_EVENTS}
 _NOTED = {EventType.TOOL_DENIED, EventType.REVIEW_REVISED, EventType.BUDGET_EXCEEDED, EventType.MISSION_RESUMED}
 _NOTED |= {EventType.MISSION_RETRIED, EventType.APPROVAL_DECIDED, EventType.WRITEBACK_APPLIED}
@@ -93,7 +94,9 @@ class Progress:
         key = payload["task_key"]
         step = self.tasks.setdefault(key, Step(key, began=at))
         step.state, step.ended = state, at
-        counts = [f"{payload[what]} {what}" for what in ("claims", "proposals") if payload.get(what)]
+        counts = [
+            f"{n} {what}{'s' if n > 1 else ''}" for what in ("claim", "proposal") if (n := payload.get(f"{what}s"))
+        ]
         step.note = ", ".join(counts) or str(payload.get("reason", ""))
         return f"task   {key} {state}" + (f": {step.note}" if step.note else "")
 
@@ -110,6 +113,7 @@ class Progress:
 
     def rendered(self) -> RenderableType:
         """Return the whole as it is now, for a terminal."""
+        from rich.console import Group
         from rich.table import Table
 
         grid = Table.grid(padding=(0, 2))
@@ -121,9 +125,7 @@ class Progress:
                 plain_text("" if took is None else f"{took:.2f} s", "dim"),
                 plain_text(step.note, "dim"),
             )
-        for note in list(self.notes)[-5:]:
-            grid.add_row(plain_text(f"! {one_line(note, 200)}", "magenta"))
-        return grid
+        return Group(grid, *(plain_text(f"! {one_line(note)}", "magenta") for note in list(self.notes)[-_NOTES:]))
 
     def _rows(self) -> Iterator[tuple[str, Step]]:
         shown = False
