@@ -4,12 +4,15 @@ from collections.abc import Iterator, Sequence
 
 from adapters.models.extractive import booleans, choices, statements, visits
 from adapters.models.extractive.dialogue import Stance, Turn, confirms, offers, reads_back, stance, turns
+from adapters.models.extractive.interest import Interest
 from adapters.models.extractive.mentions import Mention
+from adapters.models.extractive.people import people
 from adapters.models.extractive.selection import Offers
 from adapters.models.extractive.slots import Kind, Slot
 from adapters.models.extractive.statements import Found
+from adapters.models.extractive.things import is_thing
 from adapters.models.extractive.values import Evidence
-from adapters.models.extractive.visits import Visits
+from adapters.models.extractive.visits import Visit, Visits
 
 _DATED = frozenset({Kind.DATE, Kind.TIME})
 _AGREEABLE = _DATED | {Kind.COUNT, Kind.PLACE, Kind.CHOICE}
@@ -22,14 +25,18 @@ class Chat:
         self._slots = slots
         self._evidence = evidence
         self._turns = turns(evidence)
-        self._offers = Offers(slots)
         self._placed: set[str] = set()
+        self._people = people(self._turns)
+        self._offers = Offers(slots, self._people)
+        domains = frozenset[str]().union(*(slot.domains for slot in slots if slot.of_visit))
+        self._visit = Visits(evidence, domains).follow(self._turns) if domains else Visit()
+        self._interest = Interest(slots, evidence, self._visit, self._people)
         self._elsewhere: Mention | None = None
 
     def read(self) -> Iterator[Found]:
         """Yield values as they come up; a later one for the same slot overrides."""
         before: Turn | None = None
-        for turn in self._turns:
+        for i, turn in enumerate(self._turns):
             if turn.by_lead:
                 for found in self._hear(turn, before if before is not None and not before.by_lead else None):
                     if found.slot.kind is Kind.PLACE:
@@ -37,15 +44,15 @@ class Chat:
                     yield found
             else:
                 self._offers.note(self._evidence, turn)
+            yield from self._interest.heard(i, turn)
             before = turn
         yield from self._came_of_it()
 
     def _came_of_it(self) -> Iterator[Found]:
         """Yield what was booked in the end; a day that was not agreed is taken back."""
-        domains = frozenset[str]().union(*(slot.domains for slot in self._slots if slot.of_visit))
-        visit = Visits(self._evidence, domains).follow(self._turns) if domains else None
         for slot in self._slots:
-            if visit is not None and slot.of_visit and (found := visits.found(slot, self._evidence, visit)) is not None:
+            found = visits.found(slot, self._evidence, self._visit) if slot.of_visit else None
+            if found is not None:
                 yield found
             elif slot.kind is Kind.EVENT and (verdict := booleans.booked(slot, self._evidence, self._turns)) is not None:
                 yield verdict
@@ -55,7 +62,8 @@ class Chat:
         wanted = statements.asked(slots, agent)
         if agent is not None and stance(turn) in {Stance.YES, Stance.OPEN}:
             yield from self._agreed(agent)
-        yield from self._offers.taken(turn)
+        taken = self._offers.taken(turn)
+        yield from (found for found in taken if not self._interest.settled or is_thing(found.value))
         spoken = list(statements.stated(slots, evidence, turn, wanted, self._offers.names))
         yield from spoken
         if not any(found.slot.kind is Kind.PLACE for found in spoken):

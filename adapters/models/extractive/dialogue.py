@@ -103,7 +103,7 @@ _NO = re.compile(
     r"^\W{0,3}(?:(?:oh|um|well|sorry|ok|okay|hmm)[,. ]{1,3}){0,2}(?:no|nope|nah|not|don't|do not|actually|never|"
     r"negative|"
     r"wait|sorry|change|wrong)\b|\b(?:i'd rather|instead|changed my mind|not (?:right|correct|now|yet|interested)|"
-    r"maybe later|prefer not|let's do that later|(?:don't|do not) (?:like|want))\b"
+    r"no (?:visits?|viewings?)|take me off|remove me|maybe later|prefer not|let's do that later|(?:don't|do not) (?:like|want))\b"
 )
 _YES = re.compile(
     r"\b(?:yes|yeah|yea|yep|yup|ya|sure|ok|okay|right|correct|perfect\w*|great|fine|absolutely|definitely|"
@@ -129,11 +129,14 @@ def stance(turn: Turn) -> Stance:
     return Stance.OPEN
 
 
+_REFUSES = re.compile(r"\b(?:no (?:visits?|viewings?)|take me off|remove me|(?:don't|dont|do not) book)\b")
+
+
 def accepts_offer(turn: Turn) -> bool:
     """Whether a lead takes the thing the agent just described: says so, or goes on to book it."""
     how = stance(turn)
     low = turn.low
-    if how is Stance.OTHER:
+    if how is Stance.OTHER or _REFUSES.search(low):
         return False
     if how is Stance.YES or _SEEK.search(low):
         return (

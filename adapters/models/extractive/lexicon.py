@@ -132,7 +132,8 @@ COMMON_WORDS = (
         suggest another called named per via pls hey ma'am miss yay super brilliant sweet understood noted done
         ready any anyway besides reserve order buy purchase pay take proceed send keep note requesting creating
         verify consider speak talk customer agent lead car ride cab table ticket tickets hotel restaurant movie
-        flight train bus doctor
+        flight train bus doctor asking under above below per none neither someone something mondays tuesdays wednesdays
+        thursdays fridays saturdays sundays christmas easter spring summer autumn
         """
     )
 )
@@ -161,6 +162,11 @@ SORTS = {
 def concept(word: str) -> str:
     """Return the concept a lower-case word belongs to, or its stem when it belongs to none."""
     return next((_BY_WORD[form] for form in _forms(word) if form in _BY_WORD), stem(word))
+
+
+def is_known(word: str) -> bool:
+    """Whether a lower-case word speaks of one of the concepts."""
+    return any(form in _BY_WORD for form in _forms(word))
 
 
 def _forms(word: str) -> Iterator[str]:

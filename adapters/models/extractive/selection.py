@@ -1,5 +1,6 @@
 """Follow what the agent puts on the table by name, and which of it the lead takes."""
 
+import re
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 
@@ -8,6 +9,7 @@ from adapters.models.extractive.lexicon import COMMON_WORDS, DOMAINS, concept
 from adapters.models.extractive.mentions import Mention, mentions
 from adapters.models.extractive.slots import Kind, Slot
 from adapters.models.extractive.statements import Found
+from adapters.models.extractive.text import bag
 from adapters.models.extractive.values import Evidence
 
 _REMEMBERED = 64
@@ -16,8 +18,9 @@ _REMEMBERED = 64
 class Offers:
     """The names offered so far in one chat and the one now on the table, for the slots that want a name."""
 
-    def __init__(self, slots: Sequence[Slot]) -> None:
+    def __init__(self, slots: Sequence[Slot], persons: Collection[str] = ()) -> None:
         self._slots = [slot for slot in slots if slot.kind is Kind.NAME]
+        self._persons = frozenset(persons)
         self._current: dict[str, Mention] = {}
         self.names: deque[str] = deque(maxlen=_REMEMBERED)
         self.fresh = False
@@ -35,7 +38,7 @@ class Offers:
                     (_likeness(evidence, part, one, self.names), -one.start, one)
                     for part in turn.sentences
                     for one in mentions(evidence.text, part)
-                    if one.kind is Kind.NAME
+                    if one.kind is Kind.NAME and self._is_name(evidence, part, one)
                 ),
                 default=None,
                 key=lambda scored: scored[:2],
@@ -47,6 +50,16 @@ class Offers:
                 self._current[slot.key] = best[2]
                 self.names.append(best[2].value.lower())
                 self.fresh = True
+
+    def _is_name(self, evidence: Evidence, part: Sentence, one: Mention) -> bool:
+        """Whether a run of capitals names a thing: no person, no greeting, no word that only opens its sentence."""
+        words = one.value.lower().split()
+        if words[0] in _GREETS or not self._persons.isdisjoint(words) or _IS_GONE.match(evidence.text[one.end :][:60]):
+            return False
+        following = evidence.text[one.end : one.end + 3]
+        return len(words) > 1 or one.start > part.start or not following.startswith((" ", ":")) or (
+            evidence.text[one.end : one.end + 14].lstrip().startswith(_DESCRIBED)
+        )
 
     def taken(self, turn: Turn) -> Iterator[Found]:
         """Yield the name on the table when the lead takes it; asking for others clears the table."""
@@ -73,4 +86,6 @@ def _likeness(evidence: Evidence, part: Sentence, one: Mention, known: Collectio
     return score + 1.0 * kind + 0.5 * bool(DOMAINS.intersection(one.near)) + 0.25 * (len(words) > 1)
 
 
+_GREETS = bag("hi hello hey dear good morning afternoon evening hola ciao bonjour hallo salut mr mrs ms")
+_IS_GONE = re.compile(r"^[^.!?]{0,30}\b(?:reserved|sold|under offer|gone)\b")
 _DESCRIBED = ("at ", "is ", "located", "has ", "on ", "for ", "in ", "offers", "with ", "which ", "that ")

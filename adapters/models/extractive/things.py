@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from adapters.models.extractive.lexicon import COMMON_WORDS, FUNCTION_WORDS
+from adapters.models.extractive.lexicon import COMMON_WORDS, FUNCTION_WORDS, is_known
 from adapters.models.extractive.text import bag
 
 _STREET = (
@@ -18,9 +18,9 @@ _BUILDING = (
 _CAP = r"[A-Z\u00c0-\u00de][\w\u2019'-]*"
 _UNIT = r"(?:,? (?:[Nn]o\.? ?|#|[Ff]lat |[Uu]nit |[Aa]pt\.? )?\d{1,4}[A-Za-z]?\b(?!['\u2019,.:]\d| ?(?:beds?|baths?|sq|m\b|m2|k\b|%)))"
 _FORMS = (
-    re.compile(rf"\b\d{{1,4}}[A-Za-z]? (?:{_CAP} ){{1,3}}(?:{_STREET}|{_BUILDING})\b(?: (?:[Ff]lat|[Uu]nit|[Aa]pt) \d{{1,4}}\w?)?"),
+    re.compile(rf"\b\d{{1,4}}[A-Za-z]? (?:{_CAP} ){{1,3}}(?:{_STREET}|{_BUILDING})\b(?: (?:[Ff]lat|[Uu]nit|[Aa]pt) \d{{1,4}}\w?|(?<=Flat) \d{{1,4}}\w?)?"),
     re.compile(rf"\b\d{{1,4}}[A-Za-z]? {_CAP},? (?:[Ff]lat|[Uu]nit|[Aa]pt) \d{{1,4}}\w?\b"),
-    re.compile(rf"\b(?:{_CAP} ){{1,3}}(?:{_BUILDING})\b{_UNIT}?(?: at \d{{1,4}} (?:{_CAP} ){{1,3}}(?:{_STREET})\b)?"),
+    re.compile(rf"\b(?:{_CAP} ){{1,3}}(?:{_BUILDING})\b{_UNIT}?"),
     re.compile(rf"\b(?:{_CAP} ){{1,3}}(?:{_STREET}){_UNIT}"),
     re.compile(rf"(?<=\b(?:house|place) on )(?:{_CAP} ){{1,2}}(?:{_STREET})\b"),
     re.compile(rf"(?<=\bbedroom on )(?:{_CAP} ){{1,2}}(?:{_STREET})\b"),
@@ -29,6 +29,7 @@ _FORMS = (
         r"(?![.,:]\d| ?(?:beds?|baths?|k\b))|(?:tower|court|wharf|lodge|penthouse|vicarage)\b)"
     ),
 )  # fmt: skip
+_STREETS = frozenset(_STREET.lower().split("|"))
 _BUILDINGS = frozenset(
     word for form in (_BUILDING, _STREET) for name in form.lower().split("|") for word in (name, name.removesuffix("s?"))
 )
@@ -50,10 +51,21 @@ class Thing:
     end: int
     keys: frozenset[str]
 
+    @property
+    def is_address(self) -> bool:
+        """Whether it is a street with a number."""
+        words = self.value.lower().split()
+        return words[0][0].isdigit() and words[-1] in _STREETS
+
 
 def is_building(word: str) -> bool:
     """Whether a lower-case word is what buildings and streets are called by."""
     return word in _BUILDINGS
+
+
+def is_thing(value: str) -> bool:
+    """Whether a name reads as a building or an address."""
+    return any(True for _ in things(value, 0, len(value)))
 
 
 def things(text: str, start: int, end: int) -> Iterator[Thing]:
@@ -66,7 +78,13 @@ def things(text: str, start: int, end: int) -> Iterator[Thing]:
             if first < past and not any(a < past and first < b for a, b in taken):
                 taken.append((first, past))
                 found.append(Thing(text[first:past], first, past, _keys(text[first:past])))
-    return iter(sorted(found, key=lambda one: one.start))
+    found.sort(key=lambda one: one.start)
+    for i, thing in enumerate(found):
+        if not (i and thing.is_address and _LOCATED.match(text[found[i - 1].end : thing.start])):
+            yield thing
+
+
+_LOCATED = re.compile(r"^,? (?:(?:is )?(?:located|situated) )?(?:at|on|in)? ?$")
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
@@ -88,7 +106,8 @@ def _is_named(first: str, rest: str) -> bool:
 
 def _keys(value: str) -> frozenset[str]:
     words = [word.lower().replace("\u2019", "'").removesuffix("'s") for word in re.split(r"[ ,]+", value)]
-    return frozenset(w for w in words if w not in COMMON_WORDS and not is_building(w) and not (w.isdigit() and len(w) < 3))
+    own = frozenset(w for w in words if w not in COMMON_WORDS and not is_building(w) and not is_known(w) and not (w.isdigit() and len(w) < 3))
+    return own or frozenset({value.lower()})
 
 
 def named(keys: Sequence[Thing], words: frozenset[str]) -> Thing | None:

@@ -27,7 +27,7 @@ _MOVES = re.compile(
     r"\b(?:move|reschedul\w*|postpone|push (?:it|back)|(?:doesn't|does not|doesnt|can't|cannot|cant|won't) (?:work|make|do|"
     r"come)|instead|must work|sorry|another (?:day|time)|not the \d)"
 )
-_HEDGES = re.compile(
+HEDGES = re.compile(
     r"\b(?:maybe|perhaps|let (?:you|u) know|(?:i'?ll|i will|will) (?:call|ring|text|msg|message|confirm|get back|"
     r"check|ask|see|think)|confirm (?:you|u) |not sure|need to (?:think|check|ask)|think about|let me (?:think|check|ask|"
     r"speak)|can't|cant|cannot|would have to|have to (?:talk|ask|check))\b"
@@ -127,7 +127,7 @@ class Visits:
             self._wanted = own[-1]
 
     def _reply(self, i: int, turn: Turn, own: list[tuple[Moment, Sentence]]) -> None:
-        hedged = _HEDGES.search(turn.low)
+        hedged = HEDGES.search(turn.low)
         for mine, part in own:
             for proposed, _ in self._proposed:
                 if mine.agrees_with(proposed) and not hedged and not low(self._evidence, part).startswith("not "):
