@@ -55,7 +55,11 @@ def _answer(answer: Answer | None, withheld: set[str]) -> Answer | None:
 
 
 def proposals(packet: AggregationPacket, review: ReviewPacket) -> tuple[WritebackProposal, ...]:
-    """Return the proposals all of whose quotes belong to verified claims."""
+    """Return the proposals all of whose quotes belong to verified claims, and none to a withheld one.
+
+    A proposal doesn't say which claims it rests on: one sentence may carry a claim that holds and one that doesn't.
+    """
     withheld = set(review.withheld)
     proven = {c for claim in packet.claims if claim.claim_id not in withheld for c in claim.citations}
+    proven -= {c for claim in packet.claims if claim.claim_id in withheld for c in claim.citations}
     return tuple(p for p in packet.writebacks if p.citations and all(c in proven for c in p.citations))

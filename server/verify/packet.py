@@ -42,6 +42,9 @@ def released(packet: Record, review: Record) -> dict[str, Any]:
     claims = [c for c in packet.records("claims") if c.text("claim_id") not in withheld]
     kept = {c.text("claim_id") for c in claims}
     proven = {canonical(q.fields) for c in claims for q in c.records("citations")}
+    doubted = [c for c in packet.records("claims") if c.text("claim_id") in withheld]
+    # A proposal doesn't say which claims it rests on: a quote that a withheld claim stands on carries none.
+    proven -= {canonical(q.fields) for c in doubted for q in c.records("citations")}
     facts = [f for f in packet.records("facts") if f.text("claim_id") in kept]
     answer = _answer(packet.record_or_none("answer"), withheld)
     # Summary, findings and next steps don't say which claims they rest on: they go with the first that is withheld.
