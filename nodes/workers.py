@@ -15,6 +15,7 @@ from contracts.canonical import sha256_hex
 from contracts.errors import BadInput, BudgetExceeded
 from contracts.events import EventType, NewEvent
 from contracts.evidence import ResearchArtifact, WorkerResult
+from contracts.packets import ReviewPacket
 from contracts.ports import ModelCall, Ports, StepResult
 from contracts.registry import artifact_id
 from contracts.state import MissionState
@@ -65,12 +66,19 @@ async def workers(state: MissionState, ports: Ports) -> StepResult:
     evidence = await ports.artifacts.all(ResearchArtifact, state["evidence"])
     revision = state["revision"]
     done = await ports.results.done(revision)
-    run = _Run(plan.tasks, packages, evidence, ports, revision, done)
+    rejected = await _rejected(state, ports) if revision > 1 else frozenset()
+    run = _Run(plan.tasks, packages, evidence, ports, revision, done, rejected)
     await run.all()
     payload = {"tasks": len(plan.tasks), "kept": len(done), "done": len(plan.tasks) - len(done)}
     return StepResult(
         artifacts=tuple(run.results.values()), channels={}, events=(_event("artifact.delivered", payload),)
     )
+
+
+async def _rejected(state: MissionState, ports: Ports) -> frozenset[str]:
+    """Return the claims that the review which asked for this revision found not to hold."""
+    review = await ports.artifacts.one(ReviewPacket, state["review"])
+    return frozenset(c.claim_id for c in review.checks if not (c.quote_verbatim and c.value_supported))
 
 
 def _event(event_type: str, payload: Mapping[str, object]) -> NewEvent:
@@ -97,6 +105,7 @@ class _Run:
         ports: Ports,
         revision: int,
         done: Mapping[str, WorkerResult],
+        rejected: frozenset[str] = frozenset(),
     ) -> None:
         self.results: dict[str, WorkerResult] = dict(done)
         self._waiting = [t for t in tasks if t.task_key not in done]
@@ -105,6 +114,7 @@ class _Run:
         self._evidence = evidence
         self._ports = ports
         self._revision = revision
+        self._rejected = rejected
         self._running: dict[asyncio.Task[Outcome], Task] = {}
 
     async def all(self) -> None:
@@ -159,7 +169,7 @@ class _Run:
             raise BadInput("the mission was not admitted", code="not_admitted")
         package = self._packages[task.task_key]
         inputs = {str(key): self.results[key] for key in task.depends_on}
-        context = WorkContext(self._ports, envelope, task, package, self._evidence, inputs)
+        context = WorkContext(self._ports, envelope, task, package, self._evidence, inputs, self._rejected)
         try:
             async with asyncio.timeout(package.timeout_ms / 1000):
                 result = await worker_for(task.kind)(context)

@@ -22,18 +22,17 @@ async def answer_question(ctx: WorkContext) -> WorkerResult:
     if not parts:
         return _unsupported(ctx, question)
     answered, labelled = await ctx.fill(CitedAnswer, {"question": question}, parts)
-    claims = [
+    claims = ctx.held(
         claim(ctx.task, question, "answer", None, (citation,), text=citation.quote)
         for quoted in answered.support
         if (citation := located(quoted, labelled)) is not None
-    ]
+    )
     if answered.status == "unsupported" or not claims:
         return _unsupported(ctx, question)
-    unique = {c.claim_id: c for c in claims}
     # The answer is made of what was quoted: a model's own wording would be a claim without proof.
-    text = " ".join(dict.fromkeys(c.text for c in unique.values()))
-    answer = {"text": text, "status": answered.status, "claim_ids": list(unique)}
-    return WorkerResult(task_key=ctx.task.task_key, claims=tuple(unique.values()), outputs={"answer": answer})
+    text = " ".join(dict.fromkeys(c.text for c in claims))
+    answer = {"text": text, "status": answered.status, "claim_ids": [c.claim_id for c in claims]}
+    return WorkerResult(task_key=ctx.task.task_key, claims=tuple(claims), outputs={"answer": answer})
 
 
 def _unsupported(ctx: WorkContext, question: str) -> WorkerResult:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -29,7 +29,11 @@ class Window:
 
 @dataclass
 class WorkContext:
-    """One task at work. ``calls`` collects the model calls it makes."""
+    """One task at work.
+
+    ``calls`` collects the model calls it makes; ``rejected`` are the claims that the last review found not to hold:
+    they are not made again.
+    """
 
     ports: Ports
     envelope: MissionEnvelope
@@ -37,11 +41,20 @@ class WorkContext:
     package: PromptPackage
     evidence: Sequence[ResearchArtifact]
     results: Mapping[str, WorkerResult]
+    rejected: frozenset[str] = frozenset()
     calls: list[ModelCall] = field(default_factory=list)
 
     def of(self, need: str) -> list[ResearchArtifact]:
         """Return the evidence of one need, in the order of its ids; empty outside the task's scope."""
         return [a for a in self.evidence if a.need == need and need in self.package.data_scope]
+
+    def held(self, claims: Iterable[Claim]) -> list[Claim]:
+        """Return the claims that no review has rejected, each once, in the order they were last made."""
+        kept: dict[str, Claim] = {}
+        for made in claims:
+            kept.pop(made.claim_id, None)
+            kept[made.claim_id] = made
+        return [made for made in kept.values() if made.claim_id not in self.rejected]
 
     def first(self, need: str) -> ResearchArtifact:
         """Return the one artifact of a need.

@@ -19,17 +19,17 @@ async def assess_engagement(ctx: WorkContext) -> WorkerResult:
         return WorkerResult(task_key=ctx.task.task_key, findings=(finding,), outputs=_NOTHING)
     judged, labelled = await ctx.fill(Engagement, {}, parts)
     subject = str(ctx.envelope.inputs["lead_id"])
-    claims = [
+    claims = ctx.held(
         claim(ctx.task, subject, "engagement_reason", None, (citation,), text=reason.text)
         for reason in judged.reasons
         if (citation := located(reason.support, labelled)) is not None
-    ]
+    )
     # An assessment nobody can show a reason for is not made.
     held = judged.model_dump(include={"engagement", "intent"}) if claims else dict(_NOTHING)
     finding = f"Engagement is {held['engagement']}, intent {held['intent']}."
     return WorkerResult(
         task_key=ctx.task.task_key,
-        claims=tuple({c.claim_id: c for c in claims}.values()),
+        claims=tuple(claims),
         findings=(finding,),
         outputs={**held, "reasons": [c.claim_id for c in claims]},
     )

@@ -18,23 +18,22 @@ async def extract_facts(ctx: WorkContext) -> WorkerResult:
     keys = {key.key for key in schema}
     parameters = {"fact_schema": [key.model_dump(mode="json", exclude_none=True) for key in schema]}
     subject = str(ctx.envelope.inputs["lead_id"])
-    claims: dict[str, Claim] = {}
+    made: list[Claim] = []
     findings: list[str] = []
     for chat in sorted(ctx.of("chat"), key=_last_word):
         parts, skipped = windows(chat, ctx.ports.limits.evidence_chars)
         if skipped:
             findings.append(f"The first {skipped} characters of a long conversation were not read.")
         for part in parts:
-            for made in await _found(ctx, part, parameters, keys, subject):
-                claims.pop(made.claim_id, None)
-                claims[made.claim_id] = made
+            made += await _found(ctx, part, parameters, keys, subject)
     if not ctx.of("chat"):
         findings.append("There is no conversation with this lead yet.")
     record = _record_claims(ctx, keys, subject)
-    final = {made.attribute: made for made in claims.values()}
+    claims = ctx.held(made)
+    final = {c.attribute: c for c in claims}
     return WorkerResult(
         task_key=ctx.task.task_key,
-        claims=(*claims.values(), *record),
+        claims=(*claims, *ctx.held(record)),
         findings=tuple(findings),
         outputs={
             "facts": [{"key": k, "value": c.value, "claim_id": c.claim_id} for k, c in sorted(final.items())],
