@@ -63,7 +63,7 @@ class Chat:
         if agent is not None and stance(turn) in {Stance.YES, Stance.OPEN}:
             yield from self._agreed(agent)
         taken = self._offers.taken(turn)
-        yield from (found for found in taken if not self._interest.settled or is_thing(found.value))
+        yield from (found for found in taken if is_thing(found.value) or not self._is_the_leads_word(found.value))
         spoken = list(statements.stated(slots, evidence, turn, wanted, self._offers.names))
         yield from spoken
         if not any(found.slot.kind is Kind.PLACE for found in spoken):
@@ -74,6 +74,11 @@ class Chat:
         if agent is not None:
             yield from booleans.answered(slots, turn, agent, wanted)
         yield from booleans.wished(slots, evidence, turn)
+
+    def _is_the_leads_word(self, value: str) -> bool:
+        """Whether the lead spoke of it first: then it is no name that an agent put on the table."""
+        first = next((turn for turn in self._turns if value.lower() in turn.low), None)
+        return first is not None and first.by_lead
 
     def _pointed_back(self, turn: Turn) -> Iterator[Found]:
         place = self._elsewhere

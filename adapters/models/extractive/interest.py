@@ -33,7 +33,6 @@ class Interest:
         self._persons = persons
         self._known: list[Thing] = []
         self._offered: list[Thing] = []
-        self.settled = False
 
     def heard(self, i: int, turn: Turn) -> Iterator[Found]:
         """Take in one message and yield the thing that the lead is after from here on, when it says so."""
@@ -47,7 +46,7 @@ class Interest:
         if i == self._visit.turn:
             chosen = (here or self._offered or [chosen])[-1]
         if chosen is not None:
-            self._offered, self.settled = [], True
+            self._offered = []
         self._known = (self._known + here)[-_KNOWN:]
         if chosen is not None:
             for slot in self._slots:
