@@ -46,6 +46,8 @@ from server.missions import MissionService
 from server.settings import Settings
 from server.worker import Worker
 
+_API_PATIENCE_S = 3.0
+
 
 @dataclass(frozen=True)
 class Colony:
@@ -172,7 +174,7 @@ async def open_colony(
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         dsns = await asyncio.to_thread(database, settings, stack)
-        api = await _pool(stack, dsns.app, "api", 12)
+        api = await _pool(stack, dsns.app, "api", 12, patience_s=_API_PATIENCE_S)
         most = settings.max_concurrent_missions
         runs = await _pool(stack, dsns.app, "runs", most, least=0, transaction_ms=times.lease_ms)
         queue = MissionQueue(dsns.queue)
@@ -208,9 +210,16 @@ async def open_colony(
 
 
 async def _pool(
-    stack: AsyncExitStack, dsn: str, name: str, most: int, *, least: int = 1, transaction_ms: int = 10_000
+    stack: AsyncExitStack,
+    dsn: str,
+    name: str,
+    most: int,
+    *,
+    least: int = 1,
+    transaction_ms: int = 10_000,
+    patience_s: float = 10.0,
 ) -> Pool:
-    pool = await open_pool(dsn, name=name, most=most, least=least, transaction_ms=transaction_ms)
+    pool = await open_pool(dsn, name=name, most=most, least=least, transaction_ms=transaction_ms, patience_s=patience_s)
     stack.push_async_callback(pool.close)
     return pool
 

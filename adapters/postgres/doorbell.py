@@ -53,6 +53,7 @@ class Doorbell:
 
     async def listen(self) -> None:
         """Listen until cancelled; reconnects by itself."""
+        lost = False
         while True:
             try:
                 async with await AsyncConnection.connect(
@@ -60,9 +61,14 @@ class Doorbell:
                 ) as conn:
                     await conn.execute(f"listen {_CHANNEL}")
                     self._ring_all()
+                    if lost:
+                        _log.info("the event listener is back")
+                    lost = False
                     async for notice in conn.notifies():
                         for event in self._waiting.get(notice.payload, ()):
                             event.set()
             except psycopg.OperationalError:
-                _log.warning("the event listener lost its connection")
+                if not lost:
+                    _log.warning("the event listener lost its connection")
+                lost = True
             await asyncio.sleep(_RETRY_S)

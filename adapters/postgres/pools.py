@@ -26,6 +26,7 @@ async def open_pool(
     least: int = 1,
     search_path: str = "public, queue",
     transaction_ms: int = 10_000,
+    patience_s: float = 10.0,
 ) -> Pool:
     """Open a pool of autocommit connections with rows as dicts.
 
@@ -37,6 +38,7 @@ async def open_pool(
         search_path: schemas that unqualified names are looked up in.
         transaction_ms: how long a transaction may lie idle before Postgres ends it: a process that has been stopped
             within one would hold its mission's row for ever.
+        patience_s: how long a caller waits for a connection.
     """
     settings = {
         "search_path": search_path.replace(" ", ""),
@@ -54,7 +56,7 @@ async def open_pool(
         },
         min_size=least,
         max_size=most,
-        timeout=10,
+        timeout=patience_s,
         reconnect_timeout=60,
         max_idle=_SHRINK_S,
         reset=_forget,
