@@ -14,7 +14,7 @@ from contracts.base import InterruptId, Value
 from contracts.canonical import digest
 from contracts.classes import checked
 from contracts.decisions import ProposalAnswer, Verdict
-from contracts.errors import BadInput, Conflict
+from contracts.errors import BadInput, Conflict, Unavailable
 from contracts.events import EventType, NewEvent
 from contracts.mission import MissionRequest
 from contracts.stateflow import ENDED, Status
@@ -53,8 +53,11 @@ class MissionService:
 
         Raises:
             BadInput: the class can't use the request, or the key was used for another one.
+            Unavailable: this deployment is switched off.
         """
         who.needs("mission:submit")
+        if not self.settings.enabled:
+            raise Unavailable("no missions are accepted here", code="disabled", hint="COLONY_ENABLED is false.")
         request = checked(request)
         submitted = await self.store.submit(self._submission(who, request, key, trace_id))
         if not submitted.same_request:

@@ -5,14 +5,24 @@ from __future__ import annotations
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from contracts.errors import SettingInvalid
 from contracts.mission import ModelTier
 
+
+def _url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0 or not value.isprintable():
+        raise ValueError("not an http or https URL")
+    return value
+
+
 Ms = Annotated[int, Field(ge=1, le=2_592_000_000)]
+Url = Annotated[str, AfterValidator(_url)]
 
 
 class DeploymentMode(StrEnum):
@@ -46,12 +56,12 @@ class Settings(BaseSettings):
     home: Path = Field(Path(".colony"), alias="COLONY_HOME")
     database_url: SecretStr | None = Field(None, alias="DATABASE_URL")
     port: int = Field(8080, alias="PORT", ge=0, le=65_535)
-    service_base_url: str | None = Field(None, alias="COLONY_SERVICE_BASE_URL", pattern=r"^https?://[^\s/]+.*$")
+    service_base_url: Url | None = Field(None, alias="COLONY_SERVICE_BASE_URL")
     service_api_key: SecretStr | None = Field(None, alias="COLONY_SERVICE_API_KEY")
     client_timeout_ms: Ms = Field(30_000, alias="COLONY_TIMEOUT_MS")
     default_time_budget_ms: Ms = Field(600_000, alias="COLONY_DEFAULT_TIME_BUDGET_MS")
     default_token_budget: int = Field(200_000, alias="COLONY_DEFAULT_TOKEN_BUDGET", ge=1)
-    root_api_base_url: str | None = Field(None, alias="ROOT_API_BASE_URL", pattern=r"^https?://[^\s/]+.*$")
+    root_api_base_url: Url | None = Field(None, alias="ROOT_API_BASE_URL")
     root_api_key: SecretStr | None = Field(None, alias="ROOT_API_KEY")
     default_model_route: ModelTier = Field(ModelTier.LOCAL_PRIVATE, alias="DEFAULT_MODEL_ROUTE")
     max_concurrent_missions: int = Field(8, alias="MAX_CONCURRENT_MISSIONS", ge=1, le=200)
@@ -83,6 +93,19 @@ class Settings(BaseSettings):
         return (self.root_api_base_url or f"{self.own_base_url}/root").rstrip("/")
 
 
+RESERVED = (
+    "DEFAULT_MODEL_ROUTE",
+    "MODEL_ROUTES_FILE",
+    "RESEARCH_PROVIDER",
+    "BROWSER_PROVIDER",
+    "CONSTITUTION_PUBLIC_KEY",
+    "PAYLOAD_ENCRYPTION_KEY",
+    "KAFKA_BOOTSTRAP_SERVERS",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+)
+"""Variables of the interface that change nothing in this version yet."""
+
+_A_TIME = "milliseconds, a whole number from 1 to 2592000000"
 _RIGHT = {
     "COLONY_DEPLOYMENT_MODE": "one of " + ", ".join(DeploymentMode),
     "DEFAULT_MODEL_ROUTE": "one of " + ", ".join(ModelTier),
@@ -91,6 +114,19 @@ _RIGHT = {
     "COLONY_ENABLED": "true or false",
     "COLONY_SERVICE_BASE_URL": "a URL such as http://127.0.0.1:8080",
     "ROOT_API_BASE_URL": "a URL such as https://crm.example.com",
+    "COLONY_DEFAULT_TOKEN_BUDGET": "a whole number of at least 1",
+    "MAX_CONCURRENT_MISSIONS": "a whole number from 1 to 200",
+    "MAX_WORKERS_PER_MISSION": "a whole number from 1 to 64",
+    **dict.fromkeys(
+        (
+            "COLONY_TIMEOUT_MS",
+            "COLONY_DEFAULT_TIME_BUDGET_MS",
+            "MISSION_TIMEOUT_MS",
+            "TASK_TIMEOUT_MS",
+            "APPROVAL_TIMEOUT_MS",
+        ),
+        _A_TIME,
+    ),
 }
 
 
@@ -106,6 +142,9 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**{name: value for name, value in overrides.items() if value is not None})
     except ValidationError as exc:
-        name = str(exc.errors()[0]["loc"][0])
-        right = _RIGHT.get(name, exc.errors()[0]["msg"].lower())
-        raise SettingInvalid(f"{name} has a wrong value", hint=f"It must be {right}.") from exc
+        name = str(exc.errors(include_input=False)[0]["loc"][0])
+        right = _RIGHT.get(name, "a value that fits")
+        # The cause holds the value, which may be a secret.
+        raise SettingInvalid(f"{name} has a wrong value", hint=f"It must be {right}.") from None
+    except UnicodeDecodeError:
+        raise SettingInvalid("the file .env can't be read", hint="It must be UTF-8 text.") from None

@@ -51,7 +51,10 @@ def dsns_for(admin_dsn: str) -> Dsns:
     try:
         parts = conninfo_to_dict(admin_dsn)
     except psycopg.ProgrammingError as exc:
-        raise SettingInvalid("DATABASE_URL is not a Postgres connection string") from exc
+        raise SettingInvalid(
+            "DATABASE_URL is not a Postgres connection string",
+            hint="It must be a URL such as postgresql://user:password@host:5432/database.",
+        ) from exc
     if not parts.get("password"):
         raise SettingInvalid(
             "DATABASE_URL carries no password",
