@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from adapters.models.extractive import booleans, choices, statements, visits
+from adapters.models.extractive import booleans, budgets, choices, statements, visits
 from adapters.models.extractive.dialogue import Stance, Turn, confirms, offers, reads_back, stance, turns
 from adapters.models.extractive.interest import Interest
 from adapters.models.extractive.mentions import Mention
@@ -70,6 +70,7 @@ class Chat:
             yield from statements.replied(slots, evidence, turn, wanted)
         if not self._placed:
             yield from self._pointed_back(turn)
+        yield from budgets.budgets(slots, evidence, turn, agent)
         yield from choices.chosen(slots, evidence, turn, wanted)
         if agent is not None:
             yield from booleans.answered(slots, turn, agent, wanted)
@@ -94,7 +95,7 @@ class Chat:
         if not (asks or confirms(agent)) or (described and self._offers.fresh and not reads_back(agent)):
             return
         kinds = _DATED if described else _AGREEABLE
-        agreeable = [slot for slot in self._slots if slot.kind in kinds or "budget" in slot.topics]
+        agreeable = [slot for slot in self._slots if slot.kind in kinds]
         for found in statements.stated(agreeable, self._evidence, agent, (), self._offers.names):
             if found.slot.key not in self._placed:
                 yield found

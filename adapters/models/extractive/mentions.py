@@ -31,7 +31,7 @@ class Mention:
     bare: bool = False
 
 
-_SUM = r"\d[\d,]{0,15}(?:\.\d{1,4})?"
+_SUM = r"\d{1,12}(?:,\d{2,3}){0,5}(?:\.\d{1,4})?"
 _MONEY = re.compile(
     rf"(?:[$€£₹]|\b(?:usd|eur|gbp|inr|aed|rs\.?) ?) ?{_SUM}(?: ?(?:k|m|mn|million|thousand|lakhs?|crores?)\b)?"
     rf"|\b{_SUM} ?(?:dollars|euros|pounds|rupees|dirhams|usd|eur|gbp|inr|aed|bucks|\$|€|£)"

@@ -107,6 +107,8 @@ def _fits(slot: Slot, mention: Mention, wanted: Collection[str], *, by_lead: boo
         return slot.kind is Kind.PLACE and slot.key in wanted
     if mention.kind is Kind.PLACE and not by_lead and slot.role is None and mention.before not in PLACING:
         return False
+    if mention.kind is Kind.MONEY and "budget" in slot.topics and slot.key not in wanted:
+        return False
     return slot.kind is mention.kind and (not slot.values or mention.value in slot.values)
 
 
