@@ -9,6 +9,7 @@ from typing import Any
 from server.cli.output import Screen, one_line
 
 NOTHING = "\N{EM DASH}"
+_LONG_NAME = 24
 ARROW = "\N{RIGHTWARDS ARROW}"
 Sources = Mapping[str, str]
 
@@ -20,11 +21,13 @@ def sources_of(artifacts: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 def _source(artifact: Mapping[str, Any]) -> str:
     source = artifact["source"]
-    name = source["title"] or source["id"]
-    named = f"{source['entity']} {source['id']}" + (
-        f" ({name})" if name not in {source["id"], source["entity"]} else ""
-    )
-    return f"{named}, {artifact['trust']}"
+    name, title = source["id"], source["title"]
+    if title and len(name) > _LONG_NAME:
+        # A conversation without an id of its own has a hash for one, which tells nobody anything.
+        name = title
+    elif title and title not in {name, source["entity"]}:
+        name += f" ({title})"
+    return f"{source['entity']} {name}, {artifact['trust']}"
 
 
 def header(screen: Screen, mission: Mapping[str, Any]) -> None:
