@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 
-from adapters.models.extractive import booleans, budgets, choices, statements, visits
+from adapters.models.extractive import areas, booleans, budgets, choices, statements, visits
 from adapters.models.extractive.dialogue import Stance, Turn, confirms, offers, reads_back, stance, turns
 from adapters.models.extractive.interest import Interest
 from adapters.models.extractive.mentions import Mention
+from adapters.models.extractive.moments import moments
 from adapters.models.extractive.people import people
 from adapters.models.extractive.selection import Offers
 from adapters.models.extractive.slots import Kind, Slot
 from adapters.models.extractive.statements import Found
-from adapters.models.extractive.things import is_thing
+from adapters.models.extractive.things import is_thing, things
 from adapters.models.extractive.values import Evidence
 from adapters.models.extractive.visits import Visit, Visits
 
@@ -65,6 +66,8 @@ class Chat:
         taken = self._offers.taken(turn)
         yield from (found for found in taken if is_thing(found.value) or not self._is_the_leads_word(found.value))
         spoken = list(statements.stated(slots, evidence, turn, wanted, self._offers.names))
+        spoken = [found for found in spoken if self._may_be_meant(turn, found)]
+        spoken += areas.areas(slots, evidence, turn, agent, self._people)
         yield from spoken
         if not any(found.slot.kind is Kind.PLACE for found in spoken):
             yield from statements.replied(slots, evidence, turn, wanted)
@@ -75,6 +78,23 @@ class Chat:
         if agent is not None:
             yield from booleans.answered(slots, turn, agent, wanted)
         yield from booleans.wished(slots, evidence, turn)
+
+    def _may_be_meant(self, turn: Turn, found: Found) -> bool:
+        """Whether a place is one the lead wants, and an amount no part of a day's or a building's name."""
+        if found.slot.kind not in {Kind.PLACE, Kind.COUNT}:
+            return True
+        start, end = turn.message.start, turn.message.start + len(turn.message.text)
+        named = [(one.start, one.end) for one in things(self._evidence.text, start, end)]
+        if found.slot.kind is Kind.COUNT:
+            named += [(one.start, one.end) for one in moments(self._evidence.text, start, end)]
+        if any(first < found.end and found.start < past for first, past in named):
+            return False
+        if found.slot.kind is Kind.COUNT:
+            return True
+        part = next(part for part in turn.sentences if part.start <= found.start < part.end)
+        return self._people.isdisjoint(found.value.lower().split()) and not areas.spoken_of_only(
+            self._evidence, part, found.start
+        )
 
     def _is_the_leads_word(self, value: str) -> bool:
         """Whether the lead spoke of it first: then it is no name that an agent put on the table."""

@@ -132,7 +132,7 @@ def unmarked(tokens: Sequence[Token]) -> Iterator[tuple[int, int]]:
             yield first, past
 
 
-_INNER_PLACE = bag("park new north saint east city beach area green west town south")
+_INNER_PLACE = bag("hill heights valley beach quarter district park new north saint east city beach area green west town south")
 
 
 def place_after(tokens: Sequence[Token], i: int, taken: Collection[int] = ()) -> int | None:
@@ -141,6 +141,8 @@ def place_after(tokens: Sequence[Token], i: int, taken: Collection[int] = ()) ->
     while past < min(len(tokens), i + _LONGEST // 2) and past not in taken:
         token = tokens[past]
         if not token.text[0].isalpha() or not (_is_proper(token) or token.lower in _INNER_PLACE):
+            break
+        if past > i and tokens[i].capital and not token.capital and token.lower not in _INNER_PLACE:
             break
         past += 1
     while past > i + 1 and tokens[past - 1].text in {"area", "town"}:

@@ -15,7 +15,7 @@ _KIN = (
     r"colleague|boss|agent|cousin|aunt|uncle|kids?|eldest|youngest"
 )
 _SPEAKS = (
-    r"says?|said|asks?|asked|thinks?|wants?|told|loves?|likes?|hates?|works?|can|could|will|would|and I|and the (?:boys|"
+    r"says?|said|asks?|asked|thinks?|wants?|told|loves?|likes?|hates?|works?|can|could|will|and the (?:boys|"
     r"girls|kids|children)|is (?:coming|home|here|happy)|has(?! (?:\d|a |two|three|been))"
 )
 _ACTS = re.compile(rf"\b({_CAP}) (?:{_SPEAKS})\b")
