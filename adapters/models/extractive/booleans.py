@@ -38,6 +38,10 @@ _WONDERS = re.compile(
     r"there|pets?|animals?|you|i|we|my|any)\b|"
     r"\bor not?\b|\bconfirm\b"
 )
+_OWNS = re.compile(
+    r"\b(?:(?:i|we)(?:'ve| have| do have| own| keep| bring)|with (?:my|our|a|two|one)|my|our|and (?:a|an|one|two|three)|"
+    r"the (?:dog|cat))\b"
+)
 _INDIFFERENT = re.compile(r"\b(?:care|matter|either way|whatever|not important|no preference|any is fine)\b|n't mind")
 _AGAINST = bag("no not without don't doesn't dont never isn't non nor can't cannot shouldn't")
 _REACH = 5
@@ -57,13 +61,16 @@ def wished(slots: Sequence[Slot], evidence: Evidence, turn: Turn) -> Iterator[Fo
 def _is_wish(part: Sentence, said: str) -> bool:
     if part.asks or _WONDERS.search(said):
         return bool(_SEARCHES.search(_WONDERS.sub(" ", said)))
-    return bool(_WISHES.search(said)) or len(part.tokens) <= _FEW_WORDS
+    return bool(_WISHES.search(said) or _OWNS.search(said)) or len(part.tokens) <= _FEW_WORDS
 
 
 def _is_ruled_out(slot: Slot, part: Sentence) -> bool:
     for i, (token, name) in enumerate(zip(part.tokens, part.concepts, strict=True)):
         if name in slot.topics:
             before = {word.lower for word in part.tokens[max(0, i - _REACH) : i]}
+            after = {word.lower for word in part.tokens[i + 1 : i + 4]}
+            if "not" in after and not after.isdisjoint({"needed", "necessary", "required", "wanted", "important"}):
+                return True
             return not _AGAINST.isdisjoint(before) or token.lower.startswith("un") or _is_free_of(part, i)
     return False
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from adapters.models.extractive import areas, booleans, budgets, choices, statements, visits
+from adapters.models.extractive import areas, booleans, budgets, choices, moves, statements, visits
 from adapters.models.extractive.dialogue import Stance, Turn, confirms, offers, reads_back, stance, turns
 from adapters.models.extractive.interest import Interest
 from adapters.models.extractive.mentions import Mention
@@ -74,27 +74,29 @@ class Chat:
         if not self._placed:
             yield from self._pointed_back(turn)
         yield from budgets.budgets(slots, evidence, turn, agent)
+        yield from moves.moves(slots, evidence, turn, agent)
         yield from choices.chosen(slots, evidence, turn, wanted)
         if agent is not None:
             yield from booleans.answered(slots, turn, agent, wanted)
         yield from booleans.wished(slots, evidence, turn)
 
+    def _is_named_otherwise(self, turn: Turn, one: Mention | Found) -> bool:
+        """Whether it stands in a building's name or names a person."""
+        start, end = turn.message.start, turn.message.start + len(turn.message.text)
+        inside = any(t.start < one.end and one.start < t.end for t in things(self._evidence.text, start, end))
+        return inside or not self._people.isdisjoint(one.value.lower().split())
+
     def _may_be_meant(self, turn: Turn, found: Found) -> bool:
         """Whether a place is one the lead wants, and an amount no part of a day's or a building's name."""
-        if found.slot.kind not in {Kind.PLACE, Kind.COUNT}:
-            return True
-        start, end = turn.message.start, turn.message.start + len(turn.message.text)
-        named = [(one.start, one.end) for one in things(self._evidence.text, start, end)]
         if found.slot.kind is Kind.COUNT:
-            named += [(one.start, one.end) for one in moments(self._evidence.text, start, end)]
-        if any(first < found.end and found.start < past for first, past in named):
-            return False
-        if found.slot.kind is Kind.COUNT:
-            return True
+            start, end = turn.message.start, turn.message.start + len(turn.message.text)
+            days = moments(self._evidence.text, start, end)
+            buildings = things(self._evidence.text, start, end)
+            return not any(one.start < found.end and found.start < one.end for one in (*days, *buildings))
+        if found.slot.kind is not Kind.PLACE:
+            return found.slot.kind is not Kind.DATE or "move" not in found.slot.topics
         part = next(part for part in turn.sentences if part.start <= found.start < part.end)
-        return self._people.isdisjoint(found.value.lower().split()) and not areas.spoken_of_only(
-            self._evidence, part, found.start
-        )
+        return not self._is_named_otherwise(turn, found) and not areas.spoken_of_only(self._evidence, part, found.start)
 
     def _is_the_leads_word(self, value: str) -> bool:
         """Whether the lead spoke of it first: then it is no name that an agent put on the table."""
@@ -106,7 +108,8 @@ class Chat:
         if place is not None:
             for slot in statements.points_back(self._slots, turn):
                 yield Found(slot, place.value, place.start, place.end, 0.5)
-        self._elsewhere = statements.place_named(self._evidence, turn) or place
+        named = statements.place_named(self._evidence, turn)
+        self._elsewhere = named if named is not None and not self._is_named_otherwise(turn, named) else place
 
     def _agreed(self, agent: Turn) -> Iterator[Found]:
         """Yield what the agent put forward; liking a thing on offer is not agreeing to each of its details."""

@@ -76,7 +76,7 @@ def turns(evidence: Evidence) -> list[Turn]:
 
 
 def _bounds(text: str, message: Message) -> Iterator[tuple[int, int]]:
-    return sentences(text, message.start, message.start + len(message.text))
+    return sentences(text, message.start, message.start + len(message.text), typed=True)
 
 
 _WH = bag("what which where when who how whose")

@@ -34,10 +34,12 @@ CONCEPTS = {
     "move": "move moving relocate relocation",
     "deliver": "deliver delivery ship shipping shipment",
     # attributes
-    "bed": "bed bedroom sleep sleeping br bhk bdrm bedder bedrooms",
-    "bath": "bath bathroom washroom restroom toilet ba baths shower",
+    "bed": "bed bedroom sleep sleeping br bhk bdrm bedder bedrooms habitaciones dormitorios "
+    "chambres quartos zimmer",
+    "bath": "bath bathroom washroom restroom toilet shower ba baths ba\u00f1os salle",
     "room": "room",
-    "pet": "pet animal dog cat puppy kitten",
+    "pet": "pet animal dog cat puppy kitten labrador retriever terrier spaniel poodle lurcher greyhound beagle collie "
+    "dachshund bulldog hound budgie parrot parakeet canary rabbit bunny hamster guinea goldfish tortoise ferret",
     "furnish": "furnish furnished furniture unfurnished furnishing furnishings",
     "price": "price rent cost rate charge pricing rental fee expense",
     "budget": "budget afford spend spending",

@@ -8,7 +8,7 @@ _DAYS = (
     r"(?:mon|tues|wednes|thurs|fri|satur|sun)day\b|(?:tues?|weds?|thurs?|fri)\b\.?|(?-i:Mon|Wed|Thu|Sat|Sun)\b\.?"
     r"|(?:mon|wed|thu|sat|sun)\b(?= ?(?:\d|at\b|is\b|early|late|morning|afternoon|evening|[,.!?]|$))"
 )
-_MONTH = (
+MONTH = (
     r"(?:january|february|march|april|may|june|july|august|september|october|november|december"
     r"|jan|feb|mar|apr|jun|jul|aug|sept|sep|oct|nov|dec|okt)\b\.?"
 )
@@ -18,12 +18,12 @@ _TEENS = (
 )
 _NTH = rf"(?:[0-3]?\d ?(?:st|nd|rd|th)\b|{_TEENS}\b)"
 _NUM = r"[0-3]?\d(?![\d:.h%])(?! ?(?:am|pm|o'clock|st|nd|rd|th|years?|months?|weeks?|days?|min\w*|hours?|or|and|to|tops)\b)"
-_FULL = rf"(?:(?:the )?(?:{_NTH}|{_NUM})(?: of)? {_MONTH}|{_MONTH} (?:the )?(?:{_NTH}|{_NUM}))(?:,? (?:19|20)\d\d)?"
+DAY_FORMS = rf"(?:(?:the )?(?:{_NTH}|{_NUM})(?: of)? {MONTH}|{MONTH} (?:the )?(?:{_NTH}|{_NUM}))(?:,? (?:19|20)\d\d)?"
 _DAY = re.compile(
     rf"(?<![\w.,-])(?:(?:(?P<rel>tomorrow|tmrw|tmr|tmw|today|tonight),? ?(?:\(?(?=(?:{_DAYS})))?)?"
-    rf"(?:(?:this |next |the )?(?P<wd>{_DAYS})(?:[,.]? (?:the )?(?:(?P<f1>{_FULL})|(?P<n1>{_NTH}|{_NUM})))?)"
+    rf"(?:(?:this |next |the )?(?P<wd>{_DAYS})(?:[,.]? (?:the )?(?:(?P<f1>{DAY_FORMS})|(?P<n1>{_NTH}|{_NUM})))?)"
     rf"|(?P<rel2>day after tomorrow|tomorrow|tmrw|tmr|tmw|today|tonight)\b"
-    rf"|(?P<f2>{_FULL})|(?P<n2>(?:the )?[0-3]?\d ?(?:st|nd|rd|th)\b|the (?!first|second|third|fourth){_TEENS}\b)(?! (?:floor|street|avenue|time|person|of)\b)|(?P<iso>20\d\d-\d\d-\d\d))",
+    rf"|(?P<f2>{DAY_FORMS})|(?P<n2>(?:the )?[0-3]?\d ?(?:st|nd|rd|th)\b|the (?!first|second|third|fourth){_TEENS}\b)(?! (?:floor|street|avenue|time|person|of)\b)|(?P<iso>20\d\d-\d\d-\d\d))",
     re.IGNORECASE,
 )
 _HOURS = r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"

@@ -135,6 +135,14 @@ def unmarked(tokens: Sequence[Token]) -> Iterator[tuple[int, int]]:
 _INNER_PLACE = bag("hill heights valley beach quarter district park new north saint east city beach area green west town south")
 
 
+def _goes_on(tokens: Sequence[Token], i: int) -> bool:
+    """Whether a word without a capital belongs to the place before it ("Pleasant hill", "San leandro")."""
+    return tokens[i].lower in _INNER_PLACE or tokens[i - 1].lower in _OPENS_PLACE
+
+
+_OPENS_PLACE = bag("san santa los las el la le saint st mount fort port lake new")
+
+
 def place_after(tokens: Sequence[Token], i: int, taken: Collection[int] = ()) -> int | None:
     """Return where a place that begins at `i`, in capitals or not, is past; None when no place stands there."""
     past = i
@@ -142,7 +150,7 @@ def place_after(tokens: Sequence[Token], i: int, taken: Collection[int] = ()) ->
         token = tokens[past]
         if not token.text[0].isalpha() or not (_is_proper(token) or token.lower in _INNER_PLACE):
             break
-        if past > i and tokens[i].capital and not token.capital and token.lower not in _INNER_PLACE:
+        if past > i and tokens[i].capital and not token.capital and not _goes_on(tokens, past):
             break
         past += 1
     while past > i + 1 and tokens[past - 1].text in {"area", "town"}:

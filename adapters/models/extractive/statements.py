@@ -74,6 +74,8 @@ def stated(
 def _counts(
     slots: Sequence[Slot], mention: Mention, part: Sentence, wanted: Collection[str], offered: Collection[str]
 ) -> bool:
+    if mention.kind is Kind.COUNT and mention.before in {"but", "shows", "showing"}:
+        return False
     if mention.before in {"than", "not"} or mention.kind not in {Kind.NAME, Kind.PLACE}:
         return mention.before not in {"than", "not"}
     if any(mention.value.lower() in name for name in offered):

@@ -76,19 +76,24 @@ def _lower(word: str) -> str:
     return word.lower().replace(_CURLY, "'").removesuffix("'s")
 
 
-def sentences(text: str, start: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
-    """Yield the trimmed (start, end) of every sentence; abbreviations and initials do not end one."""
+def sentences(
+    text: str, start: int = 0, end: int | None = None, *, typed: bool = False
+) -> Iterator[tuple[int, int]]:
+    """Yield the trimmed (start, end) of every sentence; abbreviations and initials do not end one.
+
+    In `typed` messages a sentence may begin without a capital.
+    """
     stop = len(text) if end is None else end
     begin = start
     for match in _BREAK.finditer(text, start, stop):
-        if match.group()[0] != "\n" and _is_abbreviation(text, begin, match.start(), match.end(), stop):
+        if match.group()[0] != "\n" and _is_abbreviation(text, begin, match.start(), match.end(), stop, typed):
             continue
         yield from _trimmed(text, begin, match.end())
         begin = match.end()
     yield from _trimmed(text, begin, stop)
 
 
-def _is_abbreviation(text: str, begin: int, mark: int, after: int, stop: int) -> bool:
+def _is_abbreviation(text: str, begin: int, mark: int, after: int, stop: int, typed: bool) -> bool:
     if text[mark] != ".":
         return False
     word = text[max(begin, mark - 12) : mark].rsplit(maxsplit=1)
@@ -96,7 +101,9 @@ def _is_abbreviation(text: str, begin: int, mark: int, after: int, stop: int) ->
     if len(last) == 1 and last.isupper() and last != "I":
         return True
     following = text[after : min(after + 3, stop)].lstrip()
-    return last.lower() in _ABBREVIATIONS or (bool(following) and following[0].islower())
+    return (last.lower() in _ABBREVIATIONS and not (typed and last.lower() in {"no", "co", "sat"})) or (
+        not typed and bool(following) and following[0].islower()
+    )
 
 
 def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
