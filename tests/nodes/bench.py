@@ -1,0 +1,174 @@
+"""A bench for single roles: the real templates, routes, classifier and model, and small shelves for what is stored."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from adapters.catalog import SOURCES
+from adapters.models.extractive_chat import ExtractiveChatModel
+from adapters.models.port import LangChainModels
+from adapters.models.routes import EXTRACTIVE, ModelRoutes
+from adapters.prompts.registry import TemplateRegistry
+from contracts.base import Contract, Ref, SetRef
+from contracts.errors import IntegrityBroken
+from contracts.events import NewEvent
+from contracts.evidence import ResearchArtifact, Source, Trust, WorkerResult
+from contracts.mission import MissionClass, MissionEnvelope, MissionRequest
+from contracts.ports import Mission, ModelCall, NodeLimits, Ports, SourceCard
+from contracts.registry import Kind, artifact_id
+from contracts.stateflow import Stage, Status
+from contracts.tasks import PheromoneSignal, Task, TaskKind
+from graph.artifacts import kind_for
+from graph.channels import set_ref
+from policies.risk import classify_request
+from tests.policies.build import envelope
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+
+class Shelf:
+    """Satisfies ``ArtifactPort`` from memory; earns its name in test_shelves.py."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[Kind, int], dict[str, Contract]] = defaultdict(dict)
+
+    async def put(self, revision: int, *contracts: Contract) -> None:
+        for contract in contracts:
+            self._kept[kind_for(type(contract)), revision].setdefault(artifact_id(contract), contract)
+
+    async def one(self, model: type, ref: Mapping[str, Any]) -> Any:
+        wanted = Ref.model_validate(ref)
+        found = [kept[wanted.id] for kept in self._kept.values() if wanted.id in kept]
+        if not found or found[0].sha256() != wanted.sha256:
+            raise IntegrityBroken("it is not what the state refers to")
+        return found[0]
+
+    async def all(self, model: type, ref: Mapping[str, Any]) -> tuple[Any, ...]:
+        wanted = SetRef.model_validate(ref)
+        kind = Kind(wanted.kind)
+        found = [contract for _, contract in sorted(self._kept[kind, wanted.revision].items())]
+        if set_ref(kind, wanted.revision, found) != wanted.model_dump():
+            raise IntegrityBroken("it is not what the state refers to")
+        return tuple(found)
+
+
+class Results:
+    """Satisfies ``ResultPort`` from memory; earns its name in test_shelves.py."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, dict[str, WorkerResult]] = defaultdict(dict)
+        self.events: list[NewEvent] = []
+        self.calls: list[ModelCall] = []
+
+    async def done(self, revision: int) -> dict[str, WorkerResult]:
+        return dict(self._kept[revision])
+
+    async def save(
+        self, revision: int, result: WorkerResult, calls: Sequence[ModelCall], events: Sequence[NewEvent]
+    ) -> None:
+        self._kept[revision].setdefault(result.task_key, result)
+        self.calls += calls
+        self.events += events
+
+    async def note(self, events: Sequence[NewEvent]) -> None:
+        self.events += events
+
+
+class Catalog:
+    """Satisfies ``CatalogPort``: the shipped sources, and the signals that a test leaves."""
+
+    def __init__(
+        self, sources: Sequence[SourceCard] = SOURCES, signals: Sequence[tuple[PheromoneSignal, datetime]] = ()
+    ) -> None:
+        self._sources = sources
+        self._signals = signals
+
+    def sources(self) -> Sequence[SourceCard]:
+        return self._sources
+
+    async def signals(self, mission_type: str) -> Sequence[tuple[PheromoneSignal, datetime]]:
+        return [(signal, left) for signal, left in self._signals if signal.mission_type == mission_type]
+
+
+class Tools:
+    """Satisfies ``ToolPort`` with answers by tool; remembers what it was asked."""
+
+    def __init__(self, answers: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+        self._answers = answers
+        self.asked: list[tuple[str, str, Mapping[str, Any]]] = []
+
+    async def call(self, task_key: str, tool: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        self.asked.append((task_key, tool, arguments))
+        return {"items": list(self._answers[tool])}
+
+
+class Noon:
+    """A clock that stands still."""
+
+    def now(self) -> datetime:
+        return NOW
+
+
+def mission(admitted: MissionEnvelope | None = None, **changes: Any) -> Mission:
+    request = changes.pop("request", None) or MissionRequest(
+        mission_type=admitted.mission_type if admitted else MissionClass.CRM_LEAD_INTELLIGENCE,
+        user_goal="Understand the lead",
+        inputs=admitted.inputs if admitted else {"lead_id": "lead-1"},
+    )
+    values: dict[str, Any] = {
+        "mission_id": "m-1",
+        "tenant_id": "demo",
+        "actor_id": "ann",
+        "request": request,
+        "status": Status.RUNNING,
+        "stage": Stage.ADMISSION,
+        "trace_id": "t-1",
+        "graph_version": "1",
+        "epoch": 2,
+        "token_budget": 100_000,
+        "time_budget_ms": 600_000,
+        "approval_timeout_ms": 60_000,
+        "envelope": admitted,
+    }
+    return Mission(**(values | changes))
+
+
+def ports(admitted: MissionEnvelope | None = None, **changes: Any) -> Ports:
+    """Return ports for a mission that was admitted as said; each can be exchanged by name."""
+    values: dict[str, Any] = {
+        "mission": mission(admitted),
+        "model": LangChainModels({EXTRACTIVE.tier: (EXTRACTIVE, ExtractiveChatModel())}),
+        "tools": Tools({}),
+        "artifacts": Shelf(),
+        "results": Results(),
+        "catalog": Catalog(),
+        "templates": TemplateRegistry(),
+        "routes": ModelRoutes(),
+        "classify": classify_request,
+        "effects": None,
+        "clock": Noon(),
+        "limits": NodeLimits(),
+    }
+    return Ports(**(values | changes))
+
+
+def crm(**changes: Any) -> MissionEnvelope:
+    outputs = ("facts", "engagement", "stage", "next_steps", "draft", "writebacks")
+    return envelope(**({"requested_outputs": outputs} | changes))
+
+
+def task(key: str, *after: str, kind: TaskKind = TaskKind.EXTRACT_FACTS, **changes: Any) -> Task:
+    values: dict[str, Any] = {"title": key, "expected_output": "facts"}
+    return Task(task_key=key, kind=kind, depends_on=after, **(values | changes))
+
+
+def chat(text: str, need: str = "chat", conversation: str = "C-1") -> ResearchArtifact:
+    source = Source(system="root", entity="chat", id=conversation)
+    return ResearchArtifact(need=need, kind="chat", source=source, text=text, trust=Trust.CUSTOMER)
+
+
+def record(**data: Any) -> ResearchArtifact:
+    text = "\n".join(f"{key}: {value}" for key, value in data.items())
+    source = Source(system="root", entity="lead", id="lead-1", etag='"1"')
+    return ResearchArtifact(need="lead", kind="record", source=source, text=text, trust=Trust.OPERATOR, data=data)
