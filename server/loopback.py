@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 from fastapi import Request
 
+_PASSED_ON = frozenset({"forwarded", "via", "x-real-ip"})
+
 
 def is_local(request: Request) -> bool:
     """Tell whether a program on this machine calls by itself.
@@ -16,7 +18,7 @@ def is_local(request: Request) -> bool:
     """
     if request.client is None or not _is_loopback(request.client.host):
         return False
-    if "forwarded" in request.headers or "x-forwarded-for" in request.headers:
+    if any(name in _PASSED_ON or name.startswith("x-forwarded-") for name in request.headers):
         return False
     claimed = [f"//{request.headers.get('Host', '')}"]
     if origin := request.headers.get("Origin"):

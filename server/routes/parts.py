@@ -13,7 +13,6 @@ from contracts.errors import NotFound, Unavailable
 from server.body import read_body
 from server.compose import Colony
 
-DEADLINE_S = 15.0
 _LONGEST_ID = 200
 
 
@@ -23,6 +22,8 @@ class BoundedRoute(APIRoute):
     A driver that waits for a frozen server can't be cancelled at once: the call is left behind, not waited for.
     """
 
+    deadline_s = 15.0
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler with a deadline for all that comes before the answer's first byte."""
         handle = super().get_route_handler()
@@ -30,13 +31,13 @@ class BoundedRoute(APIRoute):
         async def bounded(request: Request) -> Response:
             call = asyncio.ensure_future(handle(request))
             try:
-                await asyncio.wait({call}, timeout=DEADLINE_S)
+                await asyncio.wait({call}, timeout=self.deadline_s)
             except asyncio.CancelledError:
                 call.cancel()
                 raise
             if not call.done():
                 call.cancel()
-                raise Unavailable(f"there was no answer within {DEADLINE_S:.0f} s", code="timed_out")
+                raise Unavailable(f"there was no answer within {self.deadline_s:.0f} s", code="timed_out")
             return call.result()
 
         return bounded
