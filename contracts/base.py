@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, NewType
+from functools import cached_property
+from typing import Literal, NewType, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -35,7 +36,17 @@ class Contract(Value):
 
     def sha256(self) -> str:
         """Return the hash of the content: equal work has equal hashes, whatever mission or hour it was done in."""
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> str:
         return sha256_hex(self.canonical())
+
+    def __copy__(self) -> Self:
+        """Copy without the hash, since a copy is what changes are made on."""
+        copied = super().__copy__()
+        copied.__dict__.pop("_hash", None)
+        return copied
 
 
 class Ref(Value):

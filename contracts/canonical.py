@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import unicodedata
+import re
 from typing import Any
 
 ZERO_HASH = "0" * 64
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def canonical_bytes(value: Any) -> bytes:
@@ -41,5 +42,4 @@ def clean_text(text: str) -> tuple[str, int]:
     Returns the clean text and how many characters were dropped or replaced, so that the caller can say so.
     """
     unified = text.replace("\r\n", "\n").replace("\r", "\n")
-    kept = [c for c in unified if c != "\x00" and unicodedata.category(c) != "Cs"]
-    return "".join(kept), len(unified) - len(kept)
+    return _UNSTORABLE.subn("", unified)

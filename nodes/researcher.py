@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -38,12 +39,16 @@ async def researcher(state: MissionState, ports: Ports) -> StepResult:
                 continue
             seen.add(name)
             answer = await ports.tools.call(one.task_key, card.tool, card.arguments)
-            for artifact in rendered(card.source, answer["items"]):
-                found[artifact.artifact_id] = artifact
+            found |= await asyncio.to_thread(_named, card.source, answer["items"])
     kept = list(found.values())
     if envelope.mission_type is MissionClass.ORACLE_ADVISORY:
         kept = _relevant(str(envelope.inputs["question"]), kept, ports.limits.documents)
     return StepResult(artifacts=tuple(kept), events=(_gathered(kept, len(found)),))
+
+
+def _named(need: str, items: Iterable[Mapping[str, Any]]) -> dict[str, ResearchArtifact]:
+    """Render and hash in one go; of a long conversation that takes too long to keep the process waiting."""
+    return {artifact.artifact_id: artifact for artifact in rendered(need, items)}
 
 
 def _gathered(kept: list[ResearchArtifact], found: int) -> NewEvent:

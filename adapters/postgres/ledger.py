@@ -73,7 +73,7 @@ class RunLedger:
             "and (%(ids)s::text[] is null or artifact_id = any(%(ids)s)) order by artifact_id"
         )
         rows = await self._rows(statement, revision=revision, ids=list(ids) if ids is not None else None)
-        return [read(kind, bytes(row["content"]), row["sha256"]) for row in rows]
+        return await asyncio.to_thread(_decoded, kind, rows)
 
     async def results(self, revision: int) -> dict[str, WorkerResult]:
         """Return the task results of one plan revision by task key."""
@@ -108,3 +108,11 @@ class RunLedger:
         """Return the tenant's pheromone signals for a mission class."""
         rows = await self._rows(self._q["signals"], mission_type=mission_type)
         return [(PheromoneSignal.model_validate(row["payload"]), row["created_at"]) for row in rows]
+
+
+def _decoded(kind: Kind, rows: Sequence[DictRow]) -> list[Contract]:
+    """Read and verify what was stored, every hash made anew; large evidence must not keep the process waiting."""
+    found = [read(kind, bytes(row["content"]), row["sha256"]) for row in rows]
+    for contract in found:
+        contract.sha256()
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -116,9 +117,8 @@ class Unit:
 
     async def put(self, revision: int, artifacts: Sequence[Contract]) -> None:
         """Store artifacts, written once; the same content under the same name is left alone."""
-        for contract in artifacts:
+        for contract, content in zip(artifacts, await asyncio.to_thread(_encoded, artifacts), strict=True):
             kind = kind_of(contract)
-            content = contract.canonical()
             columns: dict[str, Any] = {
                 "artifact_id": artifact_id(contract),
                 "mission_id": self.holder.mission_id,
@@ -126,9 +126,9 @@ class Unit:
                 "actor_id": self.holder.actor_id,
                 "task_key": task_key(contract),
                 "status": "planned" if isinstance(contract, Task) else "stored",
-                "payload": Jsonb(json.loads(content)),
+                "payload": Jsonb(content, dumps=bytes),
                 "content": content,
-                "sha256": sha256_hex(content),
+                "sha256": contract.sha256(),
             }
             if isinstance(contract, LibrarianPass):
                 columns["expires_at"] = self._clock.now() + timedelta(milliseconds=contract.ttl_ms)
@@ -280,3 +280,10 @@ class Unit:
         """Give the mission's lease up: nobody runs it from here on."""
         self.released = True
         await self._run("release_lease")
+
+
+def _encoded(artifacts: Sequence[Contract]) -> list[bytes]:
+    """Return the bytes to store, with every hash made; large evidence must not keep the process waiting."""
+    for contract in artifacts:
+        contract.sha256()
+    return [contract.canonical() for contract in artifacts]

@@ -32,7 +32,7 @@ async def _idle(database: str) -> int:
 
     async def steady() -> bool:
         seen.append(_open(database))
-        return len(seen) > 100 and len(set(seen[-100:])) == 1
+        return len(seen) > 150 and len(set(seen[-150:])) == 1
 
     await until(steady, "the connections to settle")
     return seen[-1]
@@ -65,7 +65,7 @@ async def test_a_running_mission_holds_at_most_two_connections_and_a_waiting_one
         return held == _RUNNING
 
     await until(all_held, "eight missions to wait for the root")
-    running = _open(database)
+    running = await _idle(database)
     assert running - idle <= 2 * _RUNNING
     let_go.set()
     missions += [await api.submit() for _ in range(_WAITING - _RUNNING)]

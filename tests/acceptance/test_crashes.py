@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from tests.acceptance.checks import assert_one_effect_each, assert_whole, counted, outcomes, rows, waiting_mission
-from tests.acceptance.conftest import WorkerProcess
+from tests.acceptance.conftest import PROJECT, WorkerProcess
 from tests.acceptance.root_proxy import Call, RootProxy
 from tests.support import CHAT, Service, Spawned, pretty, until
 
@@ -92,8 +92,8 @@ async def test_a_worker_killed_while_a_mission_waits_is_not_missed(
     spawn: Callable[..., Spawned], database: str
 ) -> None:
     """The command's own processes with their own lease times: the approval is answered where no worker runs."""
-    base = await spawn("serve", "--no-worker", "--port", "0").ready()
-    first = spawn("worker", COLONY_SERVICE_BASE_URL=base)
+    base = await spawn("serve", "--no-worker", "--port", "0", PYTHONPATH=str(PROJECT)).ready()
+    first = spawn("worker", COLONY_SERVICE_BASE_URL=base, PYTHONPATH=str(PROJECT))
     async with httpx.AsyncClient(base_url=base, timeout=30) as client:
         service = Service(client)
         waiting = await waiting_mission(service)
@@ -103,7 +103,7 @@ async def test_a_worker_killed_while_a_mission_waits_is_not_missed(
 
         assert accepted.status_code == 202
         assert (await service.mission(waiting["mission_id"]))["status"] == "running"
-        second = spawn("worker", COLONY_SERVICE_BASE_URL=base)
+        second = spawn("worker", COLONY_SERVICE_BASE_URL=base, PYTHONPATH=str(PROJECT))
         ended = await service.settled(waiting["mission_id"])
         assert ended["status"] == "completed", second.output()
         assert set(outcomes(ended)) == {"applied"}

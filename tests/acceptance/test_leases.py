@@ -24,6 +24,14 @@ select sum(n)::int as n from (
 ) as written
 """
 
+# Fires after the fence has locked the mission's row, and before the row that the fence let through is written.
+_HOLD_UP = """
+create function hold_up() returns trigger language plpgsql as $$ begin
+  perform pg_advisory_xact_lock(1); return new;
+end $$;
+create trigger hold_up before insert on colony_pheromone_signals for each row execute function hold_up();
+"""
+
 
 class HeldChat:
     """Holds the root's answer to the first call for a chat back until it is let go."""
@@ -89,15 +97,16 @@ async def test_a_worker_stopped_within_a_transaction_does_not_keep_its_mission_f
     api: Service, start_worker: StartWorker, database: str
 ) -> None:
     await api.seed_lead(chat=[])
-    with psycopg.connect(database) as admin:
-        admin.execute("lock table colony_pheromone_signals in exclusive mode")
+    with psycopg.connect(database, autocommit=True) as admin:
+        admin.execute(_HOLD_UP)
+        admin.execute("select pg_advisory_lock(1)")
         sleeper = start_worker()
         mission_id = await api.submit()
 
         async def blocked() -> bool:
             return bool(_busy(database, "Lock active"))
 
-        await until(blocked, "the last step to wait for the lock")
+        await until(blocked, "the last step to be held up")
         sleeper.suspend()
 
     async def within() -> bool:
