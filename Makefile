@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo up test check docs lock clean
+.PHONY: help setup dev demo up test check eval-crm eval-oracle docs lock clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.runtime ## create .venv with the locked runtime and the colony command
 
@@ -29,6 +29,12 @@ check: dev ## format, lint, types, import contracts (no tests)
 
 test: check ## check, then every test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+eval-crm: dev ## facts and visits of 180 real conversations, as whole missions
+	$(BIN)/python -m benchmarks.evaluate crm
+
+eval-oracle: dev ## 623 real questions, with and without the passage that answers them
+	$(BIN)/python -m benchmarks.evaluate oracle
 
 docs: setup ## draw the pictures in the docs from the code
 	$(BIN)/python -m graph.picture README.md docs/architecture.md

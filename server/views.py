@@ -118,14 +118,23 @@ async def packet(reader: MissionReader, tenant_id: str, mission_id: str) -> dict
     whole = released(merged, review).model_dump(mode="json")
     shown = {key: whole[key] for key in _SHOWN_PACKET}
     effects = {w["proposal_id"]: w for w in await reader.writebacks(tenant_id, mission_id)}
-    shown["writebacks"] = [_with_effect(p, effects.get(p["proposal_id"])) for p in shown["writebacks"]]
+    decided = await reader.approvals(tenant_id, mission_id, "decided")
+    answers = {a["proposal_id"]: a["verdict"] for row in decided for a in row["decision"]["answers"]}
+    shown["writebacks"] = [
+        _with_effect(p, effects.get(p["proposal_id"]), answers.get(p["proposal_id"])) for p in shown["writebacks"]
+    ]
     shown["review"] = review.model_dump(mode="json")
     return shown
 
 
-def _with_effect(proposal: dict[str, Any], effect: Mapping[str, Any] | None) -> dict[str, Any]:
-    status = effect["status"] if effect else "proposed"
-    return {**proposal, "status": status, "outcome": effect["outcome"] if effect else None}
+_ANSWERED = {"approve": "approved", "edit": "approved", "reject": "rejected", None: "proposed"}
+
+
+def _with_effect(proposal: dict[str, Any], effect: Mapping[str, Any] | None, verdict: str | None) -> dict[str, Any]:
+    """Show a proposal as it was written, which after an edit is not as it was proposed."""
+    if effect is None:
+        return {**proposal, "status": _ANSWERED[verdict], "outcome": None}
+    return {**proposal, **effect["payload"], "status": effect["status"], "outcome": effect["outcome"]}
 
 
 def approval(row: Mapping[str, Any]) -> dict[str, Any]:

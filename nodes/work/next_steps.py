@@ -28,4 +28,6 @@ async def recommend_next_steps(ctx: WorkContext) -> WorkerResult:
         steps.append("Start the conversation: ask what the lead is looking for.")
     elif engagement.get("engagement") == "low" and not booked:
         steps.append("Follow up within a week; the lead has shown little engagement so far.")
+    if not steps:
+        steps.append("Nothing is open: wait for the lead's answer.")
     return WorkerResult(task_key=ctx.task.task_key, outputs={"next_steps": steps})

@@ -37,7 +37,7 @@ where (%(mission_id)s::text is null or a.mission_id = %(mission_id)s)
 order by a.created_at, a.interrupt_id;
 
 -- name: writebacks
-select proposal_id, payload_sha256, status, outcome, idempotency_key, created_at, updated_at from colony_writebacks
+select proposal_id, payload_sha256, status, payload, outcome, idempotency_key, created_at, updated_at from colony_writebacks
 where mission_id = %(mission_id)s order by created_at, proposal_id;
 
 -- name: counts
