@@ -77,7 +77,7 @@ async def test_an_edited_value_is_what_the_root_has_and_what_was_not_approved_is
     assert [n["text"] for n in notes] == ["Wants a viewing on Friday."]
     assert (await service.lead())["stage"] == "contacted"
     statuses = {w["operation"]: w["status"] for w in ended["packet"]["writebacks"]}
-    assert statuses == {"note": "applied", "patch": "proposed", "task": "proposed"}
+    assert statuses == {"note": "applied", "patch": "rejected", "task": "proposed"}
 
 
 async def test_a_second_answer_to_the_same_question_is_refused(service: Service) -> None:
