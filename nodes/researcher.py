@@ -120,7 +120,7 @@ def _line(value: Any) -> str:
 def _chat_text(data: Mapping[str, Any]) -> str:
     """Render a conversation, one message a line: a line feed inside a message can't fake a second author."""
     lines = []
-    for message in data.get("messages", []):
+    for message in data.get("messages") or []:
         at = f"[{_line(message['at'])}] " if message.get("at") else ""
         author = "agent" if message.get("author") == "agent" else "lead"
         lines.append(f"{at}{author}: {_line(str(message.get('text', '')))}")
