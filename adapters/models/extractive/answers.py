@@ -15,7 +15,7 @@ from adapters.models.extractive.values import Answer, Evidence, span_of
 NOT_SUPPORTED = "Not supported by the evidence."
 _SUPPORTED = 0.745
 _OF_SENTENCE, _OF_PAIRS = 0.25, 0.5
-_NEIGHBOURS, _PASSAGE = 0.4, 0.25
+_NEIGHBOURS, _HEADING, _PASSAGE = 0.4, 0.4, 0.25
 _SATURATION, _LENGTH = 1.2, 0.6
 _BACKGROUND = 100
 _CITED = 3
@@ -68,7 +68,8 @@ def _bm25(passage: Passage, weights: dict[str, float], average: float) -> float:
 def _line_score(lines: Sequence[Line], i: int, weights: dict[str, float]) -> float:
     own = lines[i].terms
     beside = frozenset().union(*(line.terms for line in lines[max(0, i - 1) : i + 2])) - own
-    return sum(weights[term] for term in own) + _NEIGHBOURS * sum(weights[term] for term in beside)
+    above = _HEADING * sum(weights[term] for term in lines[i].above - beside)
+    return above + sum(weights[term] for term in own) + _NEIGHBOURS * sum(weights[term] for term in beside)
 
 
 def _support(asked: Question, weights: dict[str, float], passage: Passage, i: int) -> float:

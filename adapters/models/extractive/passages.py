@@ -1,17 +1,16 @@
 """Cut evidence into passages of a few sentences and note which of a question's terms each has."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 
+from adapters.models.extractive.blocks import Piece, pieces
 from adapters.models.extractive.lexicon import FUNCTION_WORDS
-from adapters.models.extractive.text import Token, bag, sentences, tokens
+from adapters.models.extractive.text import Token, bag, tokens
 from adapters.models.extractive.values import Evidence
 
-_BLANK = re.compile(r"\n[ \t]*\n")
 _MOST_SENTENCES = 12
 _FEWEST_SENTENCES = 3
 _LONGEST = 1200
@@ -61,12 +60,13 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One sentence: where it stands, and the question's terms and pairs in it."""
+    """One sentence: where it stands, the question's terms and pairs in it, and those only in its headings."""
 
     start: int
     end: int
     terms: frozenset[str]
     pairs: frozenset[tuple[str, str]]
+    above: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,45 +103,49 @@ def root(word: str) -> str:
 
 
 def read_passages(item: Evidence, asked: Question) -> Iterator[Passage]:
-    """Yield an item's passages: paragraphs, long ones cut and short ones (headings) joined to what follows."""
-    group: list[tuple[int, int]] = []
-    begin = 0
-    for stop in [*(match.end() for match in _BLANK.finditer(item.text)), len(item.text)]:
-        for bounds in _pieces(item.text, sentences(item.text, begin, stop)):
-            group.append(bounds)
-            if len(group) == _MOST_SENTENCES:
-                yield _passage(item, group, asked)
-                group = []
-        if len(group) >= _FEWEST_SENTENCES:
+    """Yield an item's passages: paragraphs under their headings, long ones cut and short ones joined to what follows."""
+    group: list[Piece] = []
+    for piece in _short(item.text, pieces(item.text)):
+        ended = bool(group) and (piece.block != group[-1].block and len(group) >= _FEWEST_SENTENCES)
+        if ended or len(group) == _MOST_SENTENCES or (group and piece.headings != group[-1].headings):
             yield _passage(item, group, asked)
             group = []
-        begin = stop
+        group.append(piece)
     if group:
         yield _passage(item, group, asked)
 
 
-def _pieces(text: str, found: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    for start, end in found:
-        at = start
-        while end - at > _LONGEST:
+def _short(text: str, found: Iterable[Piece]) -> Iterator[Piece]:
+    for piece in found:
+        at = piece.start
+        while piece.end - at > _LONGEST:
             cut = text.rfind(" ", at + 1, at + _LONGEST)
             cut = cut if cut > at else at + _LONGEST
-            yield at, cut
+            yield replace(piece, start=at, end=cut)
             at = cut + (text[cut] == " ")
-        if at < end:
-            yield at, end
+        if at < piece.end:
+            yield replace(piece, start=at)
 
 
-def _passage(item: Evidence, group: Sequence[tuple[int, int]], asked: Question) -> Passage:
+def _passage(item: Evidence, group: Sequence[Piece], asked: Question) -> Passage:
     lines: list[Line] = []
     counts: Counter[str] = Counter()
     length = 0
-    for start, end in group:
-        words = [token for token in tokens(item.text, start, end) if token.text[0].isalnum()]
-        roots = [root(token.lower) for token in words if token.lower not in FUNCTION_WORDS]
+    context = frozenset(word for bounds in group[0].headings for word in _roots(item, *bounds)) & asked.terms
+    for piece in group:
+        words = _roots(item, piece.start, piece.end)
+        roots = [word for word in words if word]
         met = [word for word in roots if word in asked.terms]
         pairs = frozenset(pairwise(roots)) if met else frozenset()
         counts.update(met)
         length += len(words)
-        lines.append(Line(start, end, frozenset(met), asked.pairs & (pairs | {(b, a) for a, b in pairs})))
+        pairs = asked.pairs & (pairs | {(b, a) for a, b in pairs})
+        lines.append(Line(piece.start, piece.end, frozenset(met), pairs, context - frozenset(met)))
+    counts.update(context - counts.keys())
     return Passage(item, tuple(lines), counts, length)
+
+
+def _roots(item: Evidence, start: int, end: int) -> list[str]:
+    """Return the root of each word, empty for a function word."""
+    words = [token for token in tokens(item.text, start, end) if token.text[0].isalnum()]
+    return ["" if token.lower in FUNCTION_WORDS else root(token.lower) for token in words]

@@ -7,7 +7,9 @@ from functools import lru_cache
 
 _CURLY = "\u2019"
 _TOKEN = re.compile(r"\d+(?:[.,:]\d+)*|[^\W\d_]+(?:['\u2019][^\W\d_]+)?|[^\w\s]")
-_BREAK = re.compile(r"[.!?]+[\"'\u201d\u2019)\]]{0,3}(?=\s|$)|\n+")
+_END = r"[.!?]+[\"'\u201d\u2019)\]*]{0,4}(?=\s|$)"
+_BREAK = re.compile(rf"{_END}|\n+")
+_SOFT_BREAK = re.compile(_END)
 
 
 def bag(words: str) -> frozenset[str]:
@@ -77,15 +79,15 @@ def _lower(word: str) -> str:
 
 
 def sentences(
-    text: str, start: int = 0, end: int | None = None, *, typed: bool = False
+    text: str, start: int = 0, end: int | None = None, *, typed: bool = False, wrapped: bool = False
 ) -> Iterator[tuple[int, int]]:
     """Yield the trimmed (start, end) of every sentence; abbreviations and initials do not end one.
 
-    In `typed` messages a sentence may begin without a capital.
+    In `typed` messages a sentence may begin without a capital; in `wrapped` text a line's end does not end one.
     """
     stop = len(text) if end is None else end
     begin = start
-    for match in _BREAK.finditer(text, start, stop):
+    for match in (_SOFT_BREAK if wrapped else _BREAK).finditer(text, start, stop):
         if match.group()[0] != "\n" and _is_abbreviation(text, begin, match.start(), match.end(), stop, typed):
             continue
         yield from _trimmed(text, begin, match.end())
