@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contracts.base import TaskKey
 from contracts.errors import BadInput
 from contracts.events import EventType, NewEvent
-from contracts.evidence import Claim, ResearchArtifact
+from contracts.evidence import Citation, Claim, ResearchArtifact
 from contracts.packets import AggregationPacket, ClaimCheck, ReviewPacket
 from contracts.ports import Ports, StepResult
 from contracts.registry import artifact_id
@@ -50,8 +50,7 @@ def _planned(output: str, plan: TaskPlan) -> bool:
 def checked(claim: Claim, evidence: Mapping[str, ResearchArtifact], made_by: Mapping[str, TaskKey | str]) -> ClaimCheck:
     """Check one claim: its quotes verbatim at their offsets, its value by recomputation from a quote."""
     verbatim = bool(claim.citations) and all(
-        (cited := evidence.get(c.artifact_id)) is not None and c.quote != "" and cited.text[c.start : c.end] == c.quote
-        for c in claim.citations
+        (cited := evidence.get(c.artifact_id)) is not None and _stands(c, cited.text) for c in claim.citations
     )
     holds, why = False, "a quote does not stand in the stored evidence at its place"
     if verbatim:
@@ -64,6 +63,11 @@ def checked(claim: Claim, evidence: Mapping[str, ResearchArtifact], made_by: Map
         value_supported=holds,
         reason=why,
     )
+
+
+def _stands(citation: Citation, text: str) -> bool:
+    start, end = citation.start, citation.end
+    return start < end <= len(text) and text[start:end] == citation.quote
 
 
 def coverage(packet: AggregationPacket, plan: TaskPlan) -> tuple[str, ...]:
