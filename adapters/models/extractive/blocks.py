@@ -10,8 +10,10 @@ _LINE = re.compile(r"[^\n]*(?:\n|$)")
 _MARKED = re.compile(r"#{1,6}\s+\S")
 _ITEM = re.compile(r"[ \t]{0,12}(?:[*+\u2022-]|\d{1,3}[.)]|\([a-z0-9]{1,3}\))[ \t]+")
 _RULE = re.compile(r"[ \t]*(?:[-=*_][ \t]*){3,}$")
-_QUESTION = re.compile(r"[\w\"'\u201c]")
+_CELL_MARK = re.compile(r",(?!\s|\d{3}(?!\d))")
 _LONGEST_HEADING = 80
+_FEW_WORDS = 2
+_FEWEST_CELLS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +31,31 @@ class Piece:
 
 def pieces(text: str) -> Iterator[Piece]:
     """Yield a document's sentences in order; headings and titles are no sentences."""
-    title: tuple[int, int] | None = None
-    heading: tuple[int, int] | None = None
+    title: tuple[tuple[int, int], ...] = ()
+    above: tuple[tuple[int, int], ...] = ()
+    opened = False
     for n, (start, end, kind) in enumerate(_blocks(text)):
         if kind == "heading":
-            title, heading = (title, (start, end)) if title is not None else ((start, end), None)
+            title = title if opened else (*title, (start, end))
+            above = (*title, (start, end)) if opened else title
             continue
-        above = tuple(span for span in (title, heading) if span is not None)
+        opened = True
         if kind == "row":
             yield Piece(start, end, above, n)
             continue
-        yield from (Piece(first, past, above, n) for first, past in sentences(text, start, end, wrapped=True))
+        yield from (Piece(first, past, above, n) for first, past in _whole(text, start, end))
+
+
+def _whole(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield a paragraph's sentences; one of a word or two ("Guarantor.") is joined to what follows."""
+    begin: int | None = None
+    for first, past in sentences(text, start, end, wrapped=True):
+        begin = first if begin is None else begin
+        if len(text[begin:past].split()) > _FEW_WORDS or past >= end:
+            yield begin, past
+            begin = None
+    if begin is not None:
+        yield begin, end
 
 
 def _blocks(text: str) -> Iterator[tuple[int, int, str]]:
@@ -75,7 +91,7 @@ def _trim(text: str, start: int, end: int) -> tuple[int, int]:
 
 def _is_row(said: str) -> bool:
     """Whether a line is a row of a table: cells between bars, or many commas that no space follows."""
-    return " | " in said or said.startswith("|") or (said.count(",") - said.count(", ") >= 3 and said.count(".") < 4)
+    return " | " in said or said.startswith("|") or len(_CELL_MARK.findall(said)) >= _FEWEST_CELLS
 
 
 def _is_heading(text: str, lines: list[tuple[int, int]], i: int) -> bool:

@@ -1,5 +1,6 @@
 """Cut evidence into passages of a few sentences and note which of a question's terms each has."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -32,6 +33,8 @@ _ENDINGS = [
     "ers",
     "ing",
     "ies",
+    "able",
+    "ible",
     "ied",
     "est",
     "ism",
@@ -47,15 +50,21 @@ _ENDINGS = [
     "y",
 ]
 _ROOT = 7
+_SAME = {"flat": "apartment", "flats": "apartments"}
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question's content terms, those that must be met to the letter (names, numbers), and its pairs of words."""
+    """A question's content terms, those that must be met to the letter (names, numbers), and its pairs of words.
+
+    `head` is the thing asked for ("What is the property *tax* on …"), `numeric` whether a number would answer.
+    """
 
     terms: frozenset[str]
     exact: frozenset[str]
     pairs: frozenset[tuple[str, str]]
+    head: str = ""
+    numeric: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +76,7 @@ class Line:
     terms: frozenset[str]
     pairs: frozenset[tuple[str, str]]
     above: frozenset[str]
+    has_number: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +95,16 @@ def read_question(question: str) -> Question:
     kept = [token for token in words if _is_content(token) and token.lower not in _ASKING]
     exact = (root(t.lower) for t in kept if t.text[0].isdigit() or (t.capital and t is not words[0]))
     roots = [root(token.lower) for token in kept]
-    return Question(frozenset(roots), frozenset(exact), frozenset(pairwise(roots)))
+    head = _HEAD.match(question.lower())
+    named = root(head.group(1)) if head else ""
+    numeric = bool(_NUMERIC.search(question.lower()))
+    return Question(
+        frozenset(roots), frozenset(exact), frozenset(pairwise(roots)), named if named in roots else "", numeric
+    )
+
+
+_HEAD = re.compile(r"what (?:is|are|was|were) (?:the |a |an )?(?:[a-z-]+ ){0,2}?([a-z-]+)(?= (?:of|on|for|in|at|to|from)\b|\?)")
+_NUMERIC = re.compile(r"\bhow (?:much|many|long|far|old|often|high|large|big)\b|\bwhat (?:is|was) the (?:price|cost|fee|rate|number)")
 
 
 def _is_content(token: Token) -> bool:
@@ -95,6 +114,7 @@ def _is_content(token: Token) -> bool:
 @lru_cache(maxsize=65536)
 def root(word: str) -> str:
     """Cut a word to what its family shares ("pharmacist", "pharmacies"): rough, and the same on both sides."""
+    word = _SAME.get(word, word)
     ending = next((one for one in _ENDINGS if word.endswith(one) and len(word) - len(one) >= 4), "")
     word = word[: len(word) - len(ending)]
     if len(word) > 4 and word[-1] == word[-2]:
@@ -140,7 +160,7 @@ def _passage(item: Evidence, group: Sequence[Piece], asked: Question) -> Passage
         counts.update(met)
         length += len(words)
         pairs = asked.pairs & (pairs | {(b, a) for a, b in pairs})
-        lines.append(Line(piece.start, piece.end, frozenset(met), pairs, context - frozenset(met)))
+        lines.append(Line(piece.start, piece.end, frozenset(met), pairs, context - frozenset(met), any(c.isdigit() for c in item.text[piece.start : piece.end])))
     counts.update(context - counts.keys())
     return Passage(item, tuple(lines), counts, length)
 
