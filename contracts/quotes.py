@@ -5,23 +5,60 @@ from __future__ import annotations
 import re
 
 _FRAME = re.compile(r"(\[[^\]\n]{1,40}\] )?(lead|agent): ")
-_SENTENCE_END = re.compile(r"[.!?]+(?=\s|$)\s*")
+_SENTENCE_END = re.compile(
+    r"(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bMrs)(?<!\be\.g)(?<!\bi\.e)[.!?]+[\"'\u201d\u2019)*]{0,3}(?=\s|$)\s*"
+)
+_ITEM = re.compile(r"[ \t]*(?:[*+\u2022-]|\d{1,3}[.)]|#{1,6})[ \t]+")
+_APART = re.compile(r"[ \t]*(?:$|\||(?:[*+\u2022-]|\d{1,3}[.)]|#{1,6})[ \t]|(?:[-=*_][ \t]*){3,}$|[\w .-]{1,40}:[ \t])")
+_ALONE = re.compile(r"[ \t]*(?:$|\||#{1,6}[ \t]|(?:[-=*_][ \t]*){3,}$)|[^|]* \| ")
+_CELL = re.compile(r",(?!\s|\d{3}(?!\d))")
+_FEWEST_CELLS = 3
 _LONGEST_QUOTE = 400
+_WRAPPED = 50
 
 
 def widened(text: str, start: int, end: int) -> tuple[int, int]:
-    """Widen a span to whole sentences of its line, so that a person can judge the quote by itself.
+    """Widen a span to whole sentences, so that a person can judge the quote by itself.
 
-    The line's own frame (time and author) stays outside, and so does a sentence that would make the quote too long.
+    A chat's message ends with its line, and its frame (time and author) stays outside. In other text a sentence goes on
+    over a soft-wrapped line's end, but not over a blank line, a heading, an item or a row. A sentence that would make
+    the quote too long stays out.
     """
-    line = text.rfind("\n", 0, start) + 1
-    if frame := _FRAME.match(text, line, start):
-        line = frame.end()
-    stop = text.find("\n", end)
-    stop = len(text) if stop < 0 else stop
-    before = [m.end() for m in _SENTENCE_END.finditer(text, line, start)]
+    first, stop = _paragraph(text, start, end)
+    before = [m.end() for m in _SENTENCE_END.finditer(text, first, start)]
     after = _SENTENCE_END.search(text, max(end - 1, start), stop)
-    wide = before[-1] if before else line, after.end() if after else stop
+    wide = before[-1] if before else first, after.end() if after else stop
     while wide[1] > end and text[wide[1] - 1].isspace():
         wide = wide[0], wide[1] - 1
     return wide if wide[1] - wide[0] <= _LONGEST_QUOTE else (start, end)
+
+
+def _paragraph(text: str, start: int, end: int) -> tuple[int, int]:
+    """Return where the message, item, row or soft-wrapped paragraph around a span begins and ends."""
+    first = text.rfind("\n", 0, start) + 1
+    stop = _line_end(text, end)
+    if frame := _FRAME.match(text, first, max(start, first)):
+        return frame.end(), stop
+    floor = max(0, start - _LONGEST_QUOTE)
+    while first > floor and _goes_on(text, text.rfind("\n", 0, first - 1) + 1, first):
+        first = text.rfind("\n", 0, first - 1) + 1
+    while stop < min(len(text), end + _LONGEST_QUOTE) and _goes_on(text, text.rfind("\n", 0, stop) + 1, stop + 1):
+        stop = _line_end(text, stop + 1)
+    if (item := _ITEM.match(text, first, stop)) and item.end() <= start:
+        first = item.end()
+    while first < start and text[first].isspace():
+        first += 1
+    return first, stop
+
+
+def _line_end(text: str, at: int) -> int:
+    stop = text.find("\n", at)
+    return len(text) if stop < 0 else stop
+
+
+def _goes_on(text: str, line: int, following: int) -> bool:
+    """Whether the line that begins at ``line`` is soft-wrapped into the one that begins at ``following``."""
+    said, then = text[line : following - 1], text[following : _line_end(text, following)]
+    if len(said) < _WRAPPED or _APART.match(then) or _FRAME.match(then) or _FRAME.match(said):
+        return False
+    return not any(_ALONE.match(one) or len(_CELL.findall(one)) >= _FEWEST_CELLS for one in (said, then))
