@@ -97,19 +97,22 @@ class Effects:
 
 async def test_everything_granted_is_applied_additions_before_changes() -> None:
     effects = Effects(patch_1="applied", message_1="applied", note_2="applied", task_1="applied", note_1="applied")
-    made = await writeback({"release": {"granted": 5}}, ports(crm(), effects=effects))
+    state, shelf = await shelved()
+    made = await writeback(state | {"release": {"granted": 5}}, ports(crm(), artifacts=shelf, effects=effects))
     assert effects.applied == ["note_1", "note_2", "task_1", "message_1", "patch_1"]
     assert made.channels["release"] == {"granted": 5, "effects": {"applied": 5}}
 
 
 async def test_a_write_that_ends_badly_stops_none_of_the_others() -> None:
     effects = Effects(note_1="unknown", patch_1="conflicted", task_1="failed", patch_2="applied")
-    made = await writeback({"release": {}}, ports(crm(), effects=effects))
+    state, shelf = await shelved()
+    made = await writeback(state | {"release": {}}, ports(crm(), artifacts=shelf, effects=effects))
     assert made.channels["release"]["effects"] == {"unknown": 1, "conflicted": 1, "failed": 1, "applied": 1}
 
 
 async def test_nothing_granted_is_nothing_applied() -> None:
-    made = await writeback({"release": {}}, ports(crm(), effects=Effects()))
+    state, shelf = await shelved()
+    made = await writeback(state | {"release": {}}, ports(crm(), artifacts=shelf, effects=Effects()))
     assert made.channels["release"]["effects"] == {}
 
 
