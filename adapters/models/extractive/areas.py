@@ -31,7 +31,7 @@ _LOWER = re.compile(
     r"district|village|heights|park|hill|bay|beach|valley|town|side|centre|center|gate))\b"
 )
 _NOT_WANTED_BEFORE = re.compile(
-    r"\b(?:forget|not|no|except|instead of|rather than|can't afford|than|leave|leaving|from|without|against|over)\W*$"
+    r"\b(?:forget|not|no|except|at|of|instead of|rather than|can't afford|than|leave|leaving|from|without|against|over)\W*$"
 )
 _NOT_WANTED_AFTER = re.compile(r"^,? (?:no (?:more|longer|way|thanks)|is (?:out|too|not)|isn't|then it's|instead of)\b")
 _ONLY_SPOKEN_OF = re.compile(

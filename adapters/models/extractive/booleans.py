@@ -65,13 +65,16 @@ def _is_wish(part: Sentence, said: str) -> bool:
 
 
 def _is_ruled_out(slot: Slot, part: Sentence) -> bool:
+    spoken = [token.lower for token, name in zip(part.tokens, part.concepts, strict=True) if name in slot.topics]
+    if any(word.startswith("un") for word in spoken):
+        return True
     for i, (token, name) in enumerate(zip(part.tokens, part.concepts, strict=True)):
         if name in slot.topics:
             before = {word.lower for word in part.tokens[max(0, i - _REACH) : i]}
             after = {word.lower for word in part.tokens[i + 1 : i + 4]}
             if "not" in after and not after.isdisjoint({"needed", "necessary", "required", "wanted", "important"}):
                 return True
-            return not _AGAINST.isdisjoint(before) or token.lower.startswith("un") or _is_free_of(part, i)
+            return not _AGAINST.isdisjoint(before) or _is_free_of(part, i)
     return False
 
 

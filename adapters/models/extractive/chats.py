@@ -119,7 +119,10 @@ class Chat:
             return
         kinds = _DATED if described else _AGREEABLE
         agreeable = [slot for slot in self._slots if slot.kind in kinds]
+        asked = [(part.start, part.end) for part in agent.sentences if part.asks]
+        plain = confirms(agent)
         for found in statements.stated(agreeable, self._evidence, agent, (), self._offers.names):
-            if found.slot.key not in self._placed:
+            put = plain or found.slot.kind in _DATED or any(a <= found.start < b for a, b in asked)
+            if put and found.slot.key not in self._placed and self._may_be_meant(agent, found):
                 yield found
         yield from choices.chosen(agreeable, self._evidence, agent, ())

@@ -1,7 +1,7 @@
 """Read a chat: its messages, what each sentence speaks of, and what each message does (asks, offers, agrees …)."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -88,10 +88,17 @@ def _sentence(text: str, start: int, end: int) -> Sentence:
     words = tokens(text, start, end)
     found = tuple(concepts([word.lower for word in words]))
     opening = [word.lower for word in words[:_OPENING] if word.text.isalpha()]
-    asks = text[end - 1] == "?" or (bool(opening) and (words[0].lower in _AUX or not _WH.isdisjoint(opening)))
+    asks = text[end - 1] == "?" or (bool(opening) and (_asks_by_order(words) or not _WH.isdisjoint(opening)))
     return Sentence(start, end, words, found, frozenset(found) - {""}, asks)
 
 
+def _asks_by_order(words: Sequence[Token]) -> bool:
+    """Whether a sentence opens like a question ("do they", "any pets") and not like a clipped statement ("would love")."""
+    following = words[1].lower if len(words) > 1 else ""
+    return words[0].lower in _AUX and following not in _CLIPPED
+
+
+_CLIPPED = bag("love like prefer be need want rather suit work go have also still take")
 _ALTERNATIVES = re.compile(
     r"\b(?:others?|another|else|alternatives?|different|more (?:options|results|choices|places|\w+s)|some more"
     r"|more of|keep (?:looking|searching)|continue|next one)\b"

@@ -134,7 +134,7 @@ COMMON_WORDS = (
         suggest another called named per via pls hey ma'am miss yay super brilliant sweet understood noted done
         ready any anyway besides reserve order buy purchase pay take proceed send keep note requesting creating
         verify consider speak talk customer agent lead car ride cab table ticket tickets hotel restaurant movie
-        flight train bus doctor asking under above below per none neither market building general mind advance someone something mondays tuesdays wednesdays
+        flight train bus doctor asking under above below per none neither ooh oooh ah aah aww lol haha btw brill cheers ta thx yay cool okey aye ye nope mm market building general mind advance someone something mondays tuesdays wednesdays
         thursdays fridays saturdays sundays christmas easter spring summer autumn
         """
     )

@@ -30,7 +30,7 @@ _HOURS = r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
 _CLOCK = (
     r"(?:(?:[01]?\d|2[0-3])[:.][0-5]\d(?: ?(?:am|pm))?|(?:[01]?\d|2[0-3]) ?(?:h\b|am\b|pm\b|o'clock)"
     rf"|{_HOURS} o'clock|(?:half past|quarter past|quarter to) (?:{_HOURS}|\d{{1,2}})|noon|midday|lunchtime"
-    r"|(?<=at )(?:[01]?\d|2[0-3])(?![\d.,:%]))"
+    r"|(?<=at )(?:[01]?\d|2[0-3])(?![\d:%]|[.,]\d))"
 )
 _CLOCK_AFTER = re.compile(rf"(?:,? ?(?:at|@|around|from)? |, )({_CLOCK}|(?:[01]?\d)(?=[?.!]?$))(?!\w)", re.IGNORECASE)
 _CLOCK_BEFORE = re.compile(rf"({_CLOCK}) (?:on |this )?$", re.IGNORECASE)

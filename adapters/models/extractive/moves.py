@@ -18,7 +18,7 @@ _WHEN = (
 _FIND = re.compile(rf"(?<!\w){_WHEN}", re.IGNORECASE)
 _SPEAKS = re.compile(
     r"\b(?:mov(?:e|ing|ed)[ -](?:in\b|there|to [a-z]+|date|by|on|before|around)|(?:be|get|settle) in\b(?! (?:the|a|touch|time))|"
-    r"in no (?:hurry|rush)|not in (?:a|any) (?:hurry|rush)|keys by|(?:lease|contract|tenancy) (?:starts?|begins?|ends?|from)|"
+    r"in no (?:hurry|rush)|relocat\w+|need\w* [^.?!]{0,80}\bby\b|not in (?:a|any) (?:hurry|rush)|keys by|(?:lease|contract|tenancy) (?:starts?|begins?|ends?|from)|"
     r"start(?:ing)?(?= (?:in |on |from )?(?:\d|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)))"
 )
 _NOT_OURS = re.compile(r"\b(?:school|primary|nursery|job|eldest|youngest|son|daughter|he|she|tenant|landlord|sellers?)\b")
