@@ -46,7 +46,9 @@ class Claims:
         with store_errors():
             await self._stamp(conn, tenant_id, "")
             async with conn.transaction():
-                row = await (await conn.execute(self._q["lock"], {"mission_id": mission_id})).fetchone()
+                # Locked first and read then: a join that waits for the lock sees the lease as it was before the wait.
+                await conn.execute(self._q["lock"], {"mission_id": mission_id})
+                row = await (await conn.execute(self._q["read"], {"mission_id": mission_id})).fetchone()
                 if row is None or Status(row["status"]) not in RUNNABLE or row["leased"]:
                     return None
                 if row["graph_version"] != self._graph_version:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from procrastinate.schema import SchemaManager
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random
 from yoyo import get_backend, read_migrations
 
 from contracts.errors import SettingInvalid, StoreUnavailable
@@ -91,10 +93,10 @@ def migrate(admin_dsn: str) -> list[str]:
     dsns_for(admin_dsn)
     try:
         with psycopg.connect(admin_dsn, autocommit=True, connect_timeout=10, row_factory=dict_row) as conn:
-            conn.execute("select pg_advisory_lock(hashtext('colony migrate'))")
+            _take_turns(conn)
             if not _pending(conn):
                 return []
-            _ensure_roles(conn, str(conninfo_to_dict(admin_dsn)["password"]))
+            _patiently(_ensure_roles, conn, str(conninfo_to_dict(admin_dsn)["password"]))
             return _apply(conn, admin_dsn)
     except psycopg.errors.InsufficientPrivilege as exc:
         raise SettingInvalid(
@@ -118,6 +120,25 @@ def pending(admin_dsn: str) -> list[str]:
             return _pending(conn)
     except psycopg.OperationalError as exc:
         raise StoreUnavailable("Postgres does not answer") from exc
+
+
+def _take_turns(conn: psycopg.Connection[dict[str, object]]) -> None:
+    """Wait for whoever migrates this database now; by asking again, since a wait inside Postgres is a transaction.
+
+    The checkpointer's setup makes indexes concurrently, which waits for every transaction there is.
+    """
+    lock = "select pg_try_advisory_lock(hashtext('colony migrate')) as mine"
+    while conn.execute(lock).fetchone() != {"mine": True}:
+        time.sleep(0.1)
+
+
+# Roles belong to the whole cluster: another database that is being set up may touch the same one at the same moment.
+_patiently = Retrying(
+    retry=retry_if_exception_type(psycopg.errors.InternalError_),
+    stop=stop_after_attempt(20),
+    wait=wait_random(0, 0.2),
+    reraise=True,
+)
 
 
 def _names() -> list[str]:

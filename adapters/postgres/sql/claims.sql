@@ -2,13 +2,15 @@
 select set_config('colony.tenant', %(tenant_id)s, false), set_config('colony.epoch', %(epoch)s, false);
 
 -- name: lock
+select from colony_missions where mission_id = %(mission_id)s for update;
+
+-- name: read
 select m.*, b.token_budget, b.time_budget_ms, b.tokens_in, b.tokens_out, b.time_spent_ms,
        l.lease_until > clock_timestamp() as leased
 from colony_missions m
 join colony_budgets b using (mission_id)
 left join colony_leases l using (mission_id)
-where m.mission_id = %(mission_id)s
-for update of m;
+where m.mission_id = %(mission_id)s;
 
 -- name: take
 update colony_missions

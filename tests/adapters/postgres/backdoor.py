@@ -20,7 +20,7 @@ class Backdoor:
 
     def rows(self, statement: str, *params: Any) -> list[DictRow]:
         with self.connect() as conn:
-            return conn.execute(statement, params).fetchall()
+            return conn.execute(statement, params or None).fetchall()
 
     def run(self, *statements: str) -> None:
         with self.connect() as conn:
@@ -38,7 +38,7 @@ def outcome(conn: Connection[DictRow], statement: str, *params: Any) -> str:
     """Try a statement, undo it, and return the SQLSTATE of its refusal, or ``done``."""
     try:
         with conn.transaction(force_rollback=True):
-            conn.execute(statement, params)
+            conn.execute(statement, params or None)
     except psycopg.Error as exc:
         return exc.sqlstate or "lost"
     return "done"
