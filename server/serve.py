@@ -85,10 +85,11 @@ async def running(
             try:
                 yield colony
             finally:
-                # Missions that are running may need the root, which this server may be: they stop first.
+                # Streams end at once: their readers go on elsewhere. Missions that are running may need the root, which
+                # this server may be: they stop before it does.
+                colony.doorbell.close()
                 if work:
                     await colony.worker.stop()
-                colony.doorbell.close()
     finally:
         sock.close()
 
