@@ -14,14 +14,14 @@ from adapters.models.extractive.passages import Line, Passage, Question, read_pa
 from adapters.models.extractive.values import Answer, Evidence, span_of
 
 NOT_SUPPORTED = "Not supported by the evidence."
-_SUPPORTED = 0.745
+_SUPPORTED = 0.72
 _OF_SENTENCE, _OF_PAIRS = 0.25, 0.5
 _NEIGHBOURS, _HEADING, _PASSAGE = 0.4, 0.9, 0.25
 _SATURATION, _LENGTH = 1.2, 0.6
 _BACKGROUND = 100
 _CITED = 3
 _CONSIDERED = 12
-_NUMBER, _NO_HEAD = 1.1, 0.3
+_NUMBER, _NO_HEAD = 1.1, 0.33
 _ASIDE = 0.5
 _WORTH_CITING = 0.5
 

@@ -31,14 +31,14 @@ _LOWER = re.compile(
     r"district|village|heights|park|hill|bay|beach|valley|town|side|centre|center|gate))\b"
 )
 _NOT_WANTED_BEFORE = re.compile(
-    r"\b(?:forget|not|no|except|at|of|instead of|rather than|can't afford|than|leave|leaving|from|without|against|over)\W*$"
+    r"\b(?:forget|not|no|except|at|of|instead of|rather than|can't afford|than|leave|leaving|from|without|against|over)(?: the)?\W*$"
 )
 _NOT_WANTED_AFTER = re.compile(r"^,? (?:no (?:more|longer|way|thanks)|is (?:out|too|not)|isn't|then it's|instead of)\b")
 _ONLY_SPOKEN_OF = re.compile(
-    r"\b(?:(?:was|were|been|born|flooded|we're|i'm|am|currently|now|rented|live|lives)(?: \w+)? in (?:the )?|"
-    r"(?:work(?:s|ing)?|stud(?:y|ies)|"
-    r"sister|brother|colleague|friend|mother|father|mum|mom|dad|son|daughter|cousin|boss|office|bank|boys|girls|kids|"
-    r"school|starts?|flight|hotel|writing|whole|part)\b[^.,;!?]{0,24})$"
+    r"\b(?:(?:was|were|been|born|flooded|we're|i'm|am|currently|now|rented|lived?|lives)(?: \w+)? in (?:the )?|"
+    r"(?:(?:our|my) (?:house|home|flat|place|own|old)|at (?:my|his|her|our)|nans?|gran|parents|work(?:s|ing)?|"
+    r"stud(?:y|ies)|sister|brother|colleague|partner|friend|mother|father|mum|mom|dad|son|daughter|cousin|boss|office|"
+    r"bank|boys|girls|kids|school|starts?|flight|hotel|writing|whole|part)\b[^.,;!?]{0,24})$"
 )
 _LIVE_THERE = re.compile(r"\b(?:want|like|love|hope|plan|prefer|need|looking|rather)\b[^.,;]{0,24}\blive in (?:the )?$")
 _REACH = 60

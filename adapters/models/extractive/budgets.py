@@ -33,7 +33,7 @@ _BEFORE = re.compile(
 )
 _WEAK_BEFORE = re.compile(r"(?:\b(?:i|we)(?:'ve| have)(?: got)?|^\W*(?:got|have)|, got|\bgot) (?:about |around |only )?$")
 _AFTER = re.compile(
-    r"^ ?(?:,? ?(?:is |would be |as )?(?:(?:our|my|the|an|absolute|about) ){0,3}(?:tops|max\w*|limit|ceiling|budget|wall|"
+    r"^ ?(?:(?:pcm|pm|p/m|a month|per month|/ ?month) )?(?:,? ?(?:is |would be |as )?(?:(?:our|my|the|an|absolute|about) ){0,3}(?:tops|max\w*|limit|ceiling|budget|wall|"
     r"all in|at most|top whack|real number|together|per month max))\b"
 )
 _ASKS = re.compile(
@@ -74,8 +74,16 @@ def _amounts(evidence: Evidence, part: Sentence, *, asked: bool) -> Iterator[tup
             continue
         before = text[max(part.start, start - 44) : start].lower().replace("\u2019", "'")
         strong = bool(_BEFORE.search(before) or _AFTER.match(text[end : end + 40].lower()))
-        if strong or (not borrowed and not part.asks and (asked or _WEAK_BEFORE.search(before))):
+        if strong or (not borrowed and not part.asks and (asked or _is_hinted(text, match, before))):
             yield match, strong
+
+
+def _is_hinted(text: str, match: re.Match[str], before: str) -> bool:
+    return bool(_WEAK_BEFORE.search(before) or (_ROUGHLY.search(before) and _MONTHLY.match(text[match.end() : match.end() + 12])))
+
+
+_ROUGHLY = re.compile(r"\b(?:around|about|roughly) $")
+_MONTHLY = re.compile(r"^ ?(?:pcm|pm|p/m|a month|per month|/ ?month)\b")
 
 
 def _is_sum(said: str) -> bool:

@@ -1,10 +1,12 @@
 """Follow a chat message by message: what the lead states, answers, takes and agrees to."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from adapters.models.extractive import areas, booleans, budgets, choices, moves, statements, visits
 from adapters.models.extractive.dialogue import Stance, Turn, confirms, offers, reads_back, stance, turns
 from adapters.models.extractive.interest import Interest
+from adapters.models.extractive.lexicon import is_known
 from adapters.models.extractive.mentions import Mention
 from adapters.models.extractive.moments import moments
 from adapters.models.extractive.people import people
@@ -15,6 +17,7 @@ from adapters.models.extractive.things import is_thing, things
 from adapters.models.extractive.values import Evidence
 from adapters.models.extractive.visits import Visit, Visits
 
+_DESCRIBES = re.compile(r"\b(?:it|there|that)(?:'s| is| has| are) (?:one|two|three|four|five|a|an)\b")
 _DATED = frozenset({Kind.DATE, Kind.TIME})
 _AGREEABLE = _DATED | {Kind.COUNT, Kind.PLACE, Kind.CHOICE}
 
@@ -28,6 +31,8 @@ class Chat:
         self._turns = turns(evidence)
         self._placed: set[str] = set()
         self._people = people(self._turns)
+        said = [turn.message.text for turn in self._turns if turn.by_lead]
+        self._capitals = sum(text[0].isupper() for text in said) > len(said) / 2
         self._offers = Offers(slots, self._people)
         domains = frozenset[str]().union(*(slot.domains for slot in slots if slot.of_visit))
         self._visit = Visits(evidence, domains).follow(self._turns) if domains else Visit()
@@ -96,6 +101,8 @@ class Chat:
         if found.slot.kind is not Kind.PLACE:
             return found.slot.kind is not Kind.DATE or "move" not in found.slot.topics
         part = next(part for part in turn.sentences if part.start <= found.start < part.end)
+        if found.value.islower() and (self._capitals or any(map(is_known, found.value.split()))):
+            return False
         return not self._is_named_otherwise(turn, found) and not areas.spoken_of_only(self._evidence, part, found.start)
 
     def _is_the_leads_word(self, value: str) -> bool:
@@ -120,7 +127,7 @@ class Chat:
         kinds = _DATED if described else _AGREEABLE
         agreeable = [slot for slot in self._slots if slot.kind in kinds]
         asked = [(part.start, part.end) for part in agent.sentences if part.asks]
-        plain = confirms(agent)
+        plain = confirms(agent) and not _DESCRIBES.search(agent.low)
         for found in statements.stated(agreeable, self._evidence, agent, (), self._offers.names):
             put = plain or found.slot.kind in _DATED or any(a <= found.start < b for a, b in asked)
             if put and found.slot.key not in self._placed and self._may_be_meant(agent, found):

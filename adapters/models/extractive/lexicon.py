@@ -39,7 +39,7 @@ CONCEPTS = {
     "bath": "bath bathroom washroom restroom toilet shower ba baths ba\u00f1os salle",
     "room": "room",
     "pet": "pet animal dog cat puppy kitten labrador retriever terrier spaniel poodle lurcher greyhound beagle collie "
-    "dachshund bulldog hound budgie parrot parakeet canary rabbit bunny hamster guinea goldfish tortoise ferret",
+    "dachshund bulldog hound budgie parrot parakeet canary whippet pug corgi husky chihuahua mastiff setter cockatiel gerbil tortoises rabbit bunny hamster guinea goldfish tortoise ferret",
     "furnish": "furnish furnished furniture unfurnished furnishing furnishings",
     "price": "price rent cost rate charge pricing rental fee expense",
     "budget": "budget afford spend spending",

@@ -172,10 +172,13 @@ def _count(part: Sentence, i: int) -> Mention:
     token, following = part.tokens[i], part.tokens[i + 1 : i + 2]
     bare = all(not word.text[0].isalpha() or word.lower in COMMON_WORDS - NAMEABLE for word in following)
     near = [name for name in part.concepts[i + 1 : i + 4] if name]
-    if bare or not near:
+    if (bare or not near) and _before(part, i) not in _TIMES:
         near += [name for name in part.concepts[max(0, i - 3) : i][::-1] if name]
     value = str(number(token.lower))
     return Mention(Kind.COUNT, value, token.start, token.end, tuple(near), _role(part, i), _before(part, i), bare)
+
+
+_TIMES = bag("by at until till from after before around")
 
 
 def _before(part: Sentence, i: int) -> str:

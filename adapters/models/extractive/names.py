@@ -140,6 +140,7 @@ def _goes_on(tokens: Sequence[Token], i: int) -> bool:
     return tokens[i].lower in _INNER_PLACE or tokens[i - 1].lower in _OPENS_PLACE
 
 
+_CAPITAL_PARTS = bag("old new upper lower west east north south green town city grand royal little")
 _OPENS_PLACE = bag("san santa los las el la le saint st mount fort port lake new")
 
 
@@ -148,11 +149,12 @@ def place_after(tokens: Sequence[Token], i: int, taken: Collection[int] = ()) ->
     past = i
     while past < min(len(tokens), i + _LONGEST // 2) and past not in taken:
         token = tokens[past]
-        if not token.text[0].isalpha() or not (_is_proper(token) or token.lower in _INNER_PLACE):
+        opens = token.capital and token.lower in _CAPITAL_PARTS
+        if not token.text[0].isalpha() or not (_is_proper(token) or token.lower in _INNER_PLACE or opens):
             break
         if past > i and tokens[i].capital and not token.capital and not _goes_on(tokens, past):
             break
         past += 1
     while past > i + 1 and tokens[past - 1].text in {"area", "town"}:
         past -= 1
-    return past if past > i and not (past == i + 1 and tokens[i].lower in _INNER_PLACE) else None
+    return past if past > i and not (past == i + 1 and tokens[i].lower in _INNER_PLACE | _CAPITAL_PARTS) else None

@@ -11,6 +11,7 @@ from adapters.models.extractive.slots import Kind, Slot
 from adapters.models.extractive.statements import Found
 from adapters.models.extractive.text import bag
 from adapters.models.extractive.values import Evidence
+from adapters.models.extractive.visits import HEDGES
 
 _REMEMBERED = 64
 
@@ -65,7 +66,7 @@ class Offers:
         """Yield the name on the table when the lead takes it; asking for others clears the table."""
         if stance(turn) is Stance.OTHER:
             self._current.clear()
-        elif self._current and accepts_offer(turn):
+        elif self._current and accepts_offer(turn) and not HEDGES.search(turn.low):
             for slot in self._slots:
                 one = self._current.get(slot.key)
                 if one is not None:

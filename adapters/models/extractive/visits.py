@@ -14,7 +14,8 @@ from adapters.models.extractive.values import Evidence
 _RECENT = 6
 _SEES = re.compile(
     r"\b(?:see (?:it|them|this|that|the|both|one|you)|sees? it|come (?:and |to |over|by|round)|can i come|look at|"
-    r"show (?:you|me|it|us)|views?|viewings?|visit\w*|tours?|appointment|inspect\w*|in the diary|book you in|go see)\b"
+    r"show (?:you|me|it|us)|views?|viewings?|visit\w*|tours?|appointment|inspect\w*|in the diary|book you in|go see|are you free|"
+    r"still on for|meet (?:you|me|us)|(?:have|take|fancy) a look|pop (?:in|by|round|over))\b"
 )
 _CANCELS = re.compile(
     r"\b(?:cancel\w*|call(?:ed|ing)? (?:it )?off|(?:don't|dont|do not|not) (?:\w+ )?(?:book|schedule|arrange)\w*|"
@@ -25,7 +26,7 @@ _CANCELS = re.compile(
 _DECLINES = re.compile(r"\b(?:not (?:now|yet|interested|today|this time)|no,? thanks?|no thank you)\b")
 _MOVES = re.compile(
     r"\b(?:move|reschedul\w*|postpone|push (?:it|back)|(?:doesn't|does not|doesnt|can't|cannot|cant|won't) (?:work|make|do|"
-    r"come)|instead|must work|sorry|another (?:day|time)|not the \d)"
+    r"come)|instead|must work|sorry|soz|can we do|another (?:day|time)|not the \d)"
 )
 HEDGES = re.compile(
     r"\b(?:maybe|perhaps|let (?:you|u) know|(?:i'?ll|i will|will) (?:call|ring|text|msg|message|confirm|get back|"
@@ -46,7 +47,10 @@ _AFFIRMS = re.compile(
     r"that works|certainly|will do|noted|lovely)\b|\b(?:in the diary|see you (?:then|there)|works|booked|confirmed)\b"
 )
 _MISSED = re.compile(r"\b(?:waited|missed|no.show|didn't (?:come|show|turn up)|nobody came)\b")
-_ANSWERS = re.compile(r"^\W*(?:yes|yep|yeah|ye|si|s\u00ed|oui\w*|ok|okay|sure|perfect|great|sounds?|aye|booked|agreed|confirmed)\b")
+_NOT_THEN = re.compile(
+    r"^not |\b(?:impossible|not possible|no good|busy|away|unfortunately|won't|doesn't|isn't|booked up|another day)\b"
+)
+_ANSWERS = re.compile(r"^\W*(?:(?:hi|hello|hey|ah|oh|ooh)\W+(?:\w+\W+)?)?(?:yes|yep|yeah|ye|si|s\u00ed|oui\w*|ok|okay|sure|perfect|great|sounds?|aye|booked|agreed|confirmed)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +134,7 @@ class Visits:
         hedged = HEDGES.search(turn.low)
         for mine, part in own:
             for proposed, _ in self._proposed:
-                if mine.agrees_with(proposed) and not hedged and not low(self._evidence, part).startswith("not "):
+                if mine.agrees_with(proposed) and not hedged and not _NOT_THEN.search(low(self._evidence, part)):
                     self._settle(i, proposed if proposed.definite else mine, part)
                     return
         if own:
@@ -170,7 +174,7 @@ class Visits:
             return
         meets = self._wanted is not None and moment.agrees_with(self._wanted[0])
         if (part.asks or _PROPOSES.search(said)) and not (meets and not part.asks):
-            if i - self._context <= _RECENT or standing:
+            if i - self._context <= _RECENT or standing or moment.timed:
                 self._proposed.append((moment, part))
         elif moment.definite and (standing or reports_success(said)):
             self._settle(i, moment, part)
