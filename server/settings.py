@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,9 +15,12 @@ from contracts.errors import SettingInvalid
 from contracts.mission import ModelTier
 
 
+_UNBROKEN = re.compile(r"[!-~]+")
+
+
 def _url(value: str) -> str:
     parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0 or not value.isprintable():
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0 or not _UNBROKEN.fullmatch(value):
         raise ValueError("not an http or https URL")
     return value
 

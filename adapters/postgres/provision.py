@@ -50,13 +50,16 @@ def dsns_for(admin_dsn: str) -> Dsns:
     Raises:
         SettingInvalid: the administrator's string can't be parsed or carries no password.
     """
+    wrong = SettingInvalid(
+        "DATABASE_URL is not a Postgres connection string",
+        hint="It must be a URL such as postgresql://user:password@host:5432/database.",
+    )
     try:
         parts = conninfo_to_dict(admin_dsn)
     except psycopg.ProgrammingError as exc:
-        raise SettingInvalid(
-            "DATABASE_URL is not a Postgres connection string",
-            hint="It must be a URL such as postgresql://user:password@host:5432/database.",
-        ) from exc
+        raise wrong from exc
+    if not all(port.isdigit() for port in str(parts.get("port") or "0").split(",") if port):
+        raise wrong
     if not parts.get("password"):
         raise SettingInvalid(
             "DATABASE_URL carries no password",
