@@ -14,7 +14,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from contracts.errors import SettingInvalid
 from contracts.mission import ModelTier
 
-
 _UNBROKEN = re.compile(r"[!-~]+")
 
 
