@@ -73,7 +73,7 @@ def _weights(asked: Question, passages: Sequence[Passage], aside: frozenset[str]
         term: math.log((len(passages) + _BACKGROUND + 1) / (seen[term] + 0.02 * _BACKGROUND + 0.5))
         for term in asked.terms
     }
-    names = {term: 1.5 for term in asked.exact} | {term: _ASIDE for term in aside}
+    names = dict.fromkeys(asked.exact, 1.5) | dict.fromkeys(aside, _ASIDE)
     return {term: rarity[term] * names.get(term, 1.0) for term in asked.terms}
 
 

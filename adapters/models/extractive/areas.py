@@ -11,27 +11,30 @@ from adapters.models.extractive.text import bag
 from adapters.models.extractive.things import things
 from adapters.models.extractive.values import Evidence
 
-_CAP = r"[A-Z\u00c0-\u00de][\w\u2019'-]+"
+_CAP = r"[A-Z\u00c0-\u00de][\w\u2019'-]{1,30}"
 _NAME = rf"{_CAP}(?: {_CAP}){{0,2}}"
 _NAMES = rf"(?P<place>{_NAME})(?: (?:or|and) {_NAME})?"
 _INTRODUCED = re.compile(
     rf"\b(?:(?:want|wants|wanted|prefer|prefers|preferred|choose|thinking of|consider|considering|look at|"
-    rf"looking at|looking for|search(?:ing)?|only|go for|tell (?:him|her|them)|maybe|rather|en|em|w|in der N\u00e4he von) )"
+    rf"looking at|looking for|search(?:ing)?|only|go for|tell (?:him|her|them)|maybe|rather|en|em|w|"
+    rf"in der N\u00e4he von) )"
     rf"(?:in |at |the )?{_NAMES}"
 )
 _FOLLOWED = re.compile(
-    rf"(?P<place>{_NAME})(?: (?:or|and) {_NAME})?(?= (?:preferred|it is\b|is (?:best|ideal|fine|perfect|good|where)|yes\b|"
+    rf"(?P<place>{_NAME})(?: (?:or|and) {_NAME})?(?= (?:preferred|it is\b|is (?:best|ideal|fine|perfect|good|"
+    rf"where)|yes\b|"
     rf"please\b|then\b|only\b|would be|if possible|or nearby))"
 )
 _FRAGMENT = re.compile(rf"(?:^|[:,.] ){_NAMES}(?=, |\.$|\.? |$)")
 _ASKS_WHERE = re.compile(r"\b(?:where|which (?:area|part|town|city|district|neighbou?rhood)|what area|whereabouts)\b")
 _SPEAKS_OF_HOMES = bag("bed bath home")
 _LOWER = re.compile(
-    r"\b(?:flat|house|home|apartment|place|studio|property|bed)s? (?:in |around |near )?(?P<place>[a-z]{3,} (?:quarter|"
+    r"\b(?:flat|house|home|apartment|place|studio|property|bed)s? (?:in |around |near )?(?P<place>[a-z]{3,30} (?:quarter|"
     r"district|village|heights|park|hill|bay|beach|valley|town|side|centre|center|gate))\b"
 )
 _NOT_WANTED_BEFORE = re.compile(
-    r"\b(?:forget|not|no|except|at|of|instead of|rather than|can't afford|than|leave|leaving|from|without|against|over)(?: the)?\W*$"
+    r"\b(?:forget|not|no|except|at|of|instead of|rather than|can't afford|than|leave|leaving|from|without|against|"
+    r"over)(?: the)?\W*$"
 )
 _NOT_WANTED_AFTER = re.compile(r"^,? (?:no (?:more|longer|way|thanks)|is (?:out|too|not)|isn't|then it's|instead of)\b")
 _ONLY_SPOKEN_OF = re.compile(
@@ -66,7 +69,9 @@ def areas(
     slots: Sequence[Slot], evidence: Evidence, turn: Turn, agent: Turn | None, persons: Collection[str]
 ) -> Iterator[Found]:
     """Yield the places a lead wants that no preposition marks ("Northgate it is", "she wants Elm Park")."""
-    wanted = [slot for slot in slots if slot.kind is Kind.PLACE and slot.role is not Role.END and "home" in slot.domains]
+    wanted = [
+        slot for slot in slots if slot.kind is Kind.PLACE and slot.role is not Role.END and "home" in slot.domains
+    ]
     if not wanted or not in_focus(wanted[0], turn):
         return
     asked = agent is not None and any(part.asks and _ASKS_WHERE.search(low(evidence, part)) for part in agent.sentences)
@@ -78,10 +83,10 @@ def areas(
         for form in forms:
             for match in form.finditer(evidence.text, part.start, part.end):
                 start, end = match.span("place")
-                if not any(a < end and start < b for a, b in taken) and _is_place(match["place"], persons):
-                    if not not_wanted(evidence, part, start, end):
-                        taken.append((start, end))
-                        yield from (Found(slot, match["place"], start, end, 0.75) for slot in wanted)
+                apart = not any(a < end and start < b for a, b in taken)
+                if apart and _is_place(match["place"], persons) and not not_wanted(evidence, part, start, end):
+                    taken.append((start, end))
+                    yield from (Found(slot, match["place"], start, end, 0.75) for slot in wanted)
 
 
 def _is_place(value: str, persons: Collection[str]) -> bool:

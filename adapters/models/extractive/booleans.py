@@ -39,7 +39,8 @@ _WONDERS = re.compile(
     r"\bor not?\b|\bconfirm\b"
 )
 _OWNS = re.compile(
-    r"\b(?:(?:i|we)(?:'ve| have| do have| own| keep| bring)|with (?:my|our|a|two|one)|my|our|and (?:a|an|one|two|three)|"
+    r"\b(?:(?:i|we)(?:'ve| have| do have| own| keep| bring)|with (?:my|our|a|two|one)|my|our|and (?:a|an|one|two|"
+    r"three)|"
     r"the (?:dog|cat))\b"
 )
 _INDIFFERENT = re.compile(r"\b(?:care|matter|either way|whatever|not important|no preference|any is fine)\b|n't mind")
@@ -68,7 +69,7 @@ def _is_ruled_out(slot: Slot, part: Sentence) -> bool:
     spoken = [token.lower for token, name in zip(part.tokens, part.concepts, strict=True) if name in slot.topics]
     if any(word.startswith("un") for word in spoken):
         return True
-    for i, (token, name) in enumerate(zip(part.tokens, part.concepts, strict=True)):
+    for i, name in enumerate(part.concepts):
         if name in slot.topics:
             before = {word.lower for word in part.tokens[max(0, i - _REACH) : i]}
             after = {word.lower for word in part.tokens[i + 1 : i + 4]}

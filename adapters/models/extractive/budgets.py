@@ -11,7 +11,8 @@ from adapters.models.extractive.things import things
 from adapters.models.extractive.values import Evidence
 
 _UNITS = (
-    r"(?! ?(?:sq|m2|m\u00b2|ft|feet|min|minutes?|hours?|h|%|beds?|baths?|bedrooms?|months?|years?|days?|weeks?|km|miles?|kg|"
+    r"(?! ?(?:sq|m2|m\u00b2|ft|feet|min|minutes?|hours?|h|%|beds?|baths?|bedrooms?|months?|years?|days?|weeks?|km|"
+    r"miles?|kg|"
     r"people|cm|m|mm|mbit|steps?|stairs?|th|st|nd|rd|am|pm|floors?|units?|rooms?)\b)(?![%\u00b2:])"
 )
 _DIGITS = (
@@ -23,28 +24,37 @@ _ONES = r"(?:one|two|three|four|five|six|seven|eight|nine)"
 _TENS = r"(?:ten|fifteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)(?:[- ](?:one|two|five|nine))?"
 _WORDS = rf"{_ONES}[- ](?:hundred(?: and {_TENS})?|{_TENS})(?: thousand)?"
 _AMOUNT = re.compile(
-    rf"(?<![\w.,:#/+-])(?:(?P<from>{_DIGITS}) ?(?:-|\u2013|to|and) ?)?(?P<sum>{_DIGITS}|{_WORDS}){_UNITS}(?![\w/]|[.,:]\d|-\w)",
+    rf"(?<![\w.,:#/+-])(?:(?P<from>{_DIGITS}) ?(?:-|\u2013|to|and) ?)?(?P<sum>{_DIGITS}|{_WORDS}){_UNITS}(?![\w/]|"
+    rf"[.,:]\d|-\w)",
     re.IGNORECASE,
 )
 _BEFORE = re.compile(
-    r"\b(?:budget|max(?:imum)?|up ?to|(?:no|not) (?:more|over|above) than|not over|at (?:the )?most|under|below|limit|ceiling|"
+    r"\b(?:budget|max(?:imum)?|up ?to|(?:no|not) (?:more|over|above) than|not over|at (?:the )?most|under|below|"
+    r"limit|ceiling|"
     r"stretch (?:it )?to|afford|spend|(?:can|could|would|'d|able to) (?:do|pay|go)|(?:above|over|than) (?:our|my)|"
     r"go(?:es)? (?:up )?to|so)\b[^.?!\d]{0,28}$"
 )
-_WEAK_BEFORE = re.compile(r"(?:\b(?:i|we)(?:'ve| have)(?: got)?|^\W*(?:got|have)|, got|\bgot) (?:about |around |only )?$")
+_WEAK_BEFORE = re.compile(
+    r"(?:\b(?:i|we)(?:'ve| have)(?: got)?|^\W*(?:got|have)|, got|\bgot) (?:about |around |only )?$"
+)
 _AFTER = re.compile(
-    r"^ ?(?:(?:pcm|pm|p/m|a month|per month|/ ?month) )?(?:,? ?(?:is |would be |as )?(?:(?:our|my|the|an|absolute|about) ){0,3}(?:tops|max\w*|limit|ceiling|budget|wall|"
+    r"^ ?(?:(?:pcm|pm|p/m|a month|per month|/ ?month) )?(?:,? ?(?:is |would be |as )?(?:(?:our|my|the|an|absolute|"
+    r"about) ){0,3}(?:tops|max\w*|limit|ceiling|budget|wall|"
     r"all in|at most|top whack|real number|together|per month max))\b"
 )
 _ASKS = re.compile(
-    r"\b(?:budget|spend|afford|your (?:figure|range|limit|maximum)|price range|up to how much|how much (?:would|do|can|could|"
+    r"\b(?:budget|spend|afford|your (?:figure|range|limit|maximum)|price range|up to how much|how much (?:would|"
+    r"do|can|could|"
     r"are) you|price (?:point|bracket)|comfortable with)\b"
 )
 _BORROWED = re.compile(
-    r"\b(?:bank|mortgage|loan|agreement|aip|deposit|saved|savings|valuation|valued|approved|letter|lend\w*|rent is|fetch|"
+    r"\b(?:bank|mortgage|loan|agreement|aip|deposit|saved|savings|valuation|valued|approved|letter|lend\w*|"
+    r"rent is|fetch|"
     r"asking|advertised|listed|reduced|offer(?:ed)?|cost|costs|paid|worth|salary|income|earn)\b"
 )
-_ORDERS = re.compile(r"\b(?:set|mark|change|update)\b.{0,40}\b(?:budget\w*|stage|leads?|record|crm)\b|\bignore (?:all|any|the|your)\b")
+_ORDERS = re.compile(
+    r"\b(?:set|mark|change|update)\b.{0,40}\b(?:budget\w*|stage|leads?|record|crm)\b|\bignore (?:all|any|the|your)\b"
+)
 _SMALLEST = 100
 
 
@@ -79,7 +89,10 @@ def _amounts(evidence: Evidence, part: Sentence, *, asked: bool) -> Iterator[tup
 
 
 def _is_hinted(text: str, match: re.Match[str], before: str) -> bool:
-    return bool(_WEAK_BEFORE.search(before) or (_ROUGHLY.search(before) and _MONTHLY.match(text[match.end() : match.end() + 12])))
+    return bool(
+        _WEAK_BEFORE.search(before)
+        or (_ROUGHLY.search(before) and _MONTHLY.match(text[match.end() : match.end() + 12]))
+    )
 
 
 _ROUGHLY = re.compile(r"\b(?:around|about|roughly) $")
@@ -88,7 +101,11 @@ _MONTHLY = re.compile(r"^ ?(?:pcm|pm|p/m|a month|per month|/ ?month)\b")
 
 def _is_sum(said: str) -> bool:
     digits = re.sub(r"\D", "", said)
-    return not digits or len(digits) > 2 or any(mark in said.lower() for mark in ("k", "$", "€", "£", "m", "lakh", "crore"))
+    return (
+        not digits
+        or len(digits) > 2
+        or any(mark in said.lower() for mark in ("k", "$", "€", "£", "m", "lakh", "crore"))
+    )
 
 
 def _of_role(slot: Slot, match: re.Match[str], *, ranged: bool) -> tuple[int, int]:

@@ -60,7 +60,9 @@ class Chat:
             found = visits.found(slot, self._evidence, self._visit) if slot.of_visit else None
             if found is not None:
                 yield found
-            elif slot.kind is Kind.EVENT and (verdict := booleans.booked(slot, self._evidence, self._turns)) is not None:
+            elif (
+                slot.kind is Kind.EVENT and (verdict := booleans.booked(slot, self._evidence, self._turns)) is not None
+            ):
                 yield verdict
 
     def _hear(self, turn: Turn, agent: Turn | None) -> Iterator[Found]:
@@ -95,9 +97,9 @@ class Chat:
         """Whether a place is one the lead wants, and an amount no part of a day's or a building's name."""
         if found.slot.kind is Kind.COUNT:
             start, end = turn.message.start, turn.message.start + len(turn.message.text)
-            days = moments(self._evidence.text, start, end)
-            buildings = things(self._evidence.text, start, end)
-            return not any(one.start < found.end and found.start < one.end for one in (*days, *buildings))
+            named = [(one.start, one.end) for one in moments(self._evidence.text, start, end)]
+            named += [(one.start, one.end) for one in things(self._evidence.text, start, end)]
+            return not any(first < found.end and found.start < past for first, past in named)
         if found.slot.kind is not Kind.PLACE:
             return found.slot.kind is not Kind.DATE or "move" not in found.slot.topics
         part = next(part for part in turn.sentences if part.start <= found.start < part.end)

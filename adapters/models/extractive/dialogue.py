@@ -93,7 +93,7 @@ def _sentence(text: str, start: int, end: int) -> Sentence:
 
 
 def _asks_by_order(words: Sequence[Token]) -> bool:
-    """Whether a sentence opens like a question ("do they", "any pets") and not like a clipped statement ("would love")."""
+    """Whether a sentence opens like a question ("do they") and not like a clipped statement ("would love")."""
     following = words[1].lower if len(words) > 1 else ""
     return words[0].lower in _AUX and following not in _CLIPPED
 
@@ -110,7 +110,8 @@ _NO = re.compile(
     r"^\W{0,3}(?:(?:oh|um|well|sorry|ok|okay|hmm)[,. ]{1,3}){0,2}(?:no|nope|nah|not|don't|do not|actually|never|"
     r"negative|"
     r"wait|sorry|change|wrong)\b|\b(?:i'd rather|instead|changed my mind|not (?:right|correct|now|yet|interested)|"
-    r"no (?:visits?|viewings?)|take me off|remove me|maybe later|prefer not|let's do that later|(?:don't|do not) (?:like|want))\b"
+    r"no (?:visits?|viewings?)|take me off|remove me|maybe later|prefer not|let's do that later|(?:don't|"
+    r"do not) (?:like|want))\b"
 )
 _YES = re.compile(
     r"\b(?:yes|yeah|yea|yep|yup|ya|sure|ok|okay|right|correct|perfect\w*|great|fine|absolutely|definitely|"

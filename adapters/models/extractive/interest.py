@@ -39,12 +39,17 @@ class Interest:
         if not self._slots:
             return
         start = turn.message.start
-        here = [thing for thing in things(self._evidence.text, start, start + len(turn.message.text)) if self._is_thing(thing)]
+        here = [
+            thing
+            for thing in things(self._evidence.text, start, start + len(turn.message.text))
+            if self._is_thing(thing)
+        ]
         chosen = self._asked_for(turn, here) if turn.by_lead else None
         if not turn.by_lead:
             self._offered = [thing for thing in here if not self._is_gone(thing)] or self._offered
         if i == self._visit.turn:
-            chosen = (here or self._offered or [chosen])[-1]
+            shown = here or self._offered
+            chosen = shown[-1] if shown else chosen
         if chosen is not None:
             self._offered = []
         self._known = (self._known + here)[-_KNOWN:]

@@ -39,7 +39,8 @@ CONCEPTS = {
     "bath": "bath bathroom washroom restroom toilet shower ba baths ba\u00f1os salle",
     "room": "room",
     "pet": "pet animal dog cat puppy kitten labrador retriever terrier spaniel poodle lurcher greyhound beagle collie "
-    "dachshund bulldog hound budgie parrot parakeet canary whippet pug corgi husky chihuahua mastiff setter cockatiel gerbil tortoises rabbit bunny hamster guinea goldfish tortoise ferret",
+    "dachshund bulldog hound budgie parrot parakeet canary whippet pug corgi husky chihuahua mastiff setter "
+    "cockatiel gerbil tortoises rabbit bunny hamster guinea goldfish tortoise ferret",
     "furnish": "furnish furnished furniture unfurnished furnishing furnishings",
     "price": "price rent cost rate charge pricing rental fee expense",
     "budget": "budget afford spend spending",
@@ -134,8 +135,9 @@ COMMON_WORDS = (
         suggest another called named per via pls hey ma'am miss yay super brilliant sweet understood noted done
         ready any anyway besides reserve order buy purchase pay take proceed send keep note requesting creating
         verify consider speak talk customer agent lead car ride cab table ticket tickets hotel restaurant movie
-        flight train bus doctor asking under above below per none neither ooh oooh ah aah aww lol haha btw brill cheers ta thx yay cool okey aye ye nope mm market building general mind advance someone something mondays tuesdays wednesdays
-        thursdays fridays saturdays sundays christmas easter spring summer autumn
+        flight train bus doctor asking under above below per none neither ooh oooh
+        ah aah aww lol haha btw brill cheers ta thx yay okey aye ye mm market building general mind advance someone
+        something mondays tuesdays wednesdays thursdays fridays saturdays sundays christmas easter spring summer autumn
         """
     )
 )

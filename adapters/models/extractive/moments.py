@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 _DAYS = (
     r"(?:mon|tues|wednes|thurs|fri|satur|sun)day\b|(?:tues?|weds?|thurs?|fri)\b\.?|(?-i:Mon|Wed|Thu|Sat|Sun)\b\.?"
@@ -17,13 +18,17 @@ _TEENS = (
     r"|thirteenth|fourteenth|fifteenth|sixteenth|seventeenth|eighteenth|nineteenth|twentieth|thirtieth)"
 )
 _NTH = rf"(?:[0-3]?\d ?(?:st|nd|rd|th)\b|{_TEENS}\b)"
-_NUM = r"[0-3]?\d(?![\d:.h%])(?! ?(?:am|pm|o'clock|st|nd|rd|th|years?|months?|weeks?|days?|min\w*|hours?|or|and|to|tops)\b)"
+_NUM = (
+    r"[0-3]?\d(?![\d:.h%])"
+    r"(?! ?(?:am|pm|o'clock|st|nd|rd|th|years?|months?|weeks?|days?|min\w*|hours?|or|and|to|tops)\b)"
+)
 DAY_FORMS = rf"(?:(?:the )?(?:{_NTH}|{_NUM})(?: of)? {MONTH}|{MONTH} (?:the )?(?:{_NTH}|{_NUM}))(?:,? (?:19|20)\d\d)?"
 _DAY = re.compile(
     rf"(?<![\w.,-])(?:(?:(?P<rel>tomorrow|tmrw|tmr|tmw|today|tonight),? ?(?:\(?(?=(?:{_DAYS})))?)?"
     rf"(?:(?:this |next |the )?(?P<wd>{_DAYS})(?:[,.]? (?:the )?(?:(?P<f1>{DAY_FORMS})|(?P<n1>{_NTH}|{_NUM})))?)"
     rf"|(?P<rel2>day after tomorrow|tomorrow|tmrw|tmr|tmw|today|tonight)\b"
-    rf"|(?P<f2>{DAY_FORMS})|(?P<n2>(?:the )?[0-3]?\d ?(?:st|nd|rd|th)\b|the (?!first|second|third|fourth){_TEENS}\b)(?! (?:floor|street|avenue|time|person|of)\b)|(?P<iso>20\d\d-\d\d-\d\d))",
+    rf"|(?P<f2>{DAY_FORMS})|(?P<n2>(?:the )?[0-3]?\d ?(?:st|nd|rd|th)\b|the (?!first|second|third|"
+    rf"fourth){_TEENS}\b)(?! (?:floor|street|avenue|time|person|of)\b)|(?P<iso>20\d\d-\d\d-\d\d))",
     re.IGNORECASE,
 )
 _HOURS = r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
@@ -50,7 +55,8 @@ _BACK = 24
 class Moment:
     """A day named in a text: its weekday's first letters, its number in the month, and whether a time stands by it.
 
-    `start` and `end` take in the time, `day_start` and `day_end` do not. The number is `loose` when it could be an hour ("Monday 10").
+    `start` and `end` take in the time, `day_start` and `day_end` do not. The number is `loose` when it could be an
+    hour ("Monday 10").
     """
 
     start: int
@@ -75,8 +81,13 @@ class Moment:
         return days and (free or same) and bool((self.weekday and other.weekday) or (self.number and same))
 
 
-def moments(text: str, start: int, end: int) -> Iterator[Moment]:
-    """Yield each day named in `text[start:end]`, with the time beside it."""
+@lru_cache(maxsize=256)
+def moments(text: str, start: int, end: int) -> tuple[Moment, ...]:
+    """Return each day named in `text[start:end]`, with the time beside it."""
+    return tuple(_moments(text, start, end))
+
+
+def _moments(text: str, start: int, end: int) -> Iterator[Moment]:
     for match in _DAY.finditer(text, start, end):
         first, past = match.start(), match.end()
         while past > first and text[past - 1] in ".( ,":

@@ -12,18 +12,24 @@ from adapters.models.extractive.values import Evidence
 _WHEN = (
     r"(?:(?:before|after|end of|early|mid|late|beginning of|start of)[ -](?:the )?)*"
     rf"(?:{DAY_FORMS}|(?:next |this )?(?:christmas|xmas|easter|spring|summer|autumn|winter|fall|new year)\b|"
-    rf"{MONTH}(?: 20\d\d)?|(?:next|this) (?:month|week|year)\b|in (?:a|one|two|three|four|six|\d{{1,2}}) (?:weeks?|months?)\b|"
+    rf"{MONTH}(?: 20\d\d)?|(?:next|this) (?:month|week|year)\b|in (?:a|one|two|three|four|six|\d{{1,2}}) (?:weeks?|"
+    rf"months?)\b|"
     r"asap\b|as soon as possible|immediately)"
 )
 _FIND = re.compile(rf"(?<!\w){_WHEN}", re.IGNORECASE)
 _SPEAKS = re.compile(
-    r"\b(?:mov(?:e|ing|ed)[ -](?:in\b|there|to [a-z]+|date|by|on|before|around)|(?:be|get|settle) in\b(?! (?:the|a|touch|time))|"
-    r"in no (?:hurry|rush)|relocat\w+|need\w* [^.?!]{0,80}\bby\b|not in (?:a|any) (?:hurry|rush)|keys by|(?:lease|contract|tenancy) (?:starts?|begins?|ends?|from)|"
+    r"\b(?:mov(?:e|ing|ed)[ -](?:in\b|there|to [a-z]+|date|by|on|before|around)|(?:be|get|settle) in\b(?! (?:the|"
+    r"a|touch|time))|"
+    r"in no (?:hurry|rush)|relocat\w+|need\w* [^.?!]{0,80}\bby\b|not in (?:a|any) (?:hurry|rush)|keys by|(?:lease|"
+    r"contract|tenancy) (?:starts?|begins?|ends?|from)|"
     r"start(?:ing)?(?= (?:in |on |from )?(?:\d|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)))"
 )
-_NOT_OURS = re.compile(r"\b(?:school|primary|nursery|job|eldest|youngest|son|daughter|he|she|tenant|landlord|sellers?)\b")
+_NOT_OURS = re.compile(
+    r"\b(?:school|primary|nursery|job|eldest|youngest|son|daughter|he|she|tenant|landlord|sellers?)\b"
+)
 _ASKS = re.compile(
-    r"\bwhen\b.{0,40}\b(?:move|moving|in by|be in|start)|\bmove[- ]in date|\bhow soon\b|\btimescale|\bwhat date would you move"
+    r"\bwhen\b.{0,40}\b(?:move|moving|in by|be in|start)|\bmove[- ]in date|\bhow soon\b|\btimescale|"
+    r"\bwhat date would you move"
 )
 _FITS = re.compile(r"^ (?:would (?:be|suit)|works|is (?:fine|ideal|best))\b")
 

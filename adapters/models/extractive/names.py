@@ -132,7 +132,9 @@ def unmarked(tokens: Sequence[Token]) -> Iterator[tuple[int, int]]:
             yield first, past
 
 
-_INNER_PLACE = bag("hill heights valley beach quarter district park new north saint east city beach area green west town south")
+_INNER_PLACE = bag(
+    "hill heights valley beach quarter district park new north saint east city beach area green west town south"
+)
 
 
 def _goes_on(tokens: Sequence[Token], i: int) -> bool:

@@ -103,8 +103,12 @@ def read_question(question: str) -> Question:
     )
 
 
-_HEAD = re.compile(r"what (?:is|are|was|were) (?:the |a |an )?(?:[a-z-]+ ){0,2}?([a-z-]+)(?= (?:of|on|for|in|at|to|from)\b|\?)")
-_NUMERIC = re.compile(r"\bhow (?:much|many|long|far|old|often|high|large|big)\b|\bwhat (?:is|was) the (?:price|cost|fee|rate|number)")
+_HEAD = re.compile(
+    r"what (?:is|are|was|were) (?:the |a |an )?(?:[a-z-]+ ){0,2}?([a-z-]+)(?= (?:of|on|for|in|at|to|from)\b|\?)"
+)
+_NUMERIC = re.compile(
+    r"\bhow (?:much|many|long|far|old|often|high|large|big)\b|\bwhat (?:is|was) the (?:price|cost|fee|rate|number)"
+)
 
 
 def _is_content(token: Token) -> bool:
@@ -123,7 +127,7 @@ def root(word: str) -> str:
 
 
 def read_passages(item: Evidence, asked: Question) -> Iterator[Passage]:
-    """Yield an item's passages: paragraphs under their headings, long ones cut and short ones joined to what follows."""
+    """Yield an item's passages: paragraphs under their headings, long ones cut and short ones joined."""
     group: list[Piece] = []
     for piece in _short(item.text, pieces(item.text)):
         ended = bool(group) and (piece.block != group[-1].block and len(group) >= _FEWEST_SENTENCES)
@@ -160,7 +164,16 @@ def _passage(item: Evidence, group: Sequence[Piece], asked: Question) -> Passage
         counts.update(met)
         length += len(words)
         pairs = asked.pairs & (pairs | {(b, a) for a, b in pairs})
-        lines.append(Line(piece.start, piece.end, frozenset(met), pairs, context - frozenset(met), any(c.isdigit() for c in item.text[piece.start : piece.end])))
+        lines.append(
+            Line(
+                piece.start,
+                piece.end,
+                frozenset(met),
+                pairs,
+                context - frozenset(met),
+                any(c.isdigit() for c in item.text[piece.start : piece.end]),
+            )
+        )
     counts.update(context - counts.keys())
     return Passage(item, tuple(lines), counts, length)
 

@@ -22,12 +22,15 @@ _ACTS = re.compile(rf"\b({_CAP}) (?:{_SPEAKS})\b")
 _SIGNED = re.compile(rf"[.!?\U0001f300-\U0001faff)] ?({_CAP}(?: {_CAP}){{0,2}})\.?$")
 _NAMED = (
     re.compile(
-        rf"(?:^|[.!?,;] )(?:(?:(?i:hi|hello|hey|dear|good (?:morning|afternoon|evening)|morning|afternoon|evening|thanks|"
+        rf"(?:^|[.!?,;] )(?:(?:(?i:hi|hello|hey|dear|good (?:morning|afternoon|evening)|morning|afternoon|evening|"
+        rf"thanks|"
         rf"thank you|hola|bonjour|ciao|hallo|salut|ol\u00e1|boa tarde|buenas|welcome|sorry|mr|mrs|ms|dr|miss)"
         rf"\b(?: again)?,? ))+({_FULL})"
     ),
     re.compile(rf"\b({_FULL})(?:,)? (?:here|speaking|from [A-Z]\w+ Homes|writing)\b"),
-    re.compile(rf"\b(?:[Tt]his is|[Ii]t[\u2019']s|I[\u2019']m|I am|am|[Mm]y name is|soy|here is) ({_FULL})(?=[ ,.!]|$)"),
+    re.compile(
+        rf"\b(?:[Tt]his is|[Ii]t[\u2019']s|I[\u2019']m|I am|am|[Mm]y name is|soy|here is) ({_FULL})(?=[ ,.!]|$)"
+    ),
     re.compile(rf"\b(?i:{_KIN}),? ({_CAP})"),
     re.compile(rf"\b(?:Mr|Mrs|Ms|Miss|Dr|Sir|Madam)\.? ({_FULL})"),
     _ACTS,
@@ -51,7 +54,9 @@ def people(chat: Sequence[Turn]) -> frozenset[str]:
 
 
 _READ = 2000
-_NO_PERSON = COMMON_WORDS | bag("sir madam someone something nobody everybody landlord homes street they hm fibre which")
+_NO_PERSON = COMMON_WORDS | bag(
+    "sir madam someone something nobody everybody landlord homes street they hm fibre which"
+)
 
 
 def _names(match: re.Match[str], text: str) -> Iterator[str]:

@@ -58,8 +58,11 @@ class Offers:
         if words[0] in _GREETS or not self._persons.isdisjoint(words) or _IS_GONE.match(evidence.text[one.end :][:60]):
             return False
         following = evidence.text[one.end : one.end + 3]
-        return len(words) > 1 or one.start > part.start or not following.startswith((" ", ":")) or (
-            evidence.text[one.end : one.end + 14].lstrip().startswith(_DESCRIBED)
+        return (
+            len(words) > 1
+            or one.start > part.start
+            or not following.startswith((" ", ":"))
+            or (evidence.text[one.end : one.end + 14].lstrip().startswith(_DESCRIBED))
         )
 
     def taken(self, turn: Turn) -> Iterator[Found]:

@@ -91,8 +91,8 @@ def _is_sought(slots: Sequence[Slot], part: Sentence, wanted: Collection[str]) -
     places = [slot for slot in slots if slot.kind is Kind.PLACE]
     return any(slot.key in wanted or (slot.domains | _OF_HOMES) & part.about for slot in places)
 
-_OF_HOMES = bag("bed bath garden furnish")
 
+_OF_HOMES = bag("bed bath garden furnish")
 
 
 def assign(slots: Sequence[Slot], mention: Mention, turn: Turn, wanted: Collection[str]) -> Slot | None:

@@ -88,14 +88,14 @@ def sentences(
     stop = len(text) if end is None else end
     begin = start
     for match in (_SOFT_BREAK if wrapped else _BREAK).finditer(text, start, stop):
-        if match.group()[0] != "\n" and _is_abbreviation(text, begin, match.start(), match.end(), stop, typed):
+        if match.group()[0] != "\n" and _is_abbreviation(text, begin, match.start(), match.end(), stop, typed=typed):
             continue
         yield from _trimmed(text, begin, match.end())
         begin = match.end()
     yield from _trimmed(text, begin, stop)
 
 
-def _is_abbreviation(text: str, begin: int, mark: int, after: int, stop: int, typed: bool) -> bool:
+def _is_abbreviation(text: str, begin: int, mark: int, after: int, stop: int, *, typed: bool) -> bool:
     if text[mark] != ".":
         return False
     word = text[max(begin, mark - 12) : mark].rsplit(maxsplit=1)

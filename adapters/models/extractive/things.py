@@ -1,8 +1,9 @@
 """Buildings and addresses by their form ("12 Beacon Lane", "Lantern Wharf 4B", "the Old Vicarage")."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from adapters.models.extractive.lexicon import COMMON_WORDS, FUNCTION_WORDS, is_known
 from adapters.models.extractive.text import bag
@@ -15,23 +16,32 @@ _BUILDING = (
     "House|Lodge|Cottage|Towers?|Court|Flat|Lofts?|Vicarage|Penthouse|Studios?|Villas?|Manor|Hall|Mansions?|"
     "Apartments|Residences?|Heights|Wharf|Mews|Barn|Farm|Rectory|Building|Chambers|Plaza|Duplex|Maisonette|Bungalow"
 )
-_CAP = r"[A-Z\u00c0-\u00de][\w\u2019'-]*"
-_UNIT = r"(?:,? (?:[Nn]o\.? ?|#|[Ff]lat |[Uu]nit |[Aa]pt\.? )?\d{1,4}[A-Za-z]?\b(?!['\u2019,.:]\d| ?(?:beds?|baths?|sq|m\b|m2|k\b|%)))"
+_CAP = r"[A-Z\u00c0-\u00de][\w\u2019'-]{0,30}"
+_UNIT = (
+    r"(?:,? (?:[Nn]o\.? ?|#|[Ff]lat |[Uu]nit |[Aa]pt\.? )?\d{1,4}[A-Za-z]?\b"
+    r"(?!['\u2019,.:]\d| ?(?:beds?|baths?|sq|m\b|m2|k\b|%)))"
+)
 _FORMS = (
-    re.compile(rf"\b\d{{1,4}}[A-Za-z]? (?:{_CAP} ){{1,3}}(?:{_STREET}|{_BUILDING})\b(?: (?:[Ff]lat|[Uu]nit|[Aa]pt) \d{{1,4}}\w?|(?<=Flat) \d{{1,4}}\w?)?"),
+    re.compile(
+        rf"\b\d{{1,4}}[A-Za-z]? (?:{_CAP} ){{1,3}}(?:{_STREET}|{_BUILDING})\b"
+        rf"(?: (?:[Ff]lat|[Uu]nit|[Aa]pt) \d{{1,4}}\w?|(?<=Flat) \d{{1,4}}\w?)?"
+    ),
     re.compile(rf"\b\d{{1,4}}[A-Za-z]? {_CAP},? (?:[Ff]lat|[Uu]nit|[Aa]pt) \d{{1,4}}\w?\b"),
     re.compile(rf"\b(?:{_CAP} ){{1,3}}(?:{_BUILDING})\b{_UNIT}?"),
     re.compile(rf"\b(?:{_CAP} ){{1,3}}(?:{_STREET}){_UNIT}"),
     re.compile(rf"(?<=\b(?:house|place) on )(?:{_CAP} ){{1,2}}(?:{_STREET})\b"),
     re.compile(rf"(?<=\bbedroom on )(?:{_CAP} ){{1,2}}(?:{_STREET})\b"),
     re.compile(
-        r"\b[a-z]{3,} (?:(?:tower|court|wharf|lodge|cottage|house|lofts?|studios|mansions|heights)(?: \d{1,4}[a-z]?)\b"
+        r"\b[a-z]{3,30} (?:(?:tower|court|wharf|lodge|cottage|house|lofts?|studios|mansions|heights)(?: \d{1,4}[a-z]?)\b"
         r"(?![.,:]\d| ?(?:beds?|baths?|k\b))|(?:tower|court|wharf|lodge|penthouse|vicarage)\b)"
     ),
 )  # fmt: skip
 _STREETS = frozenset(_STREET.lower().split("|"))
 _BUILDINGS = frozenset(
-    word for form in (_BUILDING, _STREET) for name in form.lower().split("|") for word in (name, name.removesuffix("s?"))
+    word
+    for form in (_BUILDING, _STREET)
+    for name in form.lower().split("|")
+    for word in (name.replace("?", ""), name.removesuffix("s?"))
 )
 _NO_HEAD = FUNCTION_WORDS | bag(
     """
@@ -65,11 +75,12 @@ def is_building(word: str) -> bool:
 
 def is_thing(value: str) -> bool:
     """Whether a name reads as a building or an address."""
-    return any(True for _ in things(value, 0, len(value)))
+    return bool(things(value, 0, len(value)))
 
 
-def things(text: str, start: int, end: int) -> Iterator[Thing]:
-    """Yield the buildings and addresses of `text[start:end]` in order, of overlapping ones the first form's."""
+@lru_cache(maxsize=256)
+def things(text: str, start: int, end: int) -> tuple[Thing, ...]:
+    """Return the buildings and addresses of `text[start:end]` in order, of overlapping ones the first form's."""
     taken: list[tuple[int, int]] = []
     found: list[Thing] = []
     for form in _FORMS:
@@ -79,9 +90,11 @@ def things(text: str, start: int, end: int) -> Iterator[Thing]:
                 taken.append((first, past))
                 found.append(Thing(text[first:past], first, past, _keys(text[first:past])))
     found.sort(key=lambda one: one.start)
-    for i, thing in enumerate(found):
-        if not (i and thing.is_address and _LOCATED.match(text[found[i - 1].end : thing.start])):
-            yield thing
+    return tuple(
+        thing
+        for i, thing in enumerate(found)
+        if not (i and thing.is_address and _LOCATED.match(text[found[i - 1].end : thing.start]))
+    )
 
 
 _LOCATED = re.compile(r"^,? (?:(?:is )?(?:located|situated) )?(?:at|on|in)? ?$")
@@ -106,7 +119,11 @@ def _is_named(first: str, rest: str) -> bool:
 
 def _keys(value: str) -> frozenset[str]:
     words = [word.lower().replace("\u2019", "'").removesuffix("'s") for word in re.split(r"[ ,]+", value)]
-    own = frozenset(w for w in words if w not in COMMON_WORDS and not is_building(w) and not is_known(w) and not (w.isdigit() and len(w) < 3))
+    own = frozenset(
+        w
+        for w in words
+        if w not in COMMON_WORDS and not is_building(w) and not is_known(w) and not (w.isdigit() and len(w) < 3)
+    )
     return own or frozenset({value.lower()})
 
 

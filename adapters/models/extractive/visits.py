@@ -14,7 +14,8 @@ from adapters.models.extractive.values import Evidence
 _RECENT = 6
 _SEES = re.compile(
     r"\b(?:see (?:it|them|this|that|the|both|one|you)|sees? it|come (?:and |to |over|by|round)|can i come|look at|"
-    r"show (?:you|me|it|us)|views?|viewings?|visit\w*|tours?|appointment|inspect\w*|in the diary|book you in|go see|are you free|"
+    r"show (?:you|me|it|us)|views?|viewings?|visit\w*|tours?|appointment|inspect\w*|in the diary|book you in|"
+    r"go see|are you free|"
     r"still on for|meet (?:you|me|us)|(?:have|take|fancy) a look|pop (?:in|by|round|over))\b"
 )
 _CANCELS = re.compile(
@@ -25,12 +26,14 @@ _CANCELS = re.compile(
 )
 _DECLINES = re.compile(r"\b(?:not (?:now|yet|interested|today|this time)|no,? thanks?|no thank you)\b")
 _MOVES = re.compile(
-    r"\b(?:move|reschedul\w*|postpone|push (?:it|back)|(?:doesn't|does not|doesnt|can't|cannot|cant|won't) (?:work|make|do|"
+    r"\b(?:move|reschedul\w*|postpone|push (?:it|back)|(?:doesn't|does not|doesnt|can't|cannot|cant|"
+    r"won't) (?:work|make|do|"
     r"come)|instead|must work|sorry|soz|can we do|another (?:day|time)|not the \d)"
 )
 HEDGES = re.compile(
     r"\b(?:maybe|perhaps|let (?:you|u) know|(?:i'?ll|i will|will) (?:call|ring|text|msg|message|confirm|get back|"
-    r"check|ask|see|think)|confirm (?:you|u) |not sure|need to (?:think|check|ask)|think about|let me (?:think|check|ask|"
+    r"check|ask|see|think)|confirm (?:you|u) |not sure|need to (?:think|check|ask)|think about|let me (?:think|"
+    r"check|ask|"
     r"speak)|can't|cant|cannot|would have to|have to (?:talk|ask|check))\b"
 )
 _CALLS = re.compile(
@@ -38,7 +41,8 @@ _CALLS = re.compile(
     r"left on|available from|free from|licen[cs]e|concerts?|trading|stalls|due|open house|launch|survey)\b"
 )
 _PROPOSES = re.compile(
-    r"\b(?:shall (?:we|i)|how about|what about|would|could (?:you|we)|(?:i|we|they) (?:only )?(?:have|can do)|available|"
+    r"\b(?:shall (?:we|i)|how about|what about|would|could (?:you|we)|(?:i|we|they) (?:only )?(?:have|can do)|"
+    r"available|"
     r"please confirm|(?:to|just|just to) (?:confirm|review|check)|checking|slots?|suits? you|want to|we can do)\b"
 )
 _NOT_ON = re.compile(r"\b(?:until|till|since|from|before|after|between|by|not|than|last|except)(?: the| on)? $")
@@ -50,7 +54,10 @@ _MISSED = re.compile(r"\b(?:waited|missed|no.show|didn't (?:come|show|turn up)|n
 _NOT_THEN = re.compile(
     r"^not |\b(?:impossible|not possible|no good|busy|away|unfortunately|won't|doesn't|isn't|booked up|another day)\b"
 )
-_ANSWERS = re.compile(r"^\W*(?:(?:hi|hello|hey|ah|oh|ooh)\W+(?:\w+\W+)?)?(?:yes|yep|yeah|ye|si|s\u00ed|oui\w*|ok|okay|sure|perfect|great|sounds?|aye|booked|agreed|confirmed)\b")
+_ANSWERS = re.compile(
+    r"^\W*(?:(?:hi|hello|hey|ah|oh|ooh)\W+(?:\w+\W+)?)?(?:yes|yep|yeah|ye|si|s\u00ed|oui\w*|ok|okay|sure|perfect|"
+    r"great|sounds?|aye|booked|agreed|confirmed)\b"
+)
 
 
 @dataclass(frozen=True, slots=True)
