@@ -29,7 +29,8 @@ _FRAGMENT = re.compile(rf"(?:^|[:,.] ){_NAMES}(?=, |\.$|\.? |$)")
 _ASKS_WHERE = re.compile(r"\b(?:where|which (?:area|part|town|city|district|neighbou?rhood)|what area|whereabouts)\b")
 _SPEAKS_OF_HOMES = bag("bed bath home")
 _LOWER = re.compile(
-    r"\b(?:flat|house|home|apartment|place|studio|property|bed)s? (?:in |around |near )?(?P<place>[a-z]{3,30} (?:quarter|"
+    r"\b(?:flat|house|home|apartment|place|studio|property|bed)s? (?:in |around |near )?"
+    r"(?P<place>[a-z]{3,30} (?:quarter|"
     r"district|village|heights|park|hill|bay|beach|valley|town|side|centre|center|gate))\b"
 )
 _NOT_WANTED_BEFORE = re.compile(

@@ -9,7 +9,7 @@ from adapters.models.extractive.text import sentences
 _LINE = re.compile(r"[^\n]*(?:\n|$)")
 _MARKED = re.compile(r"#{1,6}\s+\S")
 _ITEM = re.compile(r"[ \t]{0,12}(?:[*+\u2022-]|\d{1,3}[.)]|\([a-z0-9]{1,3}\))[ \t]+")
-_RULE = re.compile(r"[ \t]*(?:[-=*_][ \t]*){3,}$")
+_RULE = re.compile(r"[ \t|:]*(?:[-=*_][ \t|:]*){3,}$")
 _CELL_MARK = re.compile(r",(?!\s|\d{3}(?!\d))")
 _LONGEST_HEADING = 80
 _FEW_WORDS = 2
@@ -66,7 +66,7 @@ def _blocks(text: str) -> Iterator[tuple[int, int, str]]:
     stop = 0
     for i, (start, end) in enumerate(lines):
         said = text[start:end]
-        is_row = _is_row(said)
+        is_row = _is_row(said) and not _RULE.match(said)
         apart = not said or _RULE.match(said) or is_row or _ITEM.match(said) or _MARKED.match(said)
         opens = begin is None
         if begin is not None and apart:

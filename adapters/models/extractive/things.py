@@ -32,7 +32,8 @@ _FORMS = (
     re.compile(rf"(?<=\b(?:house|place) on )(?:{_CAP} ){{1,2}}(?:{_STREET})\b"),
     re.compile(rf"(?<=\bbedroom on )(?:{_CAP} ){{1,2}}(?:{_STREET})\b"),
     re.compile(
-        r"\b[a-z]{3,30} (?:(?:tower|court|wharf|lodge|cottage|house|lofts?|studios|mansions|heights)(?: \d{1,4}[a-z]?)\b"
+        r"\b[a-z]{3,30} (?:(?:tower|court|wharf|lodge|cottage|house|lofts?|studios|mansions|heights)"
+        r"(?: \d{1,4}[a-z]?)\b"
         r"(?![.,:]\d| ?(?:beds?|baths?|k\b))|(?:tower|court|wharf|lodge|penthouse|vicarage)\b)"
     ),
 )  # fmt: skip
