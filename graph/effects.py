@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from contracts.canonical import digest
-from contracts.errors import ColonyError, Denied, OutcomeUnknown, PreconditionStale
+from contracts.errors import ColonyError, Denied, OutcomeUnknown, PreconditionStale, RootUnavailable
 from contracts.events import EventType, NewEvent
 from contracts.evidence import Target, WritebackProposal, payload_sha256
 from contracts.ports import EffectOutcome, LedgerPort, Mission, WriterPort
@@ -37,6 +37,7 @@ class GrantedEffects:
 
         Raises:
             Denied: it says something else than its hash, or no grant covers it.
+            RootUnavailable: nothing was sent; the intent stays, and a retry of the mission sends it.
         """
         # The grant is bound to the hash, and the hash, here, to what would be sent.
         if said(proposal) != proposal.payload_sha256:
@@ -74,6 +75,8 @@ class GrantedEffects:
             return EffectOutcome("conflicted", {"code": exc.code, "reason": exc.message})
         except OutcomeUnknown as exc:
             return EffectOutcome("unknown", {"code": exc.code, "reason": exc.message})
+        except RootUnavailable:
+            raise
         except ColonyError as exc:
             return EffectOutcome("failed", {"code": exc.code, "reason": exc.message})
         return EffectOutcome("applied", dict(answer))

@@ -156,6 +156,7 @@ async def open_colony(
     *,
     times: LeaseTimes | None = None,
     model: BaseChatModel | None = None,
+    patience: Patience | None = None,
 ) -> AsyncIterator[Colony]:
     """Open everything one process needs, and close it in the reverse order. The worker is made, not started.
 
@@ -163,6 +164,7 @@ async def open_colony(
         settings: the deployment's settings.
         times: lease timings; the defaults unless a test injects short ones.
         model: the chat model of the private tier, the extractive one unless a test brings its own.
+        patience: how long the root is waited for.
 
     Raises:
         SettingInvalid: a setting can't be used.
@@ -182,7 +184,7 @@ async def open_colony(
         stack.push_async_callback(queue.close)
         embedded = settings.root_api_base_url is None
         root_store = RootStore(await _pool(stack, dsns.root, "root", 8)) if embedded else None
-        root = RootClient(settings.root_base_url, settings.root_api_key, Patience())
+        root = RootClient(settings.root_base_url, settings.root_api_key, patience or Patience())
         stack.push_async_callback(root.aclose)
         routes = ModelRoutes()
         governance = governance_for(settings, routes)

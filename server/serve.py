@@ -13,6 +13,7 @@ import structlog
 import uvicorn
 
 from adapters.postgres.claims import LeaseTimes
+from adapters.root.client import Patience
 from contracts.errors import SettingInvalid
 from server.app import create_app
 from server.compose import Colony, open_colony
@@ -62,7 +63,12 @@ def bind(host: str, port: int) -> socket.socket:
 
 @asynccontextmanager
 async def running(
-    settings: Settings, *, host: str = "127.0.0.1", work: bool = True, times: LeaseTimes | None = None
+    settings: Settings,
+    *,
+    host: str = "127.0.0.1",
+    work: bool = True,
+    times: LeaseTimes | None = None,
+    patience: Patience | None = None,
 ) -> AsyncIterator[Colony]:
     """Serve the API, with a worker if asked, for the length of the block.
 
@@ -78,7 +84,7 @@ async def running(
     sock = bind(host, settings.port)
     settings = settings.model_copy(update={"port": sock.getsockname()[1]})
     try:
-        async with open_colony(settings, times=times) as colony, _http(colony, sock):
+        async with open_colony(settings, times=times, patience=patience) as colony, _http(colony, sock):
             if work:
                 colony.worker.start()
             _log.info("ready", url=f"http://{host}:{settings.port}", worker=work)

@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 
 from adapters.postgres.claims import LeaseTimes
+from adapters.root.client import Patience
 from server.compose import Colony
 from server.serve import running
 from server.settings import load_settings
@@ -115,10 +116,12 @@ class Service:
 
 
 @asynccontextmanager
-async def serving(environment: Mapping[str, str], times: LeaseTimes, *, work: bool = True) -> AsyncIterator[Service]:
+async def serving(
+    environment: Mapping[str, str], times: LeaseTimes, *, work: bool = True, patience: Patience | None = None
+) -> AsyncIterator[Service]:
     """Serve in this process on a free port."""
     settings = load_settings(**{"PORT": 0, **environment})
-    async with running(settings, times=times, work=work) as colony:
+    async with running(settings, times=times, work=work, patience=patience) as colony:
         base = f"http://127.0.0.1:{colony.settings.port}"
         async with httpx.AsyncClient(base_url=base, timeout=30) as client:
             yield Service(client, colony)
