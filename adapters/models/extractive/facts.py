@@ -12,12 +12,16 @@ from adapters.models.extractive.values import Evidence, Fact, FactKey, span_of
 def extract_facts(schema: Sequence[FactKey], evidence: Sequence[Evidence]) -> list[Fact]:
     """Return at most one fact per key, in the schema's order; what nobody said is left out.
 
-    What was said in a chat overrides a record's field, and what was said later overrides what was said before.
+    What was said in a chat overrides a record's field, and what was said later overrides what was said before;
+    what is said again keeps its first quote.
     """
     slots = read_schema(schema)
     facts: dict[str, Fact] = {}
     for item in sorted(evidence, key=lambda one: one.kind == "chat"):
         for found in _read(slots, item):
+            told = facts.get(found.slot.key)
+            if told is not None and (told.value, told.span.artifact_id) == (found.value, item.artifact_id):
+                continue
             if found.value:
                 facts[found.slot.key] = _fact(found, item)
             else:

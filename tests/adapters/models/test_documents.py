@@ -54,7 +54,9 @@ def test_a_sentence_knows_its_headings():
 @pytest.mark.parametrize(
     ("text", "inside", "wide"),
     [
-        pytest.param(GUIDE, "window", "It takes the home off the market and out of the\n  window for 28 days.", id="over-a-soft-wrap"),
+        pytest.param(
+            GUIDE, "window",
+            "It takes the home off the market and out of the\n  window for 28 days.", id="over-a-soft-wrap"),
         pytest.param(GUIDE, "$500", "The deposit is $500.", id="without-the-item's-mark"),
         pytest.param(GUIDE, "$450", "| survey | $450 |", id="one-row"),
         pytest.param(
