@@ -109,11 +109,13 @@ async def detail(reader: MissionReader, tenant_id: str, mission_id: str) -> dict
 
 
 async def packet(reader: MissionReader, tenant_id: str, mission_id: str) -> dict[str, Any] | None:
-    """Return what the review released, with how each write ended; None before there is a review."""
+    """Return what the review released, with how each write ended; None as long as it has released nothing."""
     newest = await reader.newest(tenant_id, mission_id, "aggregation_packet", "review_packet")
     if len(newest) < 2:
         return None
     review = ReviewPacket.model_validate_json(bytes(newest["review_packet"]["content"]))
+    if review.verdict != "release":
+        return None
     merged = AggregationPacket.model_validate_json(bytes(newest["aggregation_packet"]["content"]))
     whole = released(merged, review).model_dump(mode="json")
     shown = {key: whole[key] for key in _SHOWN_PACKET}
