@@ -10,11 +10,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import procrastinate
+import psycopg
+import structlog
 from procrastinate import exceptions as queue_errors
 
 from adapters.postgres.guard import store_errors
 from contracts.errors import StoreUnavailable
 
+_log = structlog.get_logger(__name__)
 TASK = "colony.run"
 QUEUE = "missions"
 Run = Callable[[str, str], Awaitable[None]]
@@ -79,16 +82,25 @@ class MissionQueue:
             StoreUnavailable: Postgres has gone; the process should end and be started again.
         """
         self._run = run
-        try:
-            await self._app.run_worker_async(
-                queues=[QUEUE],
-                name=name,
-                concurrency=concurrency,
-                install_signal_handlers=False,
-                fetch_job_polling_interval=1.0,
-                delete_jobs="always",
-                update_heartbeat_interval=2.0,
-                stalled_worker_timeout=6.0,
-            )
-        except queue_errors.ConnectorException as exc:
-            raise StoreUnavailable("the worker lost its connection to Postgres") from exc
+        while True:
+            try:
+                await self._work(concurrency, name)
+            except queue_errors.ConnectorException as exc:
+                if not isinstance(exc.__cause__, psycopg.errors.ForeignKeyViolation):
+                    raise StoreUnavailable("the worker lost its connection to Postgres") from exc
+                # Asleep for longer than others wait for a sign of life, it was struck off the list of workers.
+                _log.warning("taken for dead while it slept, this worker registers anew")
+            else:
+                return
+
+    async def _work(self, concurrency: int, name: str) -> None:
+        await self._app.run_worker_async(
+            queues=[QUEUE],
+            name=name,
+            concurrency=concurrency,
+            install_signal_handlers=False,
+            fetch_job_polling_interval=1.0,
+            delete_jobs="always",
+            update_heartbeat_interval=2.0,
+            stalled_worker_timeout=6.0,
+        )

@@ -22,7 +22,7 @@ TASKS = {
     "propose_writebacks",
 }
 LONG = 60_000
-CONVERSATIONS = 12
+CONVERSATIONS = 8
 
 
 async def seed_long_chats(service: Service, lead_id: str) -> None:

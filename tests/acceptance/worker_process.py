@@ -7,7 +7,7 @@ from server.cli.output import configure_logging
 from server.serve import work_only
 from server.settings import load_settings
 
-TIMES = LeaseTimes(heartbeat_ms=300, lease_ms=1_500, sweep_ms=300)
+TIMES = LeaseTimes(heartbeat_ms=500, lease_ms=3_000, sweep_ms=300)
 
 
 def main() -> None:
