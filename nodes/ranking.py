@@ -17,12 +17,16 @@ def words(text: str) -> list[str]:
     return [stem(word) for word in _WORD.findall(text.lower())]
 
 
+_ENDINGS = (("ies", "y", 4), ("ing", "", 5), ("ed", "", 4), ("s", "", 3))
+
+
 def stem(word: str) -> str:
-    """Cut a plural's ending off a word of more than three letters."""
-    if len(word) > 4 and word.endswith("ies"):
-        return word[:-3] + "y"
-    if len(word) > 3 and word.endswith("s") and not word.endswith("ss"):
-        return word[:-1]
+    """Cut the ending of a plural or of a verb off a word that is long enough to keep its root."""
+    if word.endswith("ss"):
+        return word
+    for ending, root, least in _ENDINGS:
+        if word.endswith(ending) and len(word) > least:
+            return word[: -len(ending)] + root
     return word
 
 
