@@ -41,16 +41,18 @@ _BODIES: tuple[type[BaseModel], ...] = (
 )
 
 
-def fails(*kinds: type[ColonyError]) -> dict[int | str, Schema]:
-    """Return a route's error answers: those of the given kinds, and those that every guarded route has."""
+def problems(*kinds: type[ColonyError]) -> dict[int | str, Schema]:
+    """Return the answers that errors of the given kinds get."""
     content = {PROBLEM: {"schema": {"$ref": f"{_REFS}{Problem.__name__}"}}}
-    found: dict[int | str, Schema] = {}
-    for kind in (*kinds, Unauthenticated, Forbidden, StoreUnavailable):
-        meaning = (kind.__doc__ or "").partition("\n")[0]
-        known = found.get(status_for(kind).value)
-        text = f"{known['description']} Or: {meaning}" if known and meaning not in known["description"] else meaning
-        found[status_for(kind).value] = {"description": text, "content": content}
-    return found
+    meanings: dict[int | str, list[str]] = {}
+    for kind in kinds:
+        meanings.setdefault(status_for(kind).value, []).append((kind.__doc__ or "").partition("\n")[0])
+    return {status: {"description": " Or: ".join(texts), "content": content} for status, texts in meanings.items()}
+
+
+def fails(*kinds: type[ColonyError]) -> dict[int | str, Schema]:
+    """Return a guarded route's error answers: of the given kinds, and of those that every such route has."""
+    return problems(*kinds, Unauthenticated, Forbidden, StoreUnavailable)
 
 
 def takes(model: type[BaseModel], *, required: bool = False) -> Schema:

@@ -11,6 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, gen
 from contracts.errors import StoreUnavailable
 from server import shapes
 from server.errors import status_for
+from server.openapi import problems
 from server.routes.parts import BoundedRoute, Parts
 
 router = APIRouter(prefix="/api/colony", tags=["health"], route_class=BoundedRoute)
@@ -46,7 +47,8 @@ async def ready(colony: Parts) -> JSONResponse:
         HTTPStatus.OK.value: {
             "description": "Prometheus' text format",
             "content": {CONTENT_TYPE_LATEST: {"schema": {"type": "string"}}},
-        }
+        },
+        **problems(StoreUnavailable),
     },
 )
 async def metrics(colony: Parts) -> Response:
