@@ -64,14 +64,25 @@ def _correction(record: Mapping[str, Any], key: str, value: str) -> tuple[dict[s
 
     Only a field that the record has is corrected: a fact can't make up new fields of the root.
     """
-    if key in record and str(record[key]).strip().casefold() != value.casefold():
-        return {key: record[key]}, {key: value}
-    ceiling = f"{key}_max"
-    said, held = amounts(value), amounts(str(record.get(ceiling, "")))
-    if len(said) == 1 and len(held) == 1 and said[0] != held[0]:
-        number = int(said[0]) if said[0] == int(said[0]) else float(said[0])
-        return {ceiling: record[ceiling]}, {ceiling: number}
-    return None
+    name = next((n for n in (key, f"{key}_max") if record.get(n) not in (None, "")), None)
+    if name is None:
+        return None
+    said = _like(record[name], value)
+    if said is None or said == record[name] or str(said).casefold() == str(record[name]).strip().casefold():
+        return None
+    return {name: record[name]}, {name: said}
+
+
+def _like(held: Any, value: str) -> Any:
+    """Return a value in the type that the record holds: a number for a number; None when it isn't one."""
+    if isinstance(held, bool):
+        return {"true": True, "false": False}.get(value.casefold())
+    if not isinstance(held, int | float):
+        return value
+    numbers = amounts(value)
+    if len(numbers) != 1:
+        return None
+    return int(numbers[0]) if numbers[0] == int(numbers[0]) else float(numbers[0])
 
 
 def _page_proposals(ctx: WorkContext) -> list[WritebackProposal]:
