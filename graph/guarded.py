@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -36,16 +37,16 @@ class GuardedTools:
         name = digest([task_key, tool, arguments])
         refusal = await self._refusal(task_key, tool, arguments, name)
         if refusal is not None:
-            self._note(task_key, tool, arguments, name, "refused", reason=refusal)
+            self._note(task_key, tool, arguments, "refused", reason=refusal)
             raise PassRefused(f"{tool} was refused: {refusal}")
         try:
             answer = await self._inner.call(task_key, tool, arguments)
         except ColonyError as exc:
-            self._note(task_key, tool, arguments, name, "failed", reason=exc.code)
+            self._note(task_key, tool, arguments, "failed", reason=exc.code)
             raise
         self._used[name] += 1
         # As it came, escapes and all: what the store can't carry as text is cleaned, and counted, in the evidence.
-        self._note(task_key, tool, arguments, name, "ok", response=json.dumps(answer, sort_keys=True).encode())
+        self._note(task_key, tool, arguments, "ok", response=json.dumps(answer, sort_keys=True).encode())
         return answer
 
     async def _refusal(self, task_key: str, tool: str, arguments: Mapping[str, Any], name: str) -> str | None:
@@ -65,13 +66,13 @@ class GuardedTools:
         task_key: str,
         tool: str,
         arguments: Mapping[str, Any],
-        name: str,
         status: str,
         *,
         response: bytes | None = None,
         reason: str | None = None,
     ) -> None:
-        call_id = f"tc_{name[:20]}_{self._used[name]}_{status}_{len(self._record.tools)}"
+        # A call made again, in another run or revision, is another call: it may be answered otherwise.
+        call_id = "tc_" + secrets.token_hex(12)
         self._record.tools.append(ToolCall(call_id, task_key, tool, dict(arguments), status, response, reason))
 
 

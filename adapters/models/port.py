@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 
 from adapters.models.messages import to_messages
 from contracts.base import Value
-from contracts.canonical import canonical_bytes, digest
+from contracts.canonical import canonical_bytes
 from contracts.errors import ModelFailed
 from contracts.mission import ModelTier
 from contracts.ports import ModelCall, Prompt, Route
@@ -46,7 +47,8 @@ class LangChainModels:
         request = canonical_bytes({"schema": output.__name__, "messages": [_plain(m.content) for m in messages]})
         usage = answer.usage_metadata
         call = ModelCall(
-            call_id="mc_" + digest([prompt.package.task_key, route.model, request.decode()])[:24],
+            # What was asked is named by the request's hash; asked again, as in a revision, it is another call.
+            call_id="mc_" + secrets.token_hex(12),
             task_key=prompt.package.task_key,
             tier=route.tier,
             provider=route.provider,
