@@ -19,6 +19,13 @@ SOURCES: tuple[SourceCard, ...] = (
         "the documents that were imported",
         optional=frozenset({"document_ids"}),
     ),
+    SourceCard(
+        "campaign",
+        "root.get_campaign",
+        {"campaign_id": "campaign_id"},
+        "a campaign's rows and the tables they refer to",
+    ),
+    SourceCard("dataset", "root.get_dataset", {"dataset": "dataset"}, "an imported table and those it refers to"),
     SourceCard("page", "root.get_page", {"page_id": "page"}, "the page the answer may be written to"),
 )
 

@@ -5,13 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from datetime import date
+from typing import Annotated, Any, Self
 
-from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from contracts.base import Value
 from contracts.errors import BadInput
 from contracts.mission import SOMETHING, FactKey, MissionClass, MissionRequest
+from contracts.periods import period_of
 
 _SHOWN = 120
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4_000, pattern=SOMETHING)]
@@ -36,6 +47,40 @@ class AdvisoryInputs(Value):
     lead_id: Text = ""
 
 
+def _is_period(text: str) -> str:
+    try:
+        period_of(text)
+    except ValueError as exc:
+        raise PydanticCustomError("period", "{why}", {"why": str(exc)}) from exc
+    return text
+
+
+_PERIOD_FORM = r"^[0-9]{4}(-(Q[1-4]|[0-9]{2}(-[0-9]{2})?))?(/[0-9]{4}(-(Q[1-4]|[0-9]{2}(-[0-9]{2})?))?)?$"
+Period = Annotated[
+    str,
+    Field(json_schema_extra={"pattern": _PERIOD_FORM, "examples": ["2026-10", "2026-Q4", "2026-10-01/2026-10-31"]}),
+    AfterValidator(_is_period),
+]
+
+
+class BriefInputs(Value):
+    """What a brief takes: a campaign or a data set, exactly one of them, and the period it is about (default: all)."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["campaign_id"]}, {"required": ["dataset"]}]},
+    )
+
+    campaign_id: Text = ""
+    dataset: Text = ""
+    period: Period = ""
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if bool(self.campaign_id) == bool(self.dataset):
+            raise PydanticCustomError("missing", "give exactly one of campaign_id and dataset")
+        return self
+
+
 @dataclass(frozen=True)
 class ClassSpec:
     """One mission class.
@@ -54,6 +99,7 @@ CLASSES: dict[MissionClass, ClassSpec] = {
         LeadInputs, ("facts", "engagement", "stage", "next_steps", "draft", "writebacks")
     ),
     MissionClass.ORACLE_ADVISORY: ClassSpec(AdvisoryInputs, ("answer", "open_questions", "writebacks")),
+    MissionClass.CATALYST_STRATEGY_BRIEF: ClassSpec(BriefInputs, ("metrics", "findings", "next_steps", "risks")),
 }
 """What this version can run. A class of the contract that is not here is refused at submission."""
 
@@ -96,6 +142,16 @@ def _check_inputs(spec: ClassSpec, inputs: Mapping[str, Any]) -> None:
             code=_CODES.get(first["type"], "wrong_input"),
             hint="This class takes: " + ", ".join(spec.inputs.model_fields) + ".",
         ) from exc
+
+
+def period(inputs: Mapping[str, Any]) -> tuple[date, date] | None:
+    """Return the first and last day of the period that was asked for, or None for all time.
+
+    Raises:
+        ValueError: it is not a period.
+    """
+    asked = inputs.get("period")
+    return None if asked is None else period_of(str(asked))
 
 
 def fact_schema(inputs: Mapping[str, Any]) -> tuple[FactKey, ...] | None:

@@ -38,14 +38,15 @@ class ResearchArtifact(Contract):
     """One piece of evidence. ``text`` is what quotes are checked against, character for character.
 
     Attributes:
-        kind: ``chat`` (one message a line), ``record`` (``key: value`` lines), ``document`` or ``board``.
+        kind: ``chat`` (one message a line), ``record`` (``key: value`` lines), ``table`` (delimited text, header
+            first), ``document`` or ``board``.
         trust: the least trusted author of the text.
         cleaned: how many characters could not be kept (NUL, lone surrogates).
         data: the same evidence as plain values, where the root gave any; never quoted from.
     """
 
     need: str
-    kind: Literal["chat", "record", "document", "board"]
+    kind: Literal["chat", "record", "table", "document", "board"]
     source: Source
     text: str
     trust: Trust

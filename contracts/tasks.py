@@ -21,6 +21,10 @@ class TaskKind(StrEnum):
     DRAFT_MESSAGE = "draft_message"
     PROPOSE_WRITEBACKS = "propose_writebacks"
     ANSWER_QUESTION = "answer_question"
+    COMPUTE_METRICS = "compute_metrics"
+    STATE_FINDINGS = "state_findings"
+    RECOMMEND_CHANGES = "recommend_changes"
+    ASSESS_RISKS = "assess_risks"
 
 
 class Task(Contract):

@@ -17,11 +17,14 @@ from contracts.packets import (
     ContradictionValue,
     EvidenceRow,
     Fact,
+    Metric,
 )
 from contracts.ports import Ports, StepResult
 from contracts.registry import artifact_id
 from contracts.state import MissionState
 from contracts.tasks import TaskPlan
+
+_BRIEF_FINDINGS = 6
 
 
 async def aggregator(state: MissionState, ports: Ports) -> StepResult:
@@ -55,11 +58,11 @@ def merged(results: Sequence[WorkerResult]) -> AggregationPacket:
     open_questions = [*outputs.get("open_questions", []), *(f"Not known: {k}" for k in outputs.get("unknown", []))]
     open_questions += [f"Which {c.attribute.replace('_', ' ')} is right?" for c in conflicts]
     return AggregationPacket(
-        summary=_summary(facts, answer, findings, len(conflicts)),
+        summary=_summary(facts, answer, findings, len(conflicts)) if "metrics" not in outputs else _brief(findings),
         claims=claims,
         facts=facts,
         answer=answer,
-        metrics=(),
+        metrics=tuple(Metric.model_validate(metric) for metric in outputs.get("metrics", [])),
         findings=findings,
         next_steps=tuple(outputs.get("next_steps", [])),
         drafts=tuple([outputs["draft"]] if "draft" in outputs else []),
@@ -76,6 +79,10 @@ def _summary(facts: Sequence[Fact], answer: Answer | None, findings: Sequence[st
     known = "; ".join(f"{f.key.replace('_', ' ')}: {f.value}" for f in facts) or "nothing is known yet"
     rest = f" {conflicts} contradictions need a look." if conflicts else ""
     return f"{known}. {' '.join(findings)}{rest}".strip()
+
+
+def _brief(findings: Sequence[str]) -> str:
+    return " ".join(findings[:_BRIEF_FINDINGS])
 
 
 def _matrix(claims: Iterable[Claim]) -> tuple[EvidenceRow, ...]:

@@ -72,7 +72,16 @@ TEMPLATES: Mapping[MissionClass, tuple[Task, ...]] = {
             needs=("page",),
         ),
     ),
+    MissionClass.CATALYST_STRATEGY_BRIEF: (
+        _task(_K.COMPUTE_METRICS, "Compute totals and rates", "metrics", needs=("campaign", "dataset"), weight=5),
+        _task(_K.STATE_FINDINGS, "State what the numbers say", "findings", after=(_K.COMPUTE_METRICS,)),
+        _task(_K.RECOMMEND_CHANGES, "Recommend what to change", "next_steps", after=(_K.COMPUTE_METRICS,)),
+        _task(_K.ASSESS_RISKS, "Say what could mislead", "risks", after=(_K.COMPUTE_METRICS,)),
+    ),
 }
+
+_NAMED_BY: Mapping[str, str] = {"page": "page", "campaign": "campaign_id", "dataset": "dataset"}
+"""Sources that are read only when the mission's inputs name them, by the input that does."""
 
 
 async def planner(state: MissionState, ports: Ports) -> StepResult:
@@ -100,9 +109,11 @@ async def planner(state: MissionState, ports: Ports) -> StepResult:
 def selected(template: Sequence[Task], envelope: MissionEnvelope) -> list[Task]:
     """Return the template's tasks that the requested outputs need, directly or through a dependency.
 
-    A task that reads a source which the mission's inputs do not name (an advisory without a page) is left out.
+    Of the sources that inputs name (a page, a campaign), those are read that this mission's inputs do name; a task that
+    is left with none is left out.
     """
-    by_key = {task.task_key: task for task in template}
+    named = [narrowed(task, envelope) for task in template]
+    by_key = {task.task_key: task for task in named}
     wanted: set[str] = set()
 
     def add(task: Task) -> None:
@@ -111,16 +122,18 @@ def selected(template: Sequence[Task], envelope: MissionEnvelope) -> list[Task]:
             for key in task.depends_on:
                 add(by_key[key])
 
-    for task in template:
-        if task.expected_output in envelope.requested_outputs and _has_inputs(task, envelope):
+    for task, whole in zip(named, template, strict=True):
+        if task.expected_output in envelope.requested_outputs and bool(task.needs) == bool(whole.needs):
             add(task)
     if not wanted:
-        add(template[0])
-    return [task for task in template if task.task_key in wanted]
+        add(named[0])
+    return [task for task in named if task.task_key in wanted]
 
 
-def _has_inputs(task: Task, envelope: MissionEnvelope) -> bool:
-    return "page" not in task.needs or "page" in envelope.inputs
+def narrowed(task: Task, envelope: MissionEnvelope) -> Task:
+    """Return the task without the sources that this mission's inputs do not name."""
+    needs = tuple(n for n in task.needs if n not in _NAMED_BY or _NAMED_BY[n] in envelope.inputs)
+    return task.model_copy(update={"needs": needs})
 
 
 def in_order(tasks: Sequence[Task]) -> tuple[Task, ...]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -135,18 +137,46 @@ def _document_text(data: Mapping[str, Any]) -> str:
     return str(data.get("text") or "")
 
 
+def _table_text(data: Mapping[str, Any]) -> str:
+    """Return a table's own text, or write its rows as CSV, always in the same way."""
+    if "text" in data:
+        return str(data["text"])
+    written = io.StringIO()
+    lines = csv.writer(written, lineterminator="\n")
+    columns = [str(name) for name in data.get("columns", [])]
+    lines.writerow(columns)
+    lines.writerows([_cell(row.get(name)) for name in columns] for row in data.get("rows", []))
+    return written.getvalue()
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 _TEXTS = {
     "lead": _record_text,
     "board": _record_text,
     "page": _record_text,
     "chat": _chat_text,
     "document": _document_text,
+    "table": _table_text,
+    "lookup": _table_text,
 }
-_KINDS = {"lead": "record", "board": "board", "page": "record", "chat": "chat", "document": "document"}
+_KINDS = {
+    "lead": "record",
+    "board": "board",
+    "page": "record",
+    "chat": "chat",
+    "document": "document",
+    "table": "table",
+    "lookup": "table",
+}
 _TRUST = {
     "lead": Trust.OPERATOR,
     "board": Trust.SYSTEM,
     "page": Trust.OPERATOR,
     "chat": Trust.CUSTOMER,
     "document": Trust.OPERATOR,
+    "table": Trust.OPERATOR,
+    "lookup": Trust.OPERATOR,
 }

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from contracts.base import TaskKey
 from contracts.errors import BadInput
 from contracts.events import EventType, NewEvent
 from contracts.evidence import Citation, Claim, ResearchArtifact
-from contracts.packets import AggregationPacket, ClaimCheck, ReviewPacket
+from contracts.packets import AggregationPacket, ClaimCheck, Metric, ReviewPacket
 from contracts.ports import Ports, StepResult
 from contracts.registry import artifact_id
 from contracts.state import MissionState
 from contracts.tasks import TaskPlan
 from nodes.recompute import supported
+from nodes.recompute_metrics import Check, recomputed
 
 _LAST_REVISION = 2
+_WRONG_SHOWN = 5
 
 
 async def reviewer(state: MissionState, ports: Ports) -> StepResult:
@@ -27,14 +31,17 @@ async def reviewer(state: MissionState, ports: Ports) -> StepResult:
     evidence = {str(a.artifact_id): a for a in await ports.artifacts.all(ResearchArtifact, state["evidence"])}
     plan = await ports.artifacts.one(TaskPlan, state["plan"])
     made_by = {c.claim_id: key for key, r in (await ports.results.done(state["revision"])).items() for c in r.claims}
-    checks = [checked(claim, evidence, made_by) for claim in packet.claims]
+    counted = await asyncio.to_thread(recomputed, packet.metrics, evidence.values())
+    checks = [checked(claim, evidence, made_by, counted) for claim in packet.claims]
     covered = coverage(packet, plan)
     missing = tuple(o for o in envelope.requested_outputs if o not in covered and _planned(o, plan))
-    review = verdict(checks, covered, missing, plan=plan, revision=state["revision"])
+    wrong = tuple(f"{name}: {why}" for name, (_, (held, why)) in counted.items() if not held)
+    review = verdict(checks, covered, missing, plan=plan, revision=state["revision"], wrong=wrong)
     kind = EventType.REVIEW_REVISED if review.verdict == "revise" else EventType.REVIEW_COMPLETED
     payload = {
         "verdict": review.verdict,
         "checked": len(checks),
+        "recomputed": len(counted),
         "withheld": len(review.withheld),
         "missing": list(missing),
         "reasons": list(review.reasons),
@@ -47,13 +54,25 @@ def _planned(output: str, plan: TaskPlan) -> bool:
     return any(task.expected_output == output for task in plan.tasks)
 
 
-def checked(claim: Claim, evidence: Mapping[str, ResearchArtifact], made_by: Mapping[str, TaskKey | str]) -> ClaimCheck:
-    """Check one claim: its quotes verbatim at their offsets, its value by recomputation from a quote."""
+def checked(
+    claim: Claim,
+    evidence: Mapping[str, ResearchArtifact],
+    made_by: Mapping[str, TaskKey | str],
+    counted: Mapping[str, tuple[Metric, Check]] = MappingProxyType({}),
+) -> ClaimCheck:
+    """Check one claim: its quotes verbatim at their offsets, its value by recomputation from a quote.
+
+    A metric's value is recomputed from the table that the quote is of.
+    """
     verbatim = bool(claim.citations) and all(
         (cited := evidence.get(c.artifact_id)) is not None and _stands(c, cited.text) for c in claim.citations
     )
     holds, why = False, "a quote does not stand in the stored evidence at its place"
-    if verbatim:
+    if verbatim and claim.attribute in counted:
+        metric, (holds, why) = counted[claim.attribute]
+        if str(metric.value) != claim.value:
+            holds, why = False, "the claim says another number than the metric"
+    elif verbatim:
         results = [supported(claim.value, c.quote) for c in claim.citations]
         holds, why = next((r for r in results if r[0]), results[0])
     return ClaimCheck(
@@ -81,6 +100,9 @@ def coverage(packet: AggregationPacket, plan: TaskPlan) -> tuple[str, ...]:
         "writebacks": True,
         "answer": packet.answer is not None,
         "open_questions": True,
+        "metrics": bool(packet.metrics) or bool(packet.findings),
+        "findings": bool(packet.findings),
+        "risks": True,
     }
     return tuple(o for o, there in present.items() if there and _planned(o, plan))
 
@@ -92,8 +114,15 @@ def verdict(
     *,
     plan: TaskPlan,
     revision: int,
+    wrong: tuple[str, ...] = (),
 ) -> ReviewPacket:
-    """Decide: revise once what does not hold, then withhold it; refuse when nothing that was asked for is left."""
+    """Decide: revise once what does not hold, then withhold it; refuse when nothing that was asked for is left.
+
+    A metric that is wrong stands behind findings and steps that can't be told apart from it: nothing is released then.
+    """
+    if wrong:
+        shown = "; ".join(wrong[:_WRONG_SHOWN])
+        return _packet("refuse", (f"{len(wrong)} metrics do not recompute: {shown}",), checks, covered, missing)
     failed = [c for c in checks if not (c.quote_verbatim and c.value_supported)]
     again = _with_dependants({c.task_key for c in failed if c.task_key}, plan)
     if failed and again and revision < _LAST_REVISION:

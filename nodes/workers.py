@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import assert_never
+from typing import Literal, assert_never
 
 from contracts.base import TaskKey
 from contracts.canonical import sha256_hex
@@ -21,10 +21,12 @@ from contracts.registry import artifact_id
 from contracts.state import MissionState
 from contracts.tasks import PromptPackage, Task, TaskKind, TaskPlan
 from nodes.work.answer import answer_question
+from nodes.work.brief import assess_risks, recommend_changes, state_findings
 from nodes.work.context import WorkContext
 from nodes.work.draft import draft_message
 from nodes.work.engagement import assess_engagement
 from nodes.work.facts import extract_facts
+from nodes.work.metrics import compute_metrics
 from nodes.work.next_steps import recommend_next_steps
 from nodes.work.proposals import propose_writebacks
 from nodes.work.stage import assess_stage
@@ -50,6 +52,24 @@ def worker_for(kind: TaskKind) -> Worker:
             return propose_writebacks
         case TaskKind.ANSWER_QUESTION:
             return answer_question
+        case TaskKind.COMPUTE_METRICS | TaskKind.STATE_FINDINGS | TaskKind.RECOMMEND_CHANGES | TaskKind.ASSESS_RISKS:
+            return _brief_worker_for(kind)
+        case _:
+            assert_never(kind)
+
+
+def _brief_worker_for(
+    kind: Literal[TaskKind.COMPUTE_METRICS, TaskKind.STATE_FINDINGS, TaskKind.RECOMMEND_CHANGES, TaskKind.ASSESS_RISKS],
+) -> Worker:
+    match kind:
+        case TaskKind.COMPUTE_METRICS:
+            return compute_metrics
+        case TaskKind.STATE_FINDINGS:
+            return state_findings
+        case TaskKind.RECOMMEND_CHANGES:
+            return recommend_changes
+        case TaskKind.ASSESS_RISKS:
+            return assess_risks
         case _:
             assert_never(kind)
 

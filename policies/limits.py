@@ -71,6 +71,7 @@ TOOLS: Mapping[str, Tool] = {
     "root.get_campaign": Tool(
         "campaign", {"campaign_id": ("campaign_id", "dataset"), "period": ("period",)}, ("campaign_id",)
     ),
+    "root.get_dataset": Tool("dataset", {"dataset": ("dataset",)}, ("dataset",)),
     "web.search": Tool("web", {"query": _FREE, "limit": _FREE}, external=True),
     "web.open": Tool("web", {"url": _FREE}, ("url",), external=True),
     "root.patch_lead": Tool("lead", writes=True),
@@ -139,9 +140,19 @@ ALLOWANCES: dict[MissionClass, Allowance] = {
         writes=frozenset({"root.patch_page"}),
     ),
     MissionClass.CATALYST_STRATEGY_BRIEF: Allowance(
-        kinds=frozenset({_K.ANSWER_QUESTION, _K.EXTRACT_FACTS, _K.RECOMMEND_NEXT_STEPS}),
-        sources=frozenset({"campaign", "documents", "web"}),
-        tools=_DOCUMENT_TOOLS | _WEB_TOOLS | {"root.get_campaign"},
+        kinds=frozenset(
+            {
+                _K.ANSWER_QUESTION,
+                _K.EXTRACT_FACTS,
+                _K.RECOMMEND_NEXT_STEPS,
+                _K.COMPUTE_METRICS,
+                _K.STATE_FINDINGS,
+                _K.RECOMMEND_CHANGES,
+                _K.ASSESS_RISKS,
+            }
+        ),
+        sources=frozenset({"campaign", "dataset", "documents", "web"}),
+        tools=_DOCUMENT_TOOLS | _WEB_TOOLS | {"root.get_campaign", "root.get_dataset"},
     ),
 }
 """The one table of what each class may do. A class without a row may do nothing."""

@@ -30,6 +30,7 @@ from adapters.prompts.registry import TemplateRegistry
 from adapters.root.client import Patience, RootClient
 from adapters.root.tools import RootTools
 from adapters.root.writer import RootWriter
+from adapters.tables import DuckTables
 from contracts.clock import SystemClock
 from contracts.errors import SettingInvalid
 from contracts.ports import LedgerPort, Mission, ModelPort, NodeLimits, Ports
@@ -143,6 +144,7 @@ class PortMaker:
             routes=self.routes,
             classify=classify_request,
             effects=GrantedEffects(mission, ledger, RootWriter(self.root)),
+            tables=DuckTables(),
             clock=self.clock,
             limits=NodeLimits(
                 max_workers=self.settings.max_workers_per_mission, task_timeout_ms=self.settings.task_timeout_ms

@@ -133,6 +133,10 @@ class RootClient:
             rows += data.get("rows", [])
         raise RootRefused("the root's list does not end", code="root_answer_unusable")
 
+    async def list_campaigns(self, tenant: str, *, limit: int = 50, cursor: str | None = None) -> Fetched:
+        """Return ``{items: [{campaign_id, columns}], next_cursor}``."""
+        return await self._get(tenant, "/api/catalyst/campaigns", "campaign", limit=str(limit), cursor=cursor)
+
     async def get_signals(self, tenant: str, lead_id: str) -> Fetched:
         """Return ``{items: […]}``."""
         return await self._get(tenant, f"/api/sentinel/leads/{segment(lead_id)}/signals", "lead")

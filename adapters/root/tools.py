@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from adapters.root.client import RootClient
+from adapters.root.tables import RootTables
 from contracts.errors import PassRefused
 
 Items = list[dict[str, Any]]
@@ -66,6 +67,14 @@ class RootTools:
         data, etag = await self._client.get_page(self._tenant, page_id)
         return [_item("page", page_id, str(data.get("title") or page_id), data, etag)]
 
+    async def get_campaign(self, arguments: Mapping[str, Any]) -> Items:
+        """Return a campaign as a table, and the tables it refers to."""
+        return await RootTables(self._client, self._tenant).campaign(str(arguments["campaign_id"]))
+
+    async def get_dataset(self, arguments: Mapping[str, Any]) -> Items:
+        """Return an imported table by its name, and the tables it refers to."""
+        return await RootTables(self._client, self._tenant).dataset(str(arguments["dataset"]))
+
 
 def _item(entity: str, name: str, title: str, data: Mapping[str, Any], etag: str | None) -> dict[str, Any]:
     return {"entity": entity, "id": name, "title": title, "etag": etag, "data": dict(data)}
@@ -77,4 +86,6 @@ _TOOLS: dict[str, Tool] = {
     "root.get_kanban": RootTools.get_kanban,
     "root.search_documents": RootTools.search_documents,
     "root.get_page": RootTools.get_page,
+    "root.get_campaign": RootTools.get_campaign,
+    "root.get_dataset": RootTools.get_dataset,
 }

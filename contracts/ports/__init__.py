@@ -11,6 +11,7 @@ from contracts.ports.asked import (
     ResultPort,
     RoutePort,
     StepResult,
+    TablePort,
     TemplatePort,
     ToolPort,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "RoutePort",
     "SourceCard",
     "StepResult",
+    "TablePort",
     "Template",
     "TemplatePort",
     "ToolCall",

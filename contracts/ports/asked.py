@@ -22,6 +22,7 @@ from contracts.ports.values import (
     SourceCard,
     Template,
 )
+from contracts.tables import Aggregate, Frame, Totals
 from contracts.tasks import PheromoneSignal
 
 FilledT = TypeVar("FilledT", bound=Value)
@@ -148,6 +149,22 @@ class EffectPort(Protocol):
         ...
 
 
+class TablePort(Protocol):
+    """Adds a table up, exactly: decimals only, in an engine that is not a model."""
+
+    async def totals(
+        self, frame: Frame, asked: Sequence[Aggregate], groupings: Sequence[str | None]
+    ) -> tuple[tuple[Totals, ...], ...]:
+        """Return, for each grouping, the aggregates of its groups by name; grouping None is the whole table.
+
+        Rows that have no value in a grouping's column are in none of its groups.
+
+        Raises:
+            BadInput: the numbers are too large to be added exactly.
+        """
+        ...
+
+
 class Clock(Protocol):
     """The only source of the present moment for nodes."""
 
@@ -170,6 +187,7 @@ class Ports:
     routes: RoutePort
     classify: ClassifierPort
     effects: EffectPort
+    tables: TablePort
     clock: Clock
     limits: NodeLimits
 

@@ -1,0 +1,71 @@
+"""Which of a table's rates a decision can stand on, and which groups are best and worst by it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from contracts.packets import Metric
+from nodes.tables.lexicon import RATES
+
+_ORDER = ("roas", "cost_per_sale", "cpl", "cost_per_conversion", "win_rate", "conversion_rate", "cpc", "cpm", "ctr")
+_LOWER_IS_BETTER = frozenset(rate.name for rate in RATES if rate.better == "low")
+_OF_ROWS = frozenset({"win_rate", "conversion_rate"})
+ENOUGH_ROWS = 30
+"""Rows below which a share of rows is too shaky to be called best or worst."""
+
+
+@dataclass(frozen=True)
+class Ends:
+    """The best and the worst group of one grouping by one rate; ``few`` groups were too small to be compared."""
+
+    grouping: str
+    best: Metric
+    worst: Metric
+    few: int
+
+    @property
+    def spends(self) -> bool:
+        """Whether the rate says something about money, so that money can be moved by it."""
+        return self.best.name in _LOWER_IS_BETTER or self.best.name == "roas"
+
+    @property
+    def of_time(self) -> bool:
+        """Whether the groups are times, which nothing can be moved to."""
+        name, _, _ = str(self.best.group).partition("=")
+        value = str(self.best.group)[len(self.grouping) + 1 :]
+        return name.startswith(("month(", "year(")) or value[:4].isdigit()
+
+
+def deciding(metrics: Sequence[Metric]) -> str | None:
+    """Return the rate that says most about what to change, of those that at least two groups have."""
+    for name in _ORDER:
+        if sum(m.name == name and m.group is not None and m.value is not None for m in metrics) > 1:
+            return name
+    return None
+
+
+def ends(metrics: Sequence[Metric], name: str, groupings: Sequence[str | None]) -> list[Ends]:
+    """Return best and worst of each grouping; grouping None are channels that have columns of their own."""
+    found = []
+    for grouping in groupings:
+        of_groups = [m for m in metrics if m.name == name and m.value is not None and _in(m, grouping)]
+        enough = [m for m in of_groups if name not in _OF_ROWS or m.rows >= ENOUGH_ROWS]
+        ranked = sorted(enough, key=lambda m: (_amount(m), str(m.group)))
+        if len(ranked) < 2 or _amount(ranked[0]) == _amount(ranked[-1]):
+            continue
+        low, high = ranked[0], ranked[-1]
+        best, worst = (low, high) if name in _LOWER_IS_BETTER else (high, low)
+        found.append(Ends(grouping or "channel", best, worst, len(of_groups) - len(enough)))
+    return found
+
+
+def _in(metric: Metric, grouping: str | None) -> bool:
+    if metric.group is None:
+        return False
+    return "=" not in metric.group if grouping is None else metric.group.startswith(f"{grouping}=")
+
+
+def _amount(metric: Metric) -> Decimal:
+    return Decimal(str(metric.value))

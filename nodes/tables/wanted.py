@@ -1,0 +1,134 @@
+"""Which metrics a table gives: totals of every number, rates of what is recognised, the same for every group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from contracts.tables import Aggregate, Formula, written
+from nodes.tables.cells import Column
+from nodes.tables.lexicon import MONEY, RATES, Rate, Role, role_of
+from nodes.tables.profile import Outcome, Profile
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One metric to compute, for all rows or for every group of a grouping.
+
+    Attributes:
+        grouping: the grouping's key, none for all rows.
+        channel: the channel that the formula's own columns are of.
+        headline: whether a claim is made of it.
+    """
+
+    name: str
+    unit: str
+    formula: Formula
+    grouping: str | None = None
+    channel: str | None = None
+    headline: bool = False
+
+
+ROWS = Formula((Aggregate("count"),))
+
+
+def wanted(profile: Profile) -> list[Wanted]:
+    """Return everything that can be computed of the table, in the order it is shown."""
+    found = [Wanted("rows", "rows", ROWS, headline=True)]
+    for column in profile.numbers:
+        found += _of_column(profile, column)
+    found += _common(profile, None)
+    found += _of_channels(profile)
+    for grouping in profile.groupings:
+        found.append(Wanted("rows", "rows", ROWS, grouping.key))
+        found += _common(profile, grouping.key)
+    first: dict[tuple[str, str | None, str | None], Wanted] = {}
+    for one in found:
+        first.setdefault((one.name, one.grouping, one.channel), one)
+    return list(first.values())
+
+
+def _of_column(profile: Profile, column: Column) -> Iterator[Wanted]:
+    unit, name = unit_of(column), column.name
+    total = Aggregate("sum", name)
+    yield Wanted(f"{name}_total", unit, Formula((total,)), headline=name in profile.meaning.measures)
+    yield Wanted(f"{name}_mean", unit, Formula((total,), (Aggregate("count", name),)))
+    yield Wanted(f"{name}_min", unit, Formula((Aggregate("min", name),)))
+    yield Wanted(f"{name}_max", unit, Formula((Aggregate("max", name),)))
+    yield Wanted(f"{name}_count", "values", Formula((Aggregate("count", name),)))
+
+
+def unit_of(column: Column) -> str:
+    """Return the unit of a column's numbers: what its cells say, else what its name says."""
+    if column.unit is not None:
+        return column.unit
+    role = role_of(column.name)
+    return "value" if role is None else "USD" if role in MONEY else role
+
+
+def _common(profile: Profile, grouping: str | None) -> Iterator[Wanted]:
+    """Yield what is computed for all rows and for every group alike."""
+    if grouping is not None:
+        units = {c.name: unit_of(c) for c in profile.numbers}
+        for name in profile.meaning.measures:
+            yield Wanted(f"{name}_total", units[name], Formula((Aggregate("sum", name),)), grouping)
+    roles = profile.meaning.roles
+    for role, columns in roles.items():
+        if len(columns) > 1:
+            yield Wanted(f"{role}_total", _unit(role), Formula(_sums(columns)), grouping, headline=True)
+    for rate in RATES:
+        if rate.over in roles and rate.under in roles:
+            yield _rate(rate, roles[rate.over], roles[rate.under], grouping)
+    if grouping is not None and "spend" in roles:
+        whole = tuple(Aggregate("total", name) for name in roles["spend"])
+        yield Wanted("spend_share", "ratio", Formula(_sums(roles["spend"]), whole), grouping)
+    if profile.outcome is not None and grouping != written(profile.outcome.column):
+        yield from _of_outcome(profile, profile.outcome, grouping)
+
+
+def _rate(rate: Rate, over: tuple[str, ...], under: tuple[str, ...], grouping: str | None = None) -> Wanted:
+    return Wanted(rate.name, rate.unit, Formula(_sums(over), _sums(under), rate.scale), grouping, headline=True)
+
+
+def _sums(columns: tuple[str, ...]) -> tuple[Aggregate, ...]:
+    return tuple(Aggregate("sum", name) for name in columns)
+
+
+def _unit(role: Role) -> str:
+    return "USD" if role in MONEY else role
+
+
+def _of_channels(profile: Profile) -> Iterator[Wanted]:
+    """Yield each channel's totals, its share of the spend and its rates, where channels have columns of their own."""
+    for channel, measures in profile.meaning.channels.items():
+        spend = (measures["spend"],)
+        for role, name in measures.items():
+            total = Formula(_sums((name,)))
+            yield Wanted(f"{role}_total", _unit(role), total, channel=channel, headline=True)
+        share = Formula(_sums(spend), _sums(profile.meaning.roles["spend"]))
+        yield Wanted("spend_share", "ratio", share, channel=channel, headline=True)
+        for rate in RATES:
+            if rate.over in measures and rate.under in measures:
+                formula = Formula(_sums((measures[rate.over],)), _sums((measures[rate.under],)), rate.scale)
+                yield Wanted(rate.name, rate.unit, formula, channel=channel, headline=True)
+
+
+def _of_outcome(profile: Profile, outcome: Outcome, grouping: str | None) -> Iterator[Wanted]:
+    column = written(outcome.column)
+    won = Aggregate("count", where=(column, outcome.won))
+    every = Aggregate("count")
+    if outcome.lost is None:
+        yield Wanted("converted_count", "rows", Formula((won,)), grouping, headline=True)
+        yield Wanted("conversion_rate", "ratio", Formula((won,), (every,)), grouping, headline=True)
+        return
+    lost = Aggregate("count", where=(column, outcome.lost))
+    yield Wanted("won_count", "rows", Formula((won,)), grouping, headline=True)
+    yield Wanted("lost_count", "rows", Formula((lost,)), grouping, headline=True)
+    yield Wanted("win_rate", "ratio", Formula((won,), (won, lost)), grouping, headline=True)
+    yield Wanted("won_share", "ratio", Formula((won,), (every,)), grouping)
+    units = {c.name: unit_of(c) for c in profile.numbers}
+    for name in profile.meaning.roles.get("revenue", ()):
+        of_won = Aggregate("sum", name, (column, outcome.won))
+        valued = Aggregate("count", name, (column, outcome.won))
+        yield Wanted(f"won_{name}_total", units[name], Formula((of_won,)), grouping, headline=True)
+        yield Wanted(f"won_{name}_mean", f"{units[name]} per row won", Formula((of_won,), (valued,)), grouping)
