@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from contracts.packets import Metric
-from nodes.tables.lexicon import RATES
+from nodes.tables.lexicon import RATES, UNKNOWN
 
 _ORDER = ("roas", "cost_per_sale", "cpl", "cost_per_conversion", "win_rate", "conversion_rate", "cpc", "cpm", "ctr")
 _LOWER_IS_BETTER = frozenset(rate.name for rate in RATES if rate.better == "low")
@@ -38,27 +38,36 @@ class Ends:
         return name.startswith(("month(", "year(")) or value[:4].isdigit()
 
 
-def deciding(metrics: Sequence[Metric]) -> str | None:
-    """Return the rate that says most about what to change, of those that at least two groups have."""
-    for name in _ORDER:
-        if sum(m.name == name and m.group is not None and m.value is not None for m in metrics) > 1:
-            return name
-    return None
+def deciding(metrics: Sequence[Metric], grouping: str | None) -> str | None:
+    """Return the rate that says most about what to change, of those that at least two groups of a grouping have."""
+    valued = [m.name for m in metrics if m.value is not None and _in(m, grouping)]
+    return next((name for name in _ORDER if valued.count(name) > 1), None)
 
 
-def ends(metrics: Sequence[Metric], name: str, groupings: Sequence[str | None]) -> list[Ends]:
-    """Return best and worst of each grouping; grouping None are channels that have columns of their own."""
+def ends(metrics: Sequence[Metric], groupings: Sequence[str | None]) -> list[Ends]:
+    """Return best and worst of each grouping by its deciding rate, those farthest apart first.
+
+    Grouping None are channels that have columns of their own. What is unknown is neither best nor worst.
+    """
     found = []
     for grouping in groupings:
+        name = deciding(metrics, grouping)
         of_groups = [m for m in metrics if m.name == name and m.value is not None and _in(m, grouping)]
-        enough = [m for m in of_groups if name not in _OF_ROWS or m.rows >= ENOUGH_ROWS]
+        named = [m for m in of_groups if str(m.group).rpartition("=")[2].casefold() not in UNKNOWN]
+        enough = [m for m in named if name not in _OF_ROWS or m.rows >= ENOUGH_ROWS]
         ranked = sorted(enough, key=lambda m: (_amount(m), str(m.group)))
         if len(ranked) < 2 or _amount(ranked[0]) == _amount(ranked[-1]):
             continue
         low, high = ranked[0], ranked[-1]
         best, worst = (low, high) if name in _LOWER_IS_BETTER else (high, low)
-        found.append(Ends(grouping or "channel", best, worst, len(of_groups) - len(enough)))
-    return found
+        found.append(Ends(grouping or "channel", best, worst, len(named) - len(enough)))
+    return sorted(found, key=lambda e: -_spread(e))
+
+
+def _spread(end: Ends) -> Decimal:
+    """Return how far apart the ends are, as a share of the larger."""
+    low, high = sorted((_amount(end.best), _amount(end.worst)))
+    return (high - low) / max(abs(high), abs(low))
 
 
 def _in(metric: Metric, grouping: str | None) -> bool:

@@ -29,6 +29,7 @@ YES = frozenset({"yes", "true", "1", "y"})
 NO = frozenset({"no", "false", "0", "n"})
 WON = frozenset({"won", "closed won", "win"})
 LOST = frozenset({"lost", "closed lost", "loss"})
+UNKNOWN = frozenset({"unknown", "n/a", "na", "not known", "undefined"})
 KNOWN_AFTERWARDS = frozenset({"duration", "call_duration", "talk_time"})
 """Columns whose value is only known when the outcome is."""
 

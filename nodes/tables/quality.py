@@ -7,13 +7,12 @@ from collections.abc import Iterator
 
 from nodes.tables.cells import Column
 from nodes.tables.joins import Join
-from nodes.tables.lexicon import KNOWN_AFTERWARDS
+from nodes.tables.lexicon import KNOWN_AFTERWARDS, UNKNOWN
 from nodes.tables.profile import Profile
 
 _SHOWN = 5
 _MARKS = frozenset({"99", "999", "9999", "-1", "-99", "-999"})
 _MARK_SHARE = 20  # of a hundred
-_UNKNOWN = frozenset({"unknown", "n/a", "na", "not known", "undefined"})
 
 
 def remarks(profile: Profile) -> list[str]:
@@ -93,7 +92,7 @@ def _of_column(profile: Profile, column: Column) -> Iterator[str]:
     if zeros and column.kind == "number" and column.name in roles:
         yield f"{column.name} is 0 in {zeros} of {rows} rows: rates are of totals, no row is divided by it."
     if column.kind == "text":
-        vague = {v: n for v in column.distinct if v.casefold() in _UNKNOWN and (n := column.values.count(v))}
+        vague = {v: n for v in column.distinct if v.casefold() in UNKNOWN and (n := column.values.count(v))}
         for value, count in sorted(vague.items()):
             yield f"{column.name} is '{value}' in {count} of {rows} rows [rows]."
 

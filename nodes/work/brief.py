@@ -8,7 +8,7 @@ from decimal import Decimal
 from contracts.evidence import WorkerResult
 from contracts.packets import Metric
 from contracts.tables import metric_key
-from nodes.tables.choice import ENOUGH_ROWS, Ends, deciding, ends
+from nodes.tables.choice import ENOUGH_ROWS, Ends, ends
 from nodes.tables.lexicon import RATES
 from nodes.work.context import WorkContext
 
@@ -79,9 +79,7 @@ def _metrics(ctx: WorkContext) -> list[Metric]:
 
 
 def _ends(ctx: WorkContext, metrics: Sequence[Metric]) -> list[Ends]:
-    name = deciding(metrics)
-    groupings = ctx.results[_RANKED].outputs["groupings"]
-    return [] if name is None else ends(metrics, name, [None, *groupings])
+    return ends(metrics, [None, *ctx.results[_RANKED].outputs["groupings"]])
 
 
 def _is_headline_total(ctx: WorkContext, metric: Metric) -> bool:

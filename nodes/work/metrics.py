@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from contracts.classes import period
@@ -29,7 +29,8 @@ async def compute_metrics(ctx: WorkContext) -> WorkerResult:
     main, others = tables_of(ctx)
     profile = await asyncio.to_thread(_profile, main, others, ctx)
     every = await _computed(ctx, profile)
-    decides = deciding([one.metric for one in every])
+    metrics = [one.metric for one in every]
+    decides = {key: deciding(metrics, key) for key in (None, *(g.key for g in profile.groupings))}
     claims = [_claim(ctx, main, profile, one) for one in every if _is_claimed(one, decides)]
     undefined = _undefined(every)
     return WorkerResult(
@@ -51,10 +52,10 @@ async def compute_metrics(ctx: WorkContext) -> WorkerResult:
     )
 
 
-def _is_claimed(one: Computed, decides: str | None) -> bool:
+def _is_claimed(one: Computed, decides: Mapping[str | None, str | None]) -> bool:
     """Tell whether a metric is stated as a claim: headlines, and each group's deciding rate."""
     whole = one.wanted.headline and one.wanted.grouping is None
-    return one.metric.value is not None and (whole or one.metric.name == decides)
+    return one.metric.value is not None and (whole or one.metric.name == decides[one.wanted.grouping])
 
 
 def tables_of(ctx: WorkContext) -> tuple[ResearchArtifact, list[ResearchArtifact]]:
