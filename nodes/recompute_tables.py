@@ -44,12 +44,14 @@ class Recount:
     @cached_property
     def columns(self) -> list[str]:
         """The header; a name that was there already gets a number, a column without one its place."""
-        names: list[str] = []
+        names: dict[str, int] = {}
         for place, cell in enumerate(self._records[0] if self._records else [], start=1):
-            base = cell or f"column {place}"
-            tries = [base, *(f"{base} ({n})" for n in range(2, place + 2))]
-            names.append(next(name for name in tries if name not in names))
-        return names
+            base = name = cell or f"column {place}"
+            while name in names:
+                names[base] += 1
+                name = f"{base} ({names[base]})"
+            names[name] = 1
+        return list(names)
 
     @cached_property
     def rows(self) -> list[list[str]]:

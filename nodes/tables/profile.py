@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
+from itertools import islice
 
 from contracts.tables import Frame, written
 from nodes.tables.cells import Column, read_column
@@ -13,6 +14,8 @@ from nodes.tables.joins import Join, attributes, joins_of
 from nodes.tables.lexicon import LOST, NO, OUTCOMES, WON, YES, Meaning, meaning_of, words
 from nodes.tables.sheet import Sheet
 
+MOST_NUMBERS = 120
+MOST_GROUPINGS = 20
 MOST_GROUPS = 40
 _MOST_TIMES = 24
 _LONGEST_GROUP = 80
@@ -62,13 +65,13 @@ class Profile:
 
     @cached_property
     def numbers(self) -> tuple[Column, ...]:
-        """The columns of numbers, cut."""
-        return tuple(c for c in self.cut if c.kind == "number")
+        """The columns of numbers, cut; of a table with very many the first."""
+        return tuple(c for c in self.cut if c.kind == "number")[:MOST_NUMBERS]
 
     @cached_property
     def meaning(self) -> Meaning:
         """What the numbers are."""
-        return meaning_of(self.cut)
+        return meaning_of(self.numbers)
 
     @cached_property
     def outcome(self) -> Outcome | None:
@@ -78,8 +81,8 @@ class Profile:
 
     @cached_property
     def groupings(self) -> tuple[Grouping, ...]:
-        """All sensible ways to part the rows."""
-        return tuple(_groupings(self))
+        """The sensible ways to part the rows, the first of them."""
+        return tuple(islice(_groupings(self), MOST_GROUPINGS))
 
     @property
     def span(self) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from nodes.tables.cells import Column
 from nodes.tables.joins import Join
 from nodes.tables.lexicon import KNOWN_AFTERWARDS, UNKNOWN
-from nodes.tables.profile import Profile
+from nodes.tables.profile import MOST_GROUPINGS, MOST_NUMBERS, Profile
 
 _SHOWN = 5
 _MARKS = frozenset({"99", "999", "9999", "-1", "-99", "-999"})
@@ -19,7 +19,7 @@ def remarks(profile: Profile) -> list[str]:
     """Return, as sentences, what is missing, left out or does not fit."""
     name = profile.sheet.name
     found = [f"{remark} ({name})" for remark in profile.sheet.remarks]
-    found += [_size(profile)]
+    found += [_size(profile), *_limits(profile)]
     for column in profile.cut:
         found += _of_column(profile, column)
     for join in profile.joins:
@@ -70,6 +70,15 @@ def _size(profile: Profile) -> str:
     span = f"{profile.time} runs from {min(days)} to {max(days)}"
     gaps = f"; {undated} rows have no {profile.time} and are left out" if undated else ""
     return f"{rows} of {len(sheet.rows)} rows of {sheet.name} fall in {first} to {last} ({span}{gaps}) [rows]."
+
+
+def _limits(profile: Profile) -> Iterator[str]:
+    """Say what a very wide table has too much of."""
+    numbers = sum(c.kind == "number" for c in profile.columns)
+    if numbers > MOST_NUMBERS:
+        yield f"{profile.sheet.name} has {numbers} columns of numbers: the first {MOST_NUMBERS} are totalled [rows]."
+    if len(profile.groupings) == MOST_GROUPINGS:
+        yield f"Rows are grouped in {MOST_GROUPINGS} ways at most: {profile.groupings[-1].key} is the last [rows]."
 
 
 def _of_column(profile: Profile, column: Column) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -85,14 +86,16 @@ def delimiter_of(text: str) -> str:
 
 def _named(header: list[str]) -> tuple[tuple[str, ...], list[str]]:
     """Give every column a name of its own."""
-    names: list[str] = []
+    names: dict[str, None] = {}
+    last: dict[str, int] = {}
     remarks = []
     for place, given in enumerate(header, start=1):
-        name = given or f"column {place}"
-        nth = 2
+        name = base = given or f"column {place}"
+        nth = itertools.count(last.get(base, 2))
         while name in names:
-            name, nth = f"{given or f'column {place}'} ({nth})", nth + 1
-        names.append(name)
+            last[base] = next(nth)
+            name = f"{base} ({last[base]})"
+        names[name] = None
     if twice := sorted(name for name, n in Counter(header).items() if n > 1 and name):
         remarks.append(f"The header names {twice[0]} more than once: the later columns are told apart by a number.")
     if "" in header:

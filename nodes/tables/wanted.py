@@ -29,6 +29,9 @@ class Wanted:
     headline: bool = False
 
 
+MOST_MEASURES = 24
+"""Columns that are totalled for every group; of a table with more the first."""
+
 ROWS = Formula((Aggregate("count"),))
 
 
@@ -70,7 +73,7 @@ def _common(profile: Profile, grouping: str | None) -> Iterator[Wanted]:
     """Yield what is computed for all rows and for every group alike."""
     if grouping is not None:
         units = {c.name: unit_of(c) for c in profile.numbers}
-        for name in profile.meaning.measures:
+        for name in profile.meaning.measures[:MOST_MEASURES]:
             yield Wanted(f"{name}_total", units[name], Formula((Aggregate("sum", name),)), grouping)
     roles = profile.meaning.roles
     for role, columns in roles.items():
