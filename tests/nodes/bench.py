@@ -10,6 +10,7 @@ from adapters.models.extractive_chat import ExtractiveChatModel
 from adapters.models.port import LangChainModels
 from adapters.models.routes import EXTRACTIVE, ModelRoutes
 from adapters.prompts.registry import TemplateRegistry
+from adapters.tables import DuckTables
 from contracts.base import Contract, Ref, SetRef
 from contracts.errors import IntegrityBroken
 from contracts.events import NewEvent
@@ -147,6 +148,7 @@ def ports(admitted: MissionEnvelope | None = None, **changes: Any) -> Ports:
         "routes": ModelRoutes(),
         "classify": classify_request,
         "effects": None,
+        "tables": DuckTables(),
         "clock": Noon(),
         "limits": NodeLimits(),
     }

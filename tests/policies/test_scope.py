@@ -15,6 +15,7 @@ from tests.policies.build import CATALYST, CRM, HOSTILE, ORACLE, card, chain, en
 ALLOW, ESCALATE, DENY = Outcome.ALLOW, Outcome.ESCALATE, Outcome.DENY
 OWN = ("root.get_lead", {"lead_id": "lead-1"})
 WEB = ("web.search", {"query": "rates"})
+COMPUTE = {"kind": TaskKind.COMPUTE_METRICS}
 ANSWER = {"kind": TaskKind.ANSWER_QUESTION}
 
 PLANS = [
@@ -34,6 +35,9 @@ PLANS = [
     pytest.param(ORACLE, plan(task(needs=("documents", "page"), **ANSWER)), ALLOW, "within-limits", id="oracle"),
     pytest.param(ORACLE, plan(task(needs=("web",), **ANSWER)), DENY, "research-off", id="web-when-off"),
     pytest.param(CATALYST, plan(task(needs=("campaign",), **ANSWER)), ALLOW, "within-limits", id="catalyst"),
+    pytest.param(CATALYST, plan(task(needs=("dataset",), **COMPUTE)), ALLOW, "within-limits", id="catalyst-computes"),
+    pytest.param(CATALYST, plan(task(needs=("lead",), **COMPUTE)), DENY, "source", id="catalyst-on-a-lead"),
+    pytest.param(CRM, plan(task(needs=("lead",), **COMPUTE)), DENY, "kind", id="crm-computes"),
     pytest.param(CATALYST, plan(task(kind=TaskKind.PROPOSE_WRITEBACKS, needs=())), DENY, "kind", id="catalyst-writes"),
 ]
 
@@ -51,6 +55,7 @@ def grants(tool: str, **arguments: Any) -> LibrarianPass:
     return librarian_pass((tool, arguments))
 
 
+DATASET = {"dataset": "d.csv"}
 NAMED = {"question": "why?", "document_ids": ["d-1", "d-2"]}
 
 PASSES = [
@@ -104,6 +109,16 @@ PASSES = [
     pytest.param(
         CATALYST, {"campaign_id": 1}, grants("root.get_campaign", campaign_id=True), DENY, "foreign-argument", id="1"
     ),
+    pytest.param(CATALYST, DATASET, grants("root.get_dataset", dataset="d.csv"), ALLOW, "reads", id="own-dataset"),
+    pytest.param(
+        CATALYST, DATASET, grants("root.get_dataset", dataset="e.csv"), DENY, "foreign-argument", id="other-d"
+    ),
+    pytest.param(CATALYST, DATASET, grants("root.get_dataset"), DENY, "foreign-argument", id="no-dataset-named"),
+    pytest.param(
+        CATALYST, None, grants("root.get_dataset", dataset="c-1"), DENY, "foreign-argument", id="campaign-as-d"
+    ),
+    pytest.param(ORACLE, DATASET, grants("root.get_dataset", dataset="d.csv"), DENY, "tool", id="dataset-for-oracle"),
+    pytest.param(CATALYST, DATASET, grants("root.get_lead", lead_id="lead-1"), DENY, "tool", id="lead-for-catalyst"),
 ]
 
 

@@ -17,6 +17,7 @@ from tests.support import GOAL, Service
 
 API = "/api/colony"
 BODY: dict[str, Any] = {"mission_type": "crm_lead_intelligence", "user_goal": GOAL, "inputs": {"lead_id": "L-1"}}
+BRIEF: dict[str, Any] = {"mission_type": "catalyst_strategy_brief", "user_goal": GOAL}
 FIELDS = {"type", "title", "status", "code", "detail", "trace_id"}
 INSIDE = ("Traceback", "psycopg", "pydantic", "/work/", "site-packages", "select ", "colony_missions", 'File "')
 
@@ -57,7 +58,9 @@ FIELD_CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "no-goal": ({"mission_type": "oracle_advisory"}, "invalid_input", "user_goal"),
     "type-unknown": ({**BODY, "mission_type": "free_form"}, "invalid_input", "mission_type"),
     "type-no-text": ({**BODY, "mission_type": ["crm_lead_intelligence"]}, "invalid_input", "mission_type"),
-    "class-later": ({**BODY, "mission_type": "catalyst_strategy_brief"}, "mission_type_unavailable", "not available"),
+    "brief-of-nothing": ({**BRIEF, "inputs": {}}, "missing_input", "exactly one of campaign_id and dataset"),
+    "brief-of-two": ({**BRIEF, "inputs": {"campaign_id": "a", "dataset": "b"}}, "missing_input", "exactly one"),
+    "brief-period": ({**BRIEF, "inputs": {"dataset": "b", "period": "soon"}}, "wrong_input", "inputs.period"),
     "goal-blank": ({**BODY, "user_goal": " \n "}, "invalid_input", "user_goal"),
     "goal-long": ({**BODY, "user_goal": "x" * 4_001}, "invalid_input", "user_goal"),
     "goal-number": ({**BODY, "user_goal": 5}, "invalid_input", "user_goal"),
