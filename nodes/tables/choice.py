@@ -54,7 +54,7 @@ def ends(metrics: Sequence[Metric], groupings: Sequence[str | None]) -> list[End
         name = deciding(metrics, grouping)
         of_groups = [m for m in metrics if m.name == name and m.value is not None and _in(m, grouping)]
         named = [m for m in of_groups if str(m.group).rpartition("=")[2].casefold() not in UNKNOWN]
-        enough = [m for m in named if name not in _OF_ROWS or m.rows >= ENOUGH_ROWS]
+        enough = [m for m in named if name not in _OF_ROWS or _support(metrics, m) >= ENOUGH_ROWS]
         ranked = sorted(enough, key=lambda m: (_amount(m), str(m.group)))
         if len(ranked) < 2 or _amount(ranked[0]) == _amount(ranked[-1]):
             continue
@@ -62,6 +62,14 @@ def ends(metrics: Sequence[Metric], groupings: Sequence[str | None]) -> list[End
         best, worst = (low, high) if name in _LOWER_IS_BETTER else (high, low)
         found.append(Ends(grouping or "channel", best, worst, len(named) - len(enough)))
     return sorted(found, key=lambda e: -_spread(e))
+
+
+def _support(metrics: Sequence[Metric], metric: Metric) -> int:
+    """Return how many rows a share of rows is of: of a win rate the decided ones."""
+    if metric.name != "win_rate":
+        return metric.rows
+    decided = {"won_count", "lost_count"}
+    return sum(int(m.value or 0) for m in metrics if m.group == metric.group and m.name in decided)
 
 
 def _spread(end: Ends) -> Decimal:

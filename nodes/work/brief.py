@@ -19,6 +19,7 @@ _MEANING = {rate.name: rate.meaning for rate in RATES} | {
 }
 _RANKED = "compute_metrics"
 _MOST_STEPS = 6
+_FEW_OF, _FEW = ("sales_total", "conversions_total"), 10
 
 
 async def state_findings(ctx: WorkContext) -> WorkerResult:
@@ -69,6 +70,13 @@ async def assess_risks(ctx: WorkContext) -> WorkerResult:
             f"groups differ in more than one thing: that {_named(found[0].best)} differs by {found[0].grouping} does "
             f"not show that {found[0].grouping} is the cause [{found[0].best.name}]."
         )
+    risks += [
+        f"{_named(end.best)} for {_group(end, end.best)} rests on {_value(m)} alone [{metric_key(m)}]."
+        for end in found
+        if end.spends and not end.of_time
+        for m in metrics
+        if m.group == end.best.group and m.name in _FEW_OF and m.value is not None and Decimal(str(m.value)) < _FEW
+    ]
     if not metrics:
         risks.append("there is no metric to decide on.")
     return WorkerResult(task_key=ctx.task.task_key, findings=tuple(f"Risk: {risk}" for risk in risks))
@@ -110,8 +118,8 @@ def _named(metric: Metric) -> str:
 def _value(metric: Metric) -> str:
     """Return a value as a person reads it: a share as a percentage, others to four decimals; the metric has it all."""
     number = Decimal(str(metric.value))
-    if metric.unit == "ratio" and metric.name != "roas":
-        return f"{_rounded(number * 100, 2)}%"
+    if metric.unit == "ratio":
+        return _rounded(number, 4) if metric.name == "roas" else f"{_rounded(number * 100, 2)}%"
     return f"{_rounded(number, 4)} {metric.unit}"
 
 

@@ -109,7 +109,8 @@ def test_every_template_is_in_order_and_its_tasks_are_selected_by_their_outputs(
     template = TEMPLATES[kind]
     assert in_order(template)
     outputs = tuple(t.expected_output for t in template)
-    assert selected(template, envelope(mission_type=kind, requested_outputs=outputs)) == list(template)
+    chosen = selected(template, envelope(mission_type=kind, requested_outputs=outputs))
+    assert [t.task_key for t in chosen] == [t.task_key for t in template]
 
 
 BROKEN = {
