@@ -84,8 +84,10 @@ class _Review:
         if metric.group is None or group is None:
             return _Scope(every, every)
         members = self._groups(group)[group["value"]]
-        within = set(every)
-        return _Scope([n for n in members if n in within], every)
+        if formula["time"]:
+            within = set(every)
+            members = [n for n in members if n in within]
+        return _Scope(members, every)
 
     def _groups(self, group: re.Match[str]) -> Mapping[str, list[int]]:
         key = group.string[: group.start("value")]

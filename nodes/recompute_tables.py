@@ -19,10 +19,11 @@ _WIDTH = 38
 
 
 class Recount:
-    """One table, read once; columns of numbers and dates are read when a formula names them."""
+    """One table, read once; a column is read when a formula names it."""
 
     def __init__(self, text: str) -> None:
         self._text = text
+        self.cells: Callable[[str], list[str]] = lru_cache(maxsize=None)(self._cells)
         self.numbers: Callable[[str], list[Decimal | None]] = lru_cache(maxsize=None)(self._numbers)
         self.dates: Callable[[str], list[str | None]] = lru_cache(maxsize=None)(self._dates)
 
@@ -58,7 +59,7 @@ class Recount:
         """The rows that have a cell for every column."""
         return [cells for cells in self._records[1:] if len(cells) == len(self.columns)]
 
-    def cells(self, name: str) -> list[str]:
+    def _cells(self, name: str) -> list[str]:
         """Return a column as it is written.
 
         Raises:

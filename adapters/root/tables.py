@@ -44,17 +44,17 @@ class RootTables:
         return [table, *_distinct([*found, *await self._document_lookups("", columns, "")])]
 
     async def dataset(self, name: str) -> Items:
-        """Return the table of a name: a campaign's id, a document's id or source, its file's stem, or a folder's.
+        """Return the table of a name: a campaign's id, a document's id or source, its file's name, or a folder's.
 
         Raises:
             NotFound: there is no such table.
             BadInput: several tables have that name, or it is no table.
         """
-        if _is_id(name):
+        for campaign_id in filter(_is_id, dict.fromkeys((name, name.removesuffix(".csv")))):
             try:
-                return await self.campaign(name)
+                return await self.campaign(campaign_id)
             except NotFound:
-                pass  # then it is a document
+                continue  # then it is a document
         documents = [d async for d in self._documents()]
         named = _called(name, documents)
         if len(named) > 1:
