@@ -18,6 +18,7 @@ ColonyError
 ├── BudgetExceeded            time, tokens or calls are used up
 ├── IntegrityBroken           stored bytes do not match their hash
 ├── ModelFailed               a model did not give a usable answer
+│   └── ProviderFailed        its provider gave no answer at all
 ├── Unavailable               something Colony depends on does not answer
 │   ├── StoreUnavailable      Postgres
 │   ├── RootUnavailable       the product's backend
@@ -149,6 +150,13 @@ class ModelFailed(ColonyError):
     """A model gave no usable answer, after the allowed repair."""
 
     code = "model_failed"
+
+
+class ProviderFailed(ModelFailed):
+    """A model's provider gave no answer, after the allowed retries; another tier may."""
+
+    code = "model_unavailable"
+    default_hint = "Check the tier's entry in MODEL_ROUTES_FILE and its provider, then `colony missions retry`."
 
 
 class Unavailable(ColonyError):

@@ -37,6 +37,7 @@ class EventType(StrEnum):
     TASK_COMPLETED = "task.completed"
     TASK_FAILED = "task.failed"
     MODEL_CALLED = "model.called"
+    MODEL_FALLBACK = "model.fallback"
     TOOL_CALLED = "tool.called"
     TOOL_DENIED = "tool.denied"
     ARTIFACT_DELIVERED = "artifact.delivered"

@@ -126,7 +126,15 @@ STATEFLOW: dict[Stage, Flow] = {
     _G.WORKERS: Flow(
         "stored evidence",
         (_G.AGGREGATOR,),
-        ("dataplane.dispatched", "task.started", "task.completed", "task.failed", "model.called", "artifact.delivered"),
+        (
+            "dataplane.dispatched",
+            "task.started",
+            "task.completed",
+            "task.failed",
+            "model.called",
+            "model.fallback",
+            "artifact.delivered",
+        ),
         timeout_ms=600_000,
     ),
     _G.AGGREGATOR: Flow("a result for every task", (_G.REVIEWER,), ("aggregation.completed",)),

@@ -9,7 +9,7 @@ from contracts.base import Contract, Ref, SetRef
 from contracts.errors import IntegrityBroken
 from contracts.events import EventType, NewEvent
 from contracts.evidence import WorkerResult
-from contracts.ports import LedgerPort, ModelCall, UnitPort
+from contracts.ports import LedgerPort, UnitPort
 from contracts.registry import SPECS, Kind
 from graph.channels import set_ref
 from graph.context import Record
@@ -74,19 +74,19 @@ class StoredResults:
         """Return the stored results by task key."""
         return await self._ledger.results(revision)
 
-    async def save(
-        self, revision: int, result: WorkerResult, calls: Sequence[ModelCall], events: Sequence[NewEvent]
-    ) -> None:
+    async def save(self, revision: int, result: WorkerResult, events: Sequence[NewEvent]) -> None:
         """Store one task's result."""
         async with self._ledger.unit() as unit:
             await unit.put(revision, [result])
-            await self._record.store(unit, calls, revision)
+            await self._record.store(unit, revision)
             await _noted(unit, events)
 
     async def note(self, events: Sequence[NewEvent]) -> None:
         """Record events about tasks."""
         async with self._ledger.unit() as unit:
             await _noted(unit, events)
+            # Tasks that have just begun have set tokens aside by now.
+            await self._record.hold(unit)
 
 
 _TASK_STATUS = {

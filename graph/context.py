@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from contracts.canonical import sha256_hex
+from contracts.decisions import PolicyDecision
 from contracts.events import EventType, NewEvent
-from contracts.mission import AutonomyTier, ModelTier
+from contracts.mission import AutonomyTier, MissionEnvelope, ModelTier
 from contracts.ports import LedgerPort, Mission, ModelCall, Ports, ToolCall, UnitPort
 from contracts.state import MissionState
 from policies.engine import PolicyEngine
+from policies.questions import TierFacts
 
 
 @dataclass(frozen=True)
@@ -23,25 +25,68 @@ class Governance:
     research_enabled: bool = False
     autonomy_tier: AutonomyTier = AutonomyTier.ASSISTED
     tenant_switches: Mapping[str, Any] = field(default_factory=dict)
-    providers: Mapping[ModelTier, str] = field(default_factory=dict)
-    private_providers: frozenset[str] = frozenset({"extractive"})
+    tiers: Mapping[ModelTier, TierFacts] = field(default_factory=dict)
 
-    def provider_of(self, tier: ModelTier) -> str:
-        """Return the provider a tier leads to; an unknown tier leads nowhere."""
-        return self.providers.get(tier, "none")
+    def facts_of(self, tier: ModelTier) -> TierFacts:
+        """Return what the routes say about a tier; an unknown tier leads nowhere."""
+        return self.tiers.get(tier, TierFacts(tier=tier, provider="none"))
 
 
 @dataclass
 class Record:
-    """Tool calls made since the last unit; the next one stores them."""
+    """What was called and decided since the last unit; the next one stores it.
 
+    Attributes:
+        envelope: the mission as admitted, once it is.
+        reserved: tokens set aside for model calls under way, a dead process's among them.
+    """
+
+    envelope: MissionEnvelope | None = None
+    reserved: int = 0
     tools: list[ToolCall] = field(default_factory=list)
+    models: list[ModelCall] = field(default_factory=list)
+    decisions: list[PolicyDecision] = field(default_factory=list)
+    events: list[NewEvent] = field(default_factory=list)
+    _held: int = field(init=False)
 
-    async def store(self, unit: UnitPort, models: Sequence[ModelCall], revision: int) -> None:
-        """Store the calls, with an event for each tool call, and begin anew."""
+    def __post_init__(self) -> None:
+        self._held = self.reserved
+
+    async def store(self, unit: UnitPort, revision: int) -> None:
+        """Store the calls and decisions, with an event for each call, and begin anew."""
         tools, self.tools = self.tools, []
+        models, self.models = self.models, []
+        decisions, self.decisions = self.decisions, []
+        events, self.events = self.events, []
+        await unit.put(revision, decisions)
         await unit.spend(models, tools, revision)
-        unit.record(*map(_tool_event, tools))
+        unit.record(*map(_model_event, models), *map(_tool_event, tools), *events)
+        await self.hold(unit)
+
+    async def hold(self, unit: UnitPort) -> None:
+        """Note what is set aside at present, unless that is what was noted last."""
+        if self._held != self.reserved:
+            await unit.hold(self.reserved)
+            self._held = self.reserved
+
+
+def _model_event(call: ModelCall) -> NewEvent:
+    payload = {
+        "task_key": call.task_key,
+        "call_id": call.call_id,
+        "tier": call.tier.value,
+        "provider": call.provider,
+        "model": call.model,
+        "status": call.status,
+        "tokens_in": call.tokens_in,
+        "tokens_out": call.tokens_out,
+        "usage_source": call.usage_source,
+        "duration_ms": call.duration_ms,
+        "request_sha256": sha256_hex(call.request),
+        "response_sha256": sha256_hex(call.response),
+    }
+    reason = {"reason": call.reason} if call.reason else {}
+    return NewEvent(event_type=EventType.MODEL_CALLED, payload=payload | reason)
 
 
 def _tool_event(call: ToolCall) -> NewEvent:

@@ -38,7 +38,7 @@ async def on_error(state: MissionState, error: NodeError, runtime: Runtime[RunCo
     outcome = outcome_of(error.node, error.error)
     ctx = runtime.context
     async with ctx.ledger.unit() as unit:
-        await ctx.record.store(unit, (), state["revision"])
+        await ctx.record.store(unit, state["revision"])
         unit.record(*_noted(outcome))
         unit.record(NewEvent(event_type=EventType.STAGE_ENTERED, payload={"stage": Stage.FAILED.value}))
         await unit.enter(Stage.FAILED, f"error:{error.node}", {"outcome": outcome})

@@ -16,7 +16,6 @@ from contracts.stateflow import Layer, Stage, Status
 from contracts.tasks import LibrarianPass, PromptPackage, TaskPlan
 from graph.context import Governance
 from policies.questions import (
-    TierFacts,
     admission_question,
     pass_question,
     plan_question,
@@ -95,14 +94,9 @@ def _questions(
     passes = [a for a in made if isinstance(a, LibrarianPass)]
     return [
         *(("plan", plan_question(envelope, p, research_enabled=research)) for p in plans),
-        *((p.task_key, routing_question(envelope, p, _facts(p, gov))) for p in packages),
+        *((p.task_key, routing_question(envelope, p, gov.facts_of(p.tier))) for p in packages),
         *((p.task_key, pass_question(envelope, p, research_enabled=research)) for p in passes),
     ]
-
-
-def _facts(package: PromptPackage, gov: Governance) -> TierFacts:
-    provider = gov.provider_of(package.tier)
-    return TierFacts(tier=package.tier, provider=provider, private=provider in gov.private_providers)
 
 
 def release(proposals: Sequence[WritebackProposal], envelope: MissionEnvelope, gov: Governance) -> ReleaseResult:

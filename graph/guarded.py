@@ -1,4 +1,4 @@
-"""The wrapped ports: every tool call is held against the task's pass, every model call against the budget."""
+"""The wrapped tools: every call is held against the task's pass, argument by argument."""
 
 from __future__ import annotations
 
@@ -6,16 +6,13 @@ import json
 import secrets
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
-from contracts.base import Value
 from contracts.canonical import canonical_bytes, digest
-from contracts.errors import BudgetExceeded, ColonyError, PassRefused
-from contracts.ports import Clock, LedgerPort, ModelCall, ModelPort, Prompt, ToolCall, ToolPort
+from contracts.errors import ColonyError, PassRefused
+from contracts.ports import Clock, LedgerPort, ToolCall, ToolPort
 from contracts.tasks import LibrarianPass, ToolGrant
 from graph.context import Record
-
-FilledT = TypeVar("FilledT", bound=Value)
 
 
 class GuardedTools:
@@ -80,23 +77,3 @@ def _grant(one: LibrarianPass, tool: str, arguments: Mapping[str, Any]) -> ToolG
     """Return the grant that covers a call exactly: the same arguments, no more, no fewer, of the same types."""
     asked = canonical_bytes(dict(arguments))
     return next((g for g in one.grants if g.tool == tool and canonical_bytes(g.arguments) == asked), None)
-
-
-class MeteredModel:
-    """Satisfies ``ModelPort``: no call is made once the mission's tokens are used up."""
-
-    def __init__(self, inner: ModelPort, token_budget: int, spent: int = 0) -> None:
-        self._inner = inner
-        self._left = token_budget - spent
-
-    async def fill(self, output: type[FilledT], prompt: Prompt) -> tuple[FilledT, ModelCall]:
-        """Ask the model if the budget allows it.
-
-        Raises:
-            BudgetExceeded: the tokens are used up, or what is left can't cover the prompt.
-        """
-        if self._left < prompt.package.token_count:
-            raise BudgetExceeded("the mission's token budget is used up", code="token_budget_exceeded")
-        filled, call = await self._inner.fill(output, prompt)
-        self._left -= call.tokens_in + call.tokens_out
-        return filled, call

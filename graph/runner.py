@@ -142,7 +142,7 @@ class Runner:
         if entry is _WAIT:
             await _park(session, 0)
             return
-        record = Record()
+        record = Record(envelope=mission.envelope, reserved=mission.tokens_reserved)
         ports = self._make_ports(mission, session.ledger, record)
         memo = (mission.step_key, mission.step_update or {}) if mission.step_key else None
         ctx = RunContext(mission, ports, session.ledger, self._governance, record, cast("Any", memo))
@@ -154,6 +154,8 @@ class Runner:
                     cast("Any", entry), config, context=ctx, durability="sync", control=control
                 )
         except TimeoutError as exc:
+            async with session.ledger.unit() as unit:
+                await record.store(unit, int(snapshot.values.get("revision", 1)))
             raise BudgetExceeded("the mission's time budget is used up", code="time_budget_exceeded") from exc
         if "__interrupt__" in result:
             await _park(session, int((time.monotonic() - began) * 1000))

@@ -65,7 +65,7 @@ async def store(stage: Stage, key: str, state: MissionState, result: StepResult,
         kept = () if stage is Stage.WORKERS else result.artifacts
         await unit.put(state["revision"], [*kept, *gate.decisions])
         await _carry_over(unit, state, update, result)
-        await ctx.record.store(unit, (), state["revision"])
+        await ctx.record.store(unit, state["revision"])
         await unit.leave(result.signals)
         unit.record(*(_bound(event, update) for event in (*result.events, *gate.events)))
         await _onwards(unit, stage, to, key, update, result)
@@ -97,6 +97,7 @@ def _gate(stage: Stage, result: StepResult, ctx: RunContext) -> GateResult:
 def _admitted(ctx: RunContext, envelope: MissionEnvelope) -> None:
     ctx.mission = replace(ctx.mission, envelope=envelope)
     ctx.ports = replace(ctx.ports, mission=ctx.mission)
+    ctx.record.envelope = envelope
 
 
 def _update(stage: Stage, state: MissionState, result: StepResult, gate: GateResult) -> MissionState:

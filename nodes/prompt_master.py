@@ -60,7 +60,8 @@ def _package(task: Task, envelope: MissionEnvelope, ports: Ports) -> PromptPacka
         tier=route.tier,
         token_count=ports.routes.count_tokens(system + instructions),
         max_output_tokens=route.max_tokens,
-        timeout_ms=min(route.timeout_ms, ports.limits.task_timeout_ms),
+        # The task's own; a route's bounds each answer, so that there is time left for its fallback.
+        timeout_ms=ports.limits.task_timeout_ms,
         allowed_tools=tools,
         data_scope=task.needs,
     )

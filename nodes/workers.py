@@ -11,12 +11,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Literal, assert_never
 
 from contracts.base import TaskKey
-from contracts.canonical import sha256_hex
 from contracts.errors import BadInput, BudgetExceeded
 from contracts.events import EventType, NewEvent
 from contracts.evidence import ResearchArtifact, WorkerResult
 from contracts.packets import ReviewPacket
-from contracts.ports import ModelCall, Ports, StepResult
+from contracts.ports import Ports, StepResult
 from contracts.registry import artifact_id
 from contracts.state import MissionState
 from contracts.tasks import PromptPackage, Task, TaskKind, TaskPlan
@@ -32,7 +31,6 @@ from nodes.work.proposals import propose_writebacks
 from nodes.work.stage import assess_stage
 
 Worker = Callable[[WorkContext], Awaitable[WorkerResult]]
-Outcome = tuple[WorkerResult, list[ModelCall]]
 
 
 def worker_for(kind: TaskKind) -> Worker:
@@ -135,7 +133,7 @@ class _Run:
         self._ports = ports
         self._revision = revision
         self._rejected = rejected
-        self._running: dict[asyncio.Task[Outcome], Task] = {}
+        self._running: dict[asyncio.Task[WorkerResult], Task] = {}
 
     async def all(self) -> None:
         """Run until no task is left; the first failure stops the others and is raised."""
@@ -154,14 +152,14 @@ class _Run:
                 future.cancel()
             await asyncio.gather(*self._running, return_exceptions=True)
 
-    async def _finish(self, future: asyncio.Task[Outcome]) -> None:
+    async def _finish(self, future: asyncio.Task[WorkerResult]) -> None:
         task = self._running.pop(future)
         error = future.exception()
         if error is not None:
             failed = {"task_key": task.task_key, "code": getattr(error, "code", "internal_error")}
             await self._ports.results.note([_event("task.failed", failed)])
             raise error
-        result, calls = future.result()
+        result = future.result()
         self.results[task.task_key] = result
         started = self._start_ready()
         completed = NewEvent(
@@ -169,9 +167,7 @@ class _Run:
             payload={"task_key": task.task_key, "claims": len(result.claims), "proposals": len(result.proposals)},
             artifact_id=artifact_id(result),
         )
-        asked = [_called(task, call) for call in calls]
-        events = [*asked, completed, *map(_started, started)]
-        await self._ports.results.save(self._revision, result, calls, events)
+        await self._ports.results.save(self._revision, result, [completed, *map(_started, started)])
 
     def _start_ready(self) -> list[Task]:
         """Start as many ready tasks as there is room for, the longest remaining path first."""
@@ -183,7 +179,7 @@ class _Run:
             self._running[asyncio.create_task(self._work(task), name=task.task_key)] = task
         return ready[:room]
 
-    async def _work(self, task: Task) -> Outcome:
+    async def _work(self, task: Task) -> WorkerResult:
         envelope = self._ports.mission.envelope
         if envelope is None:
             raise BadInput("the mission was not admitted", code="not_admitted")
@@ -192,26 +188,10 @@ class _Run:
         context = WorkContext(self._ports, envelope, task, package, self._evidence, inputs, self._rejected)
         try:
             async with asyncio.timeout(package.timeout_ms / 1000):
-                result = await worker_for(task.kind)(context)
+                return await worker_for(task.kind)(context)
         except TimeoutError as exc:
             raise BudgetExceeded(f"{task.title} took longer than {package.timeout_ms} ms", code="task_timeout") from exc
-        return result, context.calls
 
 
 def _started(task: Task) -> NewEvent:
     return _event("task.started", {"task_key": task.task_key, "title": task.title})
-
-
-def _called(task: Task, call: ModelCall) -> NewEvent:
-    payload = {
-        "task_key": task.task_key,
-        "call_id": call.call_id,
-        "provider": call.provider,
-        "model": call.model,
-        "tokens_in": call.tokens_in,
-        "tokens_out": call.tokens_out,
-        "duration_ms": call.duration_ms,
-        "request_sha256": sha256_hex(call.request),
-        "response_sha256": sha256_hex(call.response),
-    }
-    return _event("model.called", payload)

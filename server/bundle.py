@@ -31,7 +31,10 @@ StoredT = TypeVar("StoredT", bound=Contract)
 Row = Mapping[str, Any]
 _IN_MEMORY = 8 * 1024 * 1024
 _WRITEBACK = ("proposal_id", "payload_sha256", "status", "outcome", "idempotency_key")
-_MODEL_CALL = ("call_id", "task_key", "revision", "status", "provider", "model", "request_sha256", "response_sha256")
+_MODEL_CALL = (
+    *("call_id", "task_key", "revision", "status", "tier", "provider", "model", "request_sha256", "response_sha256"),
+    *("tokens_in", "tokens_out", "usage_source", "duration_ms", "reason"),
+)
 _TOOL_CALL = ("call_id", "task_key", "revision", "status", "tool", "arguments", "reason", "response_sha256")
 _USAGE = ("tokens_in", "tokens_out", "model_calls")
 
@@ -114,9 +117,7 @@ def _files(record: MissionRecord) -> dict[str, bytes]:
             for row in _sorted(record.writebacks, "proposal_id")
         ),
         "model_calls.jsonl": _lines(
-            _columns(row, (*_MODEL_CALL, "tokens_in", "tokens_out", "duration_ms"))
-            | {"cost_usd": str(row["cost_usd"])}
-            | _times(row, "created_at")
+            _columns(row, _MODEL_CALL) | {"cost_usd": str(row["cost_usd"])} | _times(row, "created_at")
             for row in _sorted(record.model_calls, "call_id")
         ),
         "tool_calls.jsonl": _lines(

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from langchain_core.language_models import BaseChatModel
 
 from adapters.catalog import RootCatalog
-from adapters.models.extractive_chat import ExtractiveChatModel
 from adapters.models.port import LangChainModels
-from adapters.models.routes import EXTRACTIVE, ModelRoutes
+from adapters.models.providers import Provider, build
+from adapters.models.routefile import Endpoint, read_routes
+from adapters.models.routes import ModelRoutes
 from adapters.postgres.claims import Claims, LeaseTimes
 from adapters.postgres.cluster import open_cluster
 from adapters.postgres.doorbell import Doorbell
@@ -33,15 +34,18 @@ from adapters.root.writer import RootWriter
 from adapters.tables import DuckTables
 from contracts.clock import SystemClock
 from contracts.errors import SettingInvalid
-from contracts.ports import LedgerPort, Mission, ModelPort, NodeLimits, Ports
+from contracts.mission import ModelTier
+from contracts.ports import LedgerPort, Mission, NodeLimits, Ports, TierPort
 from graph.artifacts import StoredArtifacts, StoredResults
 from graph.context import Governance, Record
 from graph.effects import GrantedEffects
-from graph.guarded import GuardedTools, MeteredModel
+from graph.guarded import GuardedTools
 from graph.leases import LeaseKeeper
+from graph.metering import Budget, GuardedModel
 from graph.runner import Runner
 from graph.version import GRAPH_VERSION
 from policies.engine import PolicyEngine
+from policies.questions import TierFacts
 from policies.risk import classify_request
 from server.missions import MissionService
 from server.settings import Settings
@@ -115,9 +119,20 @@ def governance_for(settings: Settings, routes: ModelRoutes) -> Governance:
     Raises:
         SettingInvalid: the rules don't validate.
     """
-    return Governance(
-        engine=PolicyEngine.load(), deployment_mode=settings.deployment_mode.value, providers=routes.providers
-    )
+    tiers = {
+        tier: TierFacts(tier=tier, provider=r.provider, private=r.private, personal_allowed=r.personal_allowed)
+        for tier, r in routes.routes.items()
+    }
+    return Governance(engine=PolicyEngine.load(), deployment_mode=settings.deployment_mode.value, tiers=tiers)
+
+
+def models_for(endpoints: Mapping[ModelTier, Endpoint], model: BaseChatModel | None) -> LangChainModels:
+    """Build the chat model of every tier; what a provider needs is imported here, when a tier leads to it."""
+    providers = {tier: build(endpoint) for tier, endpoint in endpoints.items()}
+    if model is not None:
+        private = providers[ModelTier.LOCAL_PRIVATE]
+        providers[ModelTier.LOCAL_PRIVATE] = Provider(private.route, model)
+    return LangChainModels(providers)
 
 
 @dataclass(frozen=True)
@@ -126,8 +141,9 @@ class PortMaker:
 
     settings: Settings
     root: RootClient
-    models: ModelPort
+    models: TierPort
     routes: ModelRoutes
+    governance: Governance
     templates: TemplateRegistry
     clock: SystemClock
 
@@ -135,7 +151,7 @@ class PortMaker:
         """Return the ports for a claimed mission."""
         return Ports(
             mission=mission,
-            model=MeteredModel(self.models, mission.token_budget, mission.tokens_spent),
+            model=GuardedModel(self.models, Budget(mission, record), record, self.governance),
             tools=GuardedTools(RootTools(self.root, mission.tenant_id), ledger, record, self.clock),
             artifacts=StoredArtifacts(ledger),
             results=StoredResults(ledger, record),
@@ -176,6 +192,8 @@ async def open_colony(
     assert_strict()
     times = times or LeaseTimes()
     clock = SystemClock()
+    endpoints = read_routes(settings.model_routes_file, settings.default_model_route, settings.secret)
+    routes = ModelRoutes({t: e.route for t, e in endpoints.items()}, settings.default_model_route)
     async with AsyncExitStack() as stack:
         dsns = await asyncio.to_thread(database, settings, stack)
         api = await _pool(stack, dsns.app, "api", 12, patience_s=_API_PATIENCE_S)
@@ -188,12 +206,12 @@ async def open_colony(
         root_store = RootStore(await _pool(stack, dsns.root, "root", 8)) if embedded else None
         root = RootClient(settings.root_base_url, settings.root_api_key, patience or Patience())
         stack.push_async_callback(root.aclose)
-        routes = ModelRoutes()
         governance = governance_for(settings, routes)
         doorbell = Doorbell(dsns.app)
         service = MissionService(MissionStore(api, queue, clock), governance, settings)
-        models = LangChainModels({EXTRACTIVE.tier: (EXTRACTIVE, model or ExtractiveChatModel())})
-        ports = PortMaker(settings, root, models, routes, TemplateRegistry(), clock)
+        models = await asyncio.to_thread(models_for, endpoints, model)
+        stack.push_async_callback(models.aclose)
+        ports = PortMaker(settings, root, models, routes, governance, TemplateRegistry(), clock)
         name = f"{socket.gethostname()}:{os.getpid()}"
         claims = Claims(api, name, times, clock, GRAPH_VERSION)
         keeper = LeaseKeeper(claims, heartbeat_ms=times.heartbeat_ms, lease_ms=times.lease_ms)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -66,6 +68,7 @@ class Settings(BaseSettings):
     default_token_budget: int = Field(200_000, alias="COLONY_DEFAULT_TOKEN_BUDGET", ge=1)
     root_api_base_url: Url | None = Field(None, alias="ROOT_API_BASE_URL")
     root_api_key: SecretStr | None = Field(None, alias="ROOT_API_KEY")
+    model_routes_file: Path | None = Field(None, alias="MODEL_ROUTES_FILE")
     default_model_route: ModelTier = Field(ModelTier.LOCAL_PRIVATE, alias="DEFAULT_MODEL_ROUTE")
     max_concurrent_missions: int = Field(8, alias="MAX_CONCURRENT_MISSIONS", ge=1, le=200)
     max_workers_per_mission: int = Field(4, alias="MAX_WORKERS_PER_MISSION", ge=1, le=64)
@@ -84,6 +87,17 @@ class Settings(BaseSettings):
         if isinstance(value, str) and not value.strip():
             return cls.model_fields[info.field_name].get_default()
         return value
+
+    def secret(self, name: str) -> SecretStr | None:
+        """Look up a variable that the routes file names for a provider's key, in the environment and in ``.env``.
+
+        Raises:
+            SettingInvalid: it is one of Colony's own variables, which are for nobody else.
+        """
+        if name in {field.alias for field in type(self).model_fields.values()}:
+            raise SettingInvalid(f"MODEL_ROUTES_FILE: api_key_env names {name}, which is Colony's own")
+        value = os.environ.get(name) or dotenv_values(".env").get(name)
+        return SecretStr(value.strip()) if value and value.strip() else None
 
     @property
     def own_base_url(self) -> str:

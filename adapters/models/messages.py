@@ -7,12 +7,18 @@ blocks: its header as JSON, and its raw text. The frame is the list itself, so n
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
-from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.utils.function_calling import convert_to_openai_tool
 
+from contracts.base import Value
+from contracts.canonical import canonical_bytes
 from contracts.errors import Malformed
 from contracts.ports import EvidenceBlock, Prompt
+
+_MOST_REPEATED = 8_000
 
 
 def to_messages(prompt: Prompt) -> list[BaseMessage]:
@@ -49,6 +55,22 @@ def from_messages(messages: list[BaseMessage]) -> tuple[dict[str, Any], list[Evi
     except (ValueError, KeyError, TypeError) as exc:
         raise Malformed("a prompt's blocks can't be read", code="prompt_malformed") from exc
     return head, blocks
+
+
+def repair(output: type[Value], answer: str, problem: str) -> list[BaseMessage]:
+    """Return what follows an answer that does not fit: the answer, what is wrong with it, and the schema once more."""
+    schema = json.dumps(convert_to_openai_tool(output)["function"]["parameters"], ensure_ascii=False, sort_keys=True)
+    asked = (
+        f"That answer can't be used: {problem}. Answer again, by calling {output.__name__}, or with nothing but one "
+        f"JSON object that fits this schema: {schema}"
+    )
+    return [AIMessage(content=answer[:_MOST_REPEATED] or "(no answer)"), HumanMessage(content=asked)]
+
+
+def request_bytes(output: type[Value], messages: Sequence[BaseMessage]) -> bytes:
+    """Return what is recorded of a request: the schema asked for, and every message."""
+    plain = [m.content if isinstance(m.content, str | list) else str(m.content) for m in messages]
+    return canonical_bytes({"schema": output.__name__, "messages": plain})
 
 
 def _text(text: str) -> dict[str, Any]:

@@ -1,7 +1,10 @@
-"""Model routes: which tier leads to which provider."""
+"""Model routes: which tier leads to which provider, and which tier a task is sent to."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from adapters.models.tokens import count_tokens
 from contracts.mission import ModelTier, Sensitivity
 from contracts.ports import Route
 
@@ -13,29 +16,25 @@ EXTRACTIVE = Route(
     max_tokens=4_096,
     timeout_ms=60_000,
 )
-_CHARACTERS_PER_TOKEN = 4
 
 
 class ModelRoutes:
     """Satisfies ``RoutePort`` over the configured tiers."""
 
-    def __init__(self, routes: dict[ModelTier, Route] | None = None, preferred: ModelTier | None = None) -> None:
-        self._routes = routes or {EXTRACTIVE.tier: EXTRACTIVE}
-        self._preferred = preferred or EXTRACTIVE.tier
-
-    @property
-    def providers(self) -> dict[ModelTier, str]:
-        """The provider that each configured tier leads to."""
-        return {tier: route.provider for tier, route in self._routes.items()}
+    def __init__(self, routes: Mapping[ModelTier, Route] | None = None, preferred: ModelTier = EXTRACTIVE.tier) -> None:
+        self.routes = dict(routes or {EXTRACTIVE.tier: EXTRACTIVE})
+        self._preferred = preferred
 
     def route(self, sensitivity: str, kind: str) -> Route:
-        """Return the preferred route; personal data goes to a private one where there is one."""
-        if sensitivity == Sensitivity.PERSONAL:
-            private = [r for r in self._routes.values() if r.private]
-            if private:
-                return private[0]
-        return self._routes[self._preferred]
+        """Return the preferred route; personal data goes to a private one, unless the preferred one may see it.
+
+        This only saves a blocked mission: what may go where is for the routing policy to say.
+        """
+        preferred = self.routes[self._preferred]
+        if sensitivity != Sensitivity.PERSONAL or preferred.private or preferred.personal_allowed:
+            return preferred
+        return next((r for r in self.routes.values() if r.private), preferred)
 
     def count_tokens(self, text: str) -> int:
-        """Estimate a text's tokens at four characters each, rounded up."""
-        return -(-len(text) // _CHARACTERS_PER_TOKEN)
+        """Count a text's tokens."""
+        return count_tokens(text)

@@ -29,6 +29,7 @@ def mission_of(row: Mapping[str, Any]) -> Mission:
         time_budget_ms=row["time_budget_ms"],
         approval_timeout_ms=payload["approval_timeout_ms"],
         tokens_spent=row.get("tokens_in", 0) + row.get("tokens_out", 0),
+        tokens_reserved=row.get("tokens_reserved", 0),
         time_spent_ms=row.get("time_spent_ms", 0),
         envelope=MissionEnvelope.model_validate(envelope) if envelope else None,
         step_key=row["step_key"],

@@ -44,6 +44,7 @@ def call_params(call: ModelCall) -> dict[str, Any]:
         "call_id": call.call_id,
         "task_key": call.task_key,
         "status": call.status,
+        "tier": call.tier.value,
         "provider": call.provider,
         "model": call.model,
         "request_sha256": hashlib.sha256(call.request).hexdigest(),
@@ -51,8 +52,10 @@ def call_params(call: ModelCall) -> dict[str, Any]:
         "response": call.response,
         "tokens_in": call.tokens_in,
         "tokens_out": call.tokens_out,
+        "usage_source": call.usage_source,
         "cost_usd": call.cost_usd,
         "duration_ms": call.duration_ms,
+        "reason": call.reason,
     }
 
 

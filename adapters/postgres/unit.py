@@ -258,6 +258,10 @@ class Unit:
                 time_ms=0,
             )
 
+    async def hold(self, tokens: int) -> None:
+        """Note how many tokens are set aside for model calls that are under way."""
+        await self._run("hold", tokens=tokens)
+
     async def charge_time(self, spent_ms: int) -> None:
         """Charge working time to the budget."""
         await self._run("charge", tokens_in=0, tokens_out=0, cost_usd=0, calls=0, time_ms=spent_ms)

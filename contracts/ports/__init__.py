@@ -7,6 +7,7 @@ from contracts.ports.asked import (
     Clock,
     EffectPort,
     ModelPort,
+    OnDelta,
     Ports,
     ResultPort,
     RoutePort,
@@ -15,8 +16,9 @@ from contracts.ports.asked import (
     TemplatePort,
     ToolPort,
 )
-from contracts.ports.kept import Dispatcher, LedgerPort, UnitPort, WriterPort
+from contracts.ports.kept import Dispatcher, LedgerPort, MeterPort, TierPort, UnitPort, WriterPort
 from contracts.ports.values import (
+    Allowance,
     Classification,
     EffectOutcome,
     EvidenceBlock,
@@ -31,6 +33,7 @@ from contracts.ports.values import (
 )
 
 __all__ = [
+    "Allowance",
     "ArtifactPort",
     "CatalogPort",
     "Classification",
@@ -41,10 +44,12 @@ __all__ = [
     "EffectPort",
     "EvidenceBlock",
     "LedgerPort",
+    "MeterPort",
     "Mission",
     "ModelCall",
     "ModelPort",
     "NodeLimits",
+    "OnDelta",
     "Ports",
     "Prompt",
     "ResultPort",
@@ -55,6 +60,7 @@ __all__ = [
     "TablePort",
     "Template",
     "TemplatePort",
+    "TierPort",
     "ToolCall",
     "ToolPort",
     "UnitPort",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -15,7 +15,6 @@ from contracts.ports.values import (
     Classification,
     EffectOutcome,
     Mission,
-    ModelCall,
     NodeLimits,
     Prompt,
     Route,
@@ -29,14 +28,21 @@ FilledT = TypeVar("FilledT", bound=Value)
 StoredT = TypeVar("StoredT", bound=Contract)
 
 
-class ModelPort(Protocol):
-    """Asks a model to fill a schema."""
+OnDelta = Callable[[str], None]
 
-    async def fill(self, output: type[FilledT], prompt: Prompt) -> tuple[FilledT, ModelCall]:
-        """Return the filled schema and the record of the call.
+
+class ModelPort(Protocol):
+    """Asks a model to fill a schema. What the calls cost is recorded by the port itself."""
+
+    async def fill(self, output: type[FilledT], prompt: Prompt, *, on_delta: OnDelta | None = None) -> FilledT:
+        """Return the filled schema.
+
+        ``on_delta`` is given the answer's raw text piece by piece as it comes, best effort: an answer that has to be
+        asked for again is given again.
 
         Raises:
             ModelFailed: no usable answer after the allowed repair.
+            BudgetExceeded: the mission's tokens don't cover the call.
         """
         ...
 
@@ -78,10 +84,8 @@ class ResultPort(Protocol):
         """Return the stored results by task key."""
         ...
 
-    async def save(
-        self, revision: int, result: WorkerResult, calls: Sequence[ModelCall], events: Sequence[NewEvent]
-    ) -> None:
-        """Store one task's result with its model calls and events, in one transaction."""
+    async def save(self, revision: int, result: WorkerResult, events: Sequence[NewEvent]) -> None:
+        """Store one task's result with its events and the calls made so far, in one transaction."""
         ...
 
     async def note(self, events: Sequence[NewEvent]) -> None:

@@ -1,25 +1,66 @@
-"""What the graph asks of the store and of the root: the only ways to write."""
+"""What the graph asks of the store, of the root and of the models' providers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from contracts.base import Contract, InterruptId
+from contracts.base import Contract, InterruptId, Value
 from contracts.decisions import ApprovalDecision, ApprovalRequest
 from contracts.events import NewEvent
 from contracts.evidence import WorkerResult, WritebackProposal
-from contracts.mission import MissionEnvelope
+from contracts.mission import MissionEnvelope, ModelTier
+from contracts.ports.asked import OnDelta
 from contracts.ports.values import (
+    Allowance,
     EffectOutcome,
     ModelCall,
+    Prompt,
     ToolCall,
 )
 from contracts.registry import Kind
 from contracts.stateflow import Stage, Status
 from contracts.tasks import LibrarianPass, PheromoneSignal
+
+FilledT = TypeVar("FilledT", bound=Value)
+
+
+class MeterPort(Protocol):
+    """Sets tokens of one mission aside before every model call, and settles afterwards what it used."""
+
+    async def reserve(self, tokens_in: int, most_out: int) -> Allowance:
+        """Set tokens aside for a call; the answer's share may be cut down to what is left.
+
+        Raises:
+            BudgetExceeded: what is left can't cover the prompt and an answer of use.
+        """
+        ...
+
+    def settle(self, allowance: Allowance, call: ModelCall) -> None:
+        """Give the allowance back and charge what the call used; every allowance is settled once."""
+        ...
+
+
+class TierPort(Protocol):
+    """Asks the provider that a tier leads to."""
+
+    async def fill(
+        self, tier: ModelTier, output: type[FilledT], prompt: Prompt, meter: MeterPort, on_delta: OnDelta | None = None
+    ) -> FilledT:
+        """Return the filled schema; each request that is sent is reserved and settled.
+
+        Raises:
+            ProviderFailed: the provider gave no answer.
+            ModelFailed: its answers don't fit the schema.
+            BudgetExceeded: the mission's tokens don't cover the call.
+        """
+        ...
+
+    def fallback(self, tier: ModelTier) -> ModelTier | None:
+        """Return the tier to ask when this one's provider fails."""
+        ...
 
 
 class WriterPort(Protocol):
@@ -92,6 +133,10 @@ class UnitPort(Protocol):
 
     async def spend(self, calls: Sequence[ModelCall], tools: Sequence[ToolCall], revision: int) -> None:
         """Record model and tool calls and charge the budget."""
+        ...
+
+    async def hold(self, tokens: int) -> None:
+        """Note how many tokens are set aside for model calls that are under way."""
         ...
 
     async def charge_time(self, spent_ms: int) -> None:

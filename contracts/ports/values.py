@@ -30,6 +30,7 @@ class Mission:
     time_budget_ms: int
     approval_timeout_ms: int
     tokens_spent: int = 0
+    tokens_reserved: int = 0
     time_spent_ms: int = 0
     envelope: MissionEnvelope | None = None
     step_key: str | None = None
@@ -57,8 +58,30 @@ class Prompt:
 
 
 @dataclass(frozen=True)
+class Allowance:
+    """What one model call may use of the mission's tokens, set aside until it is settled.
+
+    Attributes:
+        call_id: the name of the call that it is for.
+        tokens_in: the prompt's tokens, as counted beforehand.
+        most_out: the most tokens that the answer may have.
+    """
+
+    call_id: str
+    tokens_in: int
+    most_out: int
+
+
+@dataclass(frozen=True)
 class ModelCall:
-    """What one model call cost and said, for the record."""
+    """What one model call cost and said, for the record.
+
+    Attributes:
+        status: ``ok``, ``invalid`` (an answer that can't be used), ``failed`` (no answer) or ``cancelled``.
+        usage_source: who counted the tokens: ``provider``, ``counted`` (by us: it did not say) or ``none`` (it was
+            turned away before it cost anything).
+        reason: the code of what went wrong.
+    """
 
     call_id: str
     task_key: str
@@ -72,6 +95,8 @@ class ModelCall:
     cost_usd: float
     duration_ms: int
     status: str = "ok"
+    usage_source: str = "provider"
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -115,7 +140,15 @@ class Template:
 
 @dataclass(frozen=True)
 class Route:
-    """Where a tier leads at present."""
+    """Where a tier leads at present.
+
+    Attributes:
+        private: nothing that is sent there leaves the operator's machines.
+        personal_allowed: the operator named the tier as one that may see personal data.
+        price_in: USD per million tokens read.
+        price_out: USD per million tokens written.
+        fallback: the tier to ask when this one's provider fails.
+    """
 
     tier: ModelTier
     provider: str
@@ -123,6 +156,10 @@ class Route:
     private: bool
     max_tokens: int
     timeout_ms: int
+    personal_allowed: bool = False
+    price_in: float = 0.0
+    price_out: float = 0.0
+    fallback: ModelTier | None = None
 
 
 @dataclass(frozen=True)

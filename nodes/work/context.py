@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from contracts.base import Value
@@ -11,7 +11,7 @@ from contracts.errors import BadInput
 from contracts.evidence import Citation, Claim, ResearchArtifact, WorkerResult, claim_id
 from contracts.mission import MissionEnvelope
 from contracts.outputs import Quoted
-from contracts.ports import EvidenceBlock, ModelCall, Ports, Prompt
+from contracts.ports import EvidenceBlock, Ports, Prompt
 from contracts.quotes import widened
 from contracts.tasks import PromptPackage, Task
 
@@ -29,11 +29,7 @@ class Window:
 
 @dataclass
 class WorkContext:
-    """One task at work.
-
-    ``calls`` collects the model calls it makes; ``rejected`` are the claims that the last review found not to hold:
-    they are not made again.
-    """
+    """One task at work. ``rejected`` are the claims that the last review found not to hold: they are not made again."""
 
     ports: Ports
     envelope: MissionEnvelope
@@ -42,7 +38,6 @@ class WorkContext:
     evidence: Sequence[ResearchArtifact]
     results: Mapping[str, WorkerResult]
     rejected: frozenset[str] = frozenset()
-    calls: list[ModelCall] = field(default_factory=list)
 
     def of(self, need: str) -> list[ResearchArtifact]:
         """Return the evidence of one need, in the order of its ids; empty outside the task's scope."""
@@ -76,9 +71,7 @@ class WorkContext:
             EvidenceBlock(label, w.artifact.kind, w.artifact.trust.value, w.artifact.source.title, w.text)
             for label, w in labelled.items()
         ]
-        filled, call = await self.ports.model.fill(output, Prompt(self.package, parameters, blocks))
-        self.calls.append(call)
-        return filled, labelled
+        return await self.ports.model.fill(output, Prompt(self.package, parameters, blocks)), labelled
 
 
 def windows(artifact: ResearchArtifact, most: int, limit: int = 4) -> tuple[list[Window], int]:

@@ -61,8 +61,9 @@ select proposal_id, payload_sha256, interrupt_id, actor_id, content, sha256, cre
 where mission_id = %(mission_id)s order by proposal_id, payload_sha256;
 
 -- name: bundle_model_calls
-select call_id, task_key, revision, status, provider, model, request_sha256, encode(sha256(response), 'hex') as response_sha256,
-       tokens_in, tokens_out, cost_usd, duration_ms, created_at
+select call_id, task_key, revision, status, tier, provider, model, request_sha256,
+       encode(sha256(response), 'hex') as response_sha256, tokens_in, tokens_out, usage_source, cost_usd, duration_ms,
+       reason, created_at
 from colony_model_calls where mission_id = %(mission_id)s order by created_at, call_id;
 
 -- name: bundle_tool_calls

@@ -39,11 +39,15 @@ set tokens_in = tokens_in + %(tokens_in)s, tokens_out = tokens_out + %(tokens_ou
     model_calls = model_calls + %(calls)s, time_spent_ms = time_spent_ms + %(time_ms)s, updated_at = now()
 where mission_id = %(mission_id)s;
 
+-- name: hold
+update colony_budgets set tokens_reserved = %(tokens)s, updated_at = now() where mission_id = %(mission_id)s;
+
 -- name: model_call
-insert into colony_model_calls (call_id, mission_id, actor_id, task_key, revision, status, provider, model,
-  request_sha256, request, response, tokens_in, tokens_out, cost_usd, duration_ms)
-values (%(call_id)s, %(mission_id)s, %(actor)s, %(task_key)s, %(revision)s, %(status)s, %(provider)s, %(model)s,
-  %(request_sha256)s, %(request)s, %(response)s, %(tokens_in)s, %(tokens_out)s, %(cost_usd)s, %(duration_ms)s)
+insert into colony_model_calls (call_id, mission_id, actor_id, task_key, revision, status, tier, provider, model,
+  request_sha256, request, response, tokens_in, tokens_out, usage_source, cost_usd, duration_ms, reason)
+values (%(call_id)s, %(mission_id)s, %(actor)s, %(task_key)s, %(revision)s, %(status)s, %(tier)s, %(provider)s, %(model)s,
+  %(request_sha256)s, %(request)s, %(response)s, %(tokens_in)s, %(tokens_out)s, %(usage_source)s, %(cost_usd)s,
+  %(duration_ms)s, %(reason)s)
 on conflict do nothing;
 
 -- name: tool_call

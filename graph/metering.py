@@ -1,0 +1,116 @@
+"""The wrapped models: every request within the mission's budget, a fallback only where policy lets the prompt go."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TypeVar
+
+from contracts.base import Value
+from contracts.canonical import digest
+from contracts.decisions import Outcome
+from contracts.errors import BudgetExceeded, ProviderFailed
+from contracts.events import EventType, NewEvent
+from contracts.mission import ModelTier
+from contracts.ports import Allowance, Mission, ModelCall, OnDelta, Prompt, TierPort
+from contracts.registry import artifact_id
+from contracts.tasks import PromptPackage
+from graph.context import Governance, Record
+from policies.questions import routing_question
+
+FilledT = TypeVar("FilledT", bound=Value)
+# An answer that may not even have this many tokens is of no use.
+LEAST_ANSWER = 256
+
+
+class Budget:
+    """Satisfies ``MeterPort`` for one run of a mission, which has one driver at a time.
+
+    What is spent and set aside never exceeds the budget by more than the calls under way turn out to be longer than
+    they were counted. What a process that died had set aside stays so: nobody can say what it used.
+    """
+
+    def __init__(self, mission: Mission, record: Record) -> None:
+        self._mission = mission
+        self._record = record
+        self._left = mission.token_budget - mission.tokens_spent - record.reserved
+        self._under_way = 0
+        self._named = 0
+        self._freed = asyncio.Event()
+
+    async def reserve(self, tokens_in: int, most_out: int) -> Allowance:
+        """Set tokens aside; while other calls hold what is missing, wait for them to settle.
+
+        Raises:
+            BudgetExceeded: nothing is under way, and what is left can't cover the prompt and an answer of use.
+        """
+        least = tokens_in + min(most_out, LEAST_ANSWER)
+        while least > self._left:
+            if not self._under_way:
+                raise BudgetExceeded("the mission's token budget is used up", code="token_budget_exceeded")
+            self._freed.clear()
+            await self._freed.wait()
+        self._named += 1
+        name = digest([self._mission.mission_id, self._mission.epoch, self._named])
+        allowance = Allowance(f"mc_{name[:24]}", tokens_in, min(most_out, self._left - tokens_in))
+        self._move(allowance.tokens_in + allowance.most_out)
+        self._under_way += 1
+        return allowance
+
+    def settle(self, allowance: Allowance, call: ModelCall) -> None:
+        """Give back what was set aside, charge what was used, and keep the call for the record."""
+        self._move(-(allowance.tokens_in + allowance.most_out))
+        self._left -= call.tokens_in + call.tokens_out
+        self._under_way -= 1
+        self._record.models.append(call)
+        self._freed.set()
+
+    def _move(self, tokens: int) -> None:
+        self._left -= tokens
+        self._record.reserved += tokens
+
+
+class GuardedModel:
+    """Satisfies ``ModelPort``: asks the package's tier, and when its provider fails the fallback that policy allows."""
+
+    def __init__(self, models: TierPort, budget: Budget, record: Record, governance: Governance) -> None:
+        self._models = models
+        self._budget = budget
+        self._record = record
+        self._governance = governance
+
+    async def fill(self, output: type[FilledT], prompt: Prompt, *, on_delta: OnDelta | None = None) -> FilledT:
+        """Ask for the schema to be filled.
+
+        Raises:
+            ModelFailed: no tier that the prompt may go to gave a usable answer.
+            BudgetExceeded: the mission's tokens don't cover the call.
+        """
+        tried = [prompt.package.tier]
+        while True:
+            try:
+                return await self._models.fill(tried[-1], output, prompt, self._budget, on_delta)
+            except ProviderFailed as exc:
+                fallback = self._models.fallback(tried[-1])
+                if fallback is None or fallback in tried or not self._may_go(prompt.package, tried[-1], fallback, exc):
+                    raise
+                tried.append(fallback)
+
+    def _may_go(self, package: PromptPackage, was: ModelTier, to: ModelTier, failed: ProviderFailed) -> bool:
+        if self._record.envelope is None:
+            return False
+        moved = package.model_copy(update={"tier": to})
+        facts = self._governance.facts_of(to)
+        decision = self._governance.engine.ask(routing_question(self._record.envelope, moved, facts))
+        name = artifact_id(decision)
+        payload = {
+            "task_key": package.task_key,
+            "from": was.value,
+            "to": to.value,
+            "code": failed.code,
+            "outcome": "passed" if decision.outcome is Outcome.ALLOW else "blocked",
+            "decision_id": name,
+            "reasons": list(decision.reasons),
+        }
+        self._record.decisions.append(decision)
+        self._record.events.append(NewEvent(event_type=EventType.MODEL_FALLBACK, payload=payload, artifact_id=name))
+        return decision.outcome is Outcome.ALLOW
