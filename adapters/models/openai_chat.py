@@ -28,6 +28,7 @@ def build(endpoint: Endpoint) -> Provider:
         base_url=endpoint.base_url or _OPENAI,
         api_key=endpoint.api_key or SecretStr("none"),
         http_async_client=client,
+        openai_proxy="",
         max_retries=0,
         stream_usage=True,
         stream_chunk_timeout=None,

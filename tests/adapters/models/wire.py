@@ -1,0 +1,109 @@
+"""A real HTTP server that replays recorded answers of the two wire protocols, whole, broken off or without usage."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+RECORDINGS = Path(__file__).parent / "recordings"
+GOOD = {"FactSheet": "facts", "Engagement": "engagement", "CitedAnswer": "answer"}
+_ENDS = {"openai": '"finish_reason":"', "anthropic": "event: message_delta"}
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer: a recording's name, and what becomes of it on the way.
+
+    Attributes:
+        cut: ``abrupt`` loses the connection halfway, ``clean`` ends the body before the frame that says why it ended.
+        usage: whether the answer says how many tokens it took.
+        held: the answer never comes.
+    """
+
+    recording: str
+    headers: dict[str, str] = field(default_factory=dict)
+    status: int | None = None
+    cut: str = ""
+    usage: bool = True
+    held: bool = False
+
+
+class Wire:
+    """What was asked, and what will be answered; a tool's last reply is repeated."""
+
+    def __init__(self, provider: str) -> None:
+        self.provider = provider
+        self.port = 0
+        self.journal: list[dict[str, Any]] = []
+        self.replies: dict[str, list[Reply]] = {}
+        self.asked = asyncio.Event()
+        self._recordings = json.loads((RECORDINGS / f"{provider}.json").read_text(encoding="utf-8"))
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}" + ("/v1" if self.provider == "openai" else "")
+
+    def route(self, **changes: Any) -> dict[str, Any]:
+        """Return the entry of a routes file that leads here."""
+        entry = {"provider": self.provider, "model": "steady", "base_url": self.base_url, "max_tokens": 1_000}
+        return entry | {"price_in": 3.0, "price_out": 15.0, "timeout_ms": 5_000} | changes
+
+    def script(self, tool: str, *replies: Reply) -> None:
+        self.replies[tool] = list(replies)
+
+    def _next(self, tool: str) -> Reply:
+        left = self.replies.get(tool) or [Reply(GOOD.get(tool, "unavailable"))]
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    def _body(self, reply: Reply) -> tuple[int, dict[str, str], str]:
+        recorded = self._recordings[reply.recording]
+        body = recorded["body"]
+        if not reply.usage:
+            body = re.sub(r'data: [^\n]*"choices":\[\],"usage"[^\n]*\n\n', "", body)
+            body = re.sub(
+                r'"input_tokens":\d+,|(?<="output_tokens":)\d+', lambda m: "0" if m[0].isdigit() else "", body
+            )
+        if reply.cut == "clean":
+            body = body[: body.rindex("\n\n", 0, body.rindex(_ENDS[self.provider])) + 2]
+        return reply.status or recorded["status"], recorded["headers"] | reply.headers, body
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in head.split("\r\n")[1:])}
+        body = json.loads(await reader.readexactly(int(headers.get("content-length", 0))) or b"{}")
+        tool = body.get("tools", [{}])[0]
+        name = tool.get("name") or tool.get("function", {}).get("name", "")
+        self.journal.append({"path": head.split(" ")[1], "headers": headers, "body": body, "tool": name})
+        reply = self._next(name)
+        self.asked.set()
+        if reply.held:
+            await reader.read()
+        else:
+            self._answer(writer, reply)
+            await writer.drain()
+        writer.close()
+
+    def _answer(self, writer: asyncio.StreamWriter, reply: Reply) -> None:
+        status, headers, text = self._body(reply)
+        lines = [f"HTTP/1.1 {status} Recorded", "Transfer-Encoding: chunked", "Connection: close"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
+        data = text.encode()
+        data = data[: len(data) // 2] if reply.cut == "abrupt" else data
+        writer.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+        if reply.cut != "abrupt":
+            writer.write(b"0\r\n\r\n")
+
+
+@asynccontextmanager
+async def replaying(provider: str) -> AsyncIterator[Wire]:
+    """Serve recorded answers on a free port of this machine."""
+    wire = Wire(provider)
+    server = await asyncio.start_server(wire.handle, "127.0.0.1", 0)
+    wire.port = server.sockets[0].getsockname()[1]
+    async with server:
+        yield wire
