@@ -7,14 +7,15 @@ answers in text with the passages that fit the last question, or says that there
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from typing import Any
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, cast
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ToolCallChunk
 from langchain_core.messages.ai import UsageMetadata
-from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
@@ -71,6 +72,7 @@ class ExtractiveChatModel(BaseChatModel):
         else:
             said = _answer(parameters, blocks)["text"] or _NOTHING
             message = AIMessage(content=said)
+        message.response_metadata = {"model_name": self.model_name}
         read = sum(len(str(m.content)) for m in messages)
         message.usage_metadata = UsageMetadata(
             input_tokens=_tokens(read),
@@ -78,6 +80,36 @@ class ExtractiveChatModel(BaseChatModel):
             total_tokens=_tokens(read) + _tokens(len(said)),
         )
         return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        message = self._generate(messages, stop, **kwargs).generations[0].message
+        for chunk in _pieces(cast("AIMessage", message)):
+            if run_manager is not None:
+                run_manager.on_llm_new_token(str(chunk.content))
+            yield ChatGenerationChunk(message=chunk)
+
+
+def _pieces(message: AIMessage) -> Iterator[AIMessageChunk]:
+    """Cut a message into the pieces that it is streamed in: word by word, a filled schema whole."""
+    words = re.findall(r"\S+\s*", str(message.content))
+    yield from (AIMessageChunk(content=word) for word in words)
+    calls = [
+        ToolCallChunk(name=c["name"], args=json.dumps(c["args"]), id=c["id"], index=0, type="tool_call_chunk")
+        for c in message.tool_calls
+    ]
+    yield AIMessageChunk(
+        content="",
+        tool_call_chunks=calls,
+        usage_metadata=message.usage_metadata,
+        response_metadata=message.response_metadata,
+        chunk_position="last",
+    )
 
 
 def _tokens(characters: int) -> int:

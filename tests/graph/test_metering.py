@@ -79,7 +79,7 @@ async def test_a_call_that_waits_in_vain_is_refused() -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 async def test_spend_stays_within_the_budget_and_the_calls_under_way(seed: int) -> None:
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311
     total = 20_000
     purse, record = budget(total)
     spent = under_way = refused = worst = 0
