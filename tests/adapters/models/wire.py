@@ -35,7 +35,8 @@ class Reply:
 class Wire:
     """What was asked, and what will be answered; a tool's last reply is repeated."""
 
-    def __init__(self, provider: str) -> None:
+    def __init__(self, provider: str, host: str) -> None:
+        self.host = host
         self.provider = provider
         self.port = 0
         self.journal: list[dict[str, Any]] = []
@@ -45,7 +46,7 @@ class Wire:
 
     @property
     def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}" + ("/v1" if self.provider == "openai" else "")
+        return f"http://{self.host}:{self.port}" + ("/v1" if self.provider == "openai" else "")
 
     def route(self, **changes: Any) -> dict[str, Any]:
         """Return the entry of a routes file that leads here."""
@@ -100,10 +101,10 @@ class Wire:
 
 
 @asynccontextmanager
-async def replaying(provider: str) -> AsyncIterator[Wire]:
+async def replaying(provider: str, host: str = "127.0.0.1") -> AsyncIterator[Wire]:
     """Serve recorded answers on a free port of this machine."""
-    wire = Wire(provider)
-    server = await asyncio.start_server(wire.handle, "127.0.0.1", 0)
+    wire = Wire(provider, host)
+    server = await asyncio.start_server(wire.handle, host, 0)
     wire.port = server.sockets[0].getsockname()[1]
     async with server:
         yield wire
