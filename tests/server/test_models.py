@@ -14,7 +14,13 @@ from tests.support import Service, pretty
 Serve = Callable[..., Awaitable[Service]]
 LOCAL, CLOUD = "tier_local_private", "tier_cloud_standard"
 QUESTION = {"question": "Which flats have a garden?"}
-DOCUMENT = "Ground floor flats have a garden.\nUpper floor flats have a balcony."
+DOCUMENT = {
+    "document_id": "D-1",
+    "title": "Flats",
+    "source": "flats.txt",
+    "text": "Ground floor flats have a garden.\nUpper floor flats have a balcony.",
+    "media_type": "text/plain",
+}
 
 
 @pytest_asyncio.fixture(params=["openai", "anthropic"])
@@ -50,8 +56,7 @@ async def asked(service: Service, **body: Any) -> dict[str, Any]:
 
 async def answered(service: Service) -> dict[str, Any]:
     """Run a question on a document until it rests; it is internal, not personal."""
-    document = {"document_id": "D-1", "title": "Flats", "source": "flats.txt", "text": DOCUMENT, "media_type": "text/plain"}
-    await service._put("documents", [document])
+    await service._put("documents", [DOCUMENT])
     return await service.settled(await service.submit("oracle_advisory", inputs=QUESTION))
 
 
@@ -160,11 +165,14 @@ async def test_personal_data_falls_back_only_to_where_policy_lets_it(
     assert bool(cloud.journal) is allowed
 
 
+def said(text: str) -> list[dict[str, str]]:
+    return [{"author": "lead", "text": text}]
+
+
 async def test_a_mission_ends_when_its_tokens_are_used_up(wire: Wire, routed: Serve) -> None:
     service = await routed(**{LOCAL: wire.route(max_tokens=300)})
     chats = [
-        {"conversation_id": f"C-{n}", "lead_id": "L-1", "channel": "mail", "messages": [{"author": "lead", "text": f"n{n}"}]}
-        for n in range(12)
+        {"conversation_id": f"C-{n}", "lead_id": "L-1", "channel": "mail", "messages": said(str(n))} for n in range(12)
     ]
     await service.seed_lead()
     await service._put("chats", chats)
