@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo up test check eval-crm eval-oracle docs lock clean
+.PHONY: help setup dev demo up test check test-external eval-crm eval-oracle docs lock clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.runtime ## create .venv with the locked runtime and the colony command
 
@@ -35,6 +35,11 @@ eval-crm: dev ## facts and visits of 180 real conversations, as whole missions
 
 eval-oracle: dev ## 623 real questions, with and without the passage that answers them
 	$(BIN)/python -m benchmarks.evaluate oracle
+
+test-external: dev ## what needs node besides: the provider clients against aimock
+	@node=$$(mktemp -d); trap 'rm -rf "$$node"' EXIT; \
+	  npm install --prefix "$$node" --no-audit --no-fund --loglevel=error @copilotkit/aimock@1.43.0 && \
+	  AIMOCK="$$node/node_modules/.bin/llmock" $(BIN)/python -m pytest tests/external
 
 docs: setup ## draw the pictures in the docs from the code
 	$(BIN)/python -m graph.picture README.md docs/architecture.md

@@ -33,6 +33,7 @@ class Trouble:
     billed: bool = False
 
 
+UNREACHABLE = Trouble("model_unreachable", "the provider can't be reached")
 CUT_OFF = Trouble("model_stream_truncated", "the answer broke off before its end", billed=True)
 
 
@@ -45,10 +46,20 @@ def trouble_of(error: Exception, *, began: bool) -> Trouble:
     if began:
         return CUT_OFF
     if "APIConnectionError" in names:
-        return Trouble("model_unreachable", "the provider can't be reached")
+        # A connection that was made and then lost has carried the prompt.
+        return UNREACHABLE if _never_connected(error) else CUT_OFF
     if "HTTPError" in names or "APIError" in names:
         return Trouble("model_unavailable", "the provider broke off before it answered", billed=True)
     return Trouble("model_answer_unreadable", "the provider's answer is not what its API promises", billed=True)
+
+
+def _never_connected(error: BaseException) -> bool:
+    cause: BaseException | None = error
+    while cause is not None:
+        if type(cause).__name__ in {"ConnectError", "ConnectTimeout"}:
+            return True
+        cause = cause.__cause__
+    return False
 
 
 def _status(status: int, error: Exception) -> Trouble:
