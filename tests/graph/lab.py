@@ -10,6 +10,7 @@ from langchain_core.language_models import BaseChatModel
 
 from adapters.models.extractive_chat import ExtractiveChatModel
 from adapters.models.port import LangChainModels
+from adapters.models.providers import Provider
 from adapters.models.routes import EXTRACTIVE, ModelRoutes
 from adapters.postgres.claims import Claims, LeaseTimes
 from adapters.postgres.pools import Pool, open_pool
@@ -72,9 +73,11 @@ class Lab:
         if swaps.sessions is not None:
             sessions = swaps.sessions(sessions)
         routes = ModelRoutes()
-        models = LangChainModels({EXTRACTIVE.tier: (EXTRACTIVE, swaps.model or ExtractiveChatModel())})
+        models = LangChainModels({EXTRACTIVE.tier: Provider(EXTRACTIVE, swaps.model or ExtractiveChatModel())})
         settings = self.colony.settings.model_copy(update=dict(swaps.environment))
-        made = PortMaker(settings, self.root, models, routes, TemplateRegistry(), SystemClock())
+        governance = self.colony.governance
+        governance = swaps.govern(governance) if swaps.govern else governance
+        made = PortMaker(settings, self.root, models, routes, governance, TemplateRegistry(), SystemClock())
 
         def ports(mission: Mission, ledger: LedgerPort, record: Record) -> Ports:
             real = made(mission, ledger, record)
@@ -82,8 +85,7 @@ class Lab:
 
         keeper = LeaseKeeper(claims, heartbeat_ms=TIMES.heartbeat_ms, lease_ms=TIMES.lease_ms)
         graph = build({**roles(), **swaps.nodes}).compile() if swaps.nodes else None
-        governance = self.colony.governance
-        return Runner(sessions, keeper, ports, swaps.govern(governance) if swaps.govern else governance, graph)
+        return Runner(sessions, keeper, ports, governance, graph)
 
     async def run(self, mission_id: str, swaps: Swaps = AS_IT_IS) -> dict[str, Any]:
         """Run a mission until it ends or waits, and return it as the API shows it."""

@@ -8,6 +8,7 @@ from typing import Any
 from adapters.catalog import SOURCES
 from adapters.models.extractive_chat import ExtractiveChatModel
 from adapters.models.port import LangChainModels
+from adapters.models.providers import Provider
 from adapters.models.routes import EXTRACTIVE, ModelRoutes
 from adapters.prompts.registry import TemplateRegistry
 from adapters.tables import DuckTables
@@ -16,12 +17,15 @@ from contracts.errors import IntegrityBroken
 from contracts.events import NewEvent
 from contracts.evidence import ResearchArtifact, Source, Trust, WorkerResult
 from contracts.mission import MissionClass, MissionEnvelope, MissionRequest
-from contracts.ports import Mission, ModelCall, NodeLimits, Ports, SourceCard
+from contracts.ports import Mission, NodeLimits, Ports, SourceCard
 from contracts.registry import Kind, artifact_id
 from contracts.stateflow import Stage, Status
 from contracts.tasks import PheromoneSignal, Task, TaskKind
 from graph.artifacts import kind_for
 from graph.channels import set_ref
+from graph.context import Governance, Record
+from graph.metering import Budget, GuardedModel
+from policies.engine import PolicyEngine
 from policies.risk import classify_request
 from tests.policies.build import envelope
 
@@ -60,16 +64,12 @@ class Results:
     def __init__(self) -> None:
         self._kept: dict[int, dict[str, WorkerResult]] = defaultdict(dict)
         self.events: list[NewEvent] = []
-        self.calls: list[ModelCall] = []
 
     async def done(self, revision: int) -> dict[str, WorkerResult]:
         return dict(self._kept[revision])
 
-    async def save(
-        self, revision: int, result: WorkerResult, calls: Sequence[ModelCall], events: Sequence[NewEvent]
-    ) -> None:
+    async def save(self, revision: int, result: WorkerResult, events: Sequence[NewEvent]) -> None:
         self._kept[revision].setdefault(result.task_key, result)
-        self.calls += calls
         self.events += events
 
     async def note(self, events: Sequence[NewEvent]) -> None:
@@ -135,11 +135,19 @@ def mission(admitted: MissionEnvelope | None = None, **changes: Any) -> Mission:
     return Mission(**(values | changes))
 
 
+def model() -> GuardedModel:
+    """Return the built-in model, on a budget."""
+    models = LangChainModels({EXTRACTIVE.tier: Provider(EXTRACTIVE, ExtractiveChatModel())})
+    record = Record()
+    governance = Governance(engine=PolicyEngine.load(), deployment_mode="test")
+    return GuardedModel(models, Budget(mission(None), record), record, governance)
+
+
 def ports(admitted: MissionEnvelope | None = None, **changes: Any) -> Ports:
     """Return ports for a mission that was admitted as said; each can be exchanged by name."""
     values: dict[str, Any] = {
         "mission": mission(admitted),
-        "model": LangChainModels({EXTRACTIVE.tier: (EXTRACTIVE, ExtractiveChatModel())}),
+        "model": model(),
         "tools": Tools({}),
         "artifacts": Shelf(),
         "results": Results(),

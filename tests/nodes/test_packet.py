@@ -88,7 +88,7 @@ async def test_a_task_without_a_result_is_refused() -> None:
     shelf, results = Shelf(), Results()
     plan = TaskPlan(tasks=(task("a"), task("b")), rationale="r")
     await shelf.put(1, plan)
-    await results.save(1, WorkerResult(task_key="a"), [], [])
+    await results.save(1, WorkerResult(task_key="a"), [])
     state: Any = {"plan": ref_of(plan), "revision": 1}
     with pytest.raises(BadInput) as told:
         await aggregator(state, ports(crm(), artifacts=shelf, results=results))
@@ -100,7 +100,7 @@ async def test_results_are_merged_in_the_plans_order() -> None:
     plan = TaskPlan(tasks=(task("z"), task("a")), rationale="r")
     await shelf.put(1, plan)
     for key in ("a", "z"):
-        await results.save(1, WorkerResult(task_key=key, findings=(key,)), [], [])
+        await results.save(1, WorkerResult(task_key=key, findings=(key,)), [])
     state: Any = {"plan": ref_of(plan), "revision": 1}
     made = await aggregator(state, ports(crm(), artifacts=shelf, results=results))
     assert isinstance(made.artifacts[0], AggregationPacket)

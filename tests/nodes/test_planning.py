@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.models.tokens import count_tokens
 from contracts.errors import BadInput
 from contracts.mission import AutonomyTier, Level, MissionClass, MissionRequest, ReviewLevel, Sensitivity
 from contracts.ports import Classification, NodeLimits, Template
@@ -173,7 +174,7 @@ async def test_every_task_has_a_package_with_its_scope_and_size(asked: Any) -> N
     assert {p.task_key for p in made} == set(tasks)
     for one in made:
         assert one.data_scope == tasks[one.task_key].needs
-        assert one.token_count == -(-len(one.system + one.instructions) // 4)
+        assert one.token_count == count_tokens(one.system + one.instructions)
         assert len(one.allowed_tools) == len(one.data_scope)
         assert "{" not in one.instructions
 

@@ -78,7 +78,7 @@ async def reviewed(
     shelf, results = Shelf(), Results()
     facts = [{"key": c.attribute, "value": str(c.value), "claim_id": c.claim_id} for c in claims]
     result = WorkerResult(task_key="extract_facts", claims=claims, outputs={"facts": facts, **brought})
-    await results.save(revision, result, [], [])
+    await results.save(revision, result, [])
     packet = merged([result])
     await shelf.put(revision, PLAN, packet, CHAT)
     state: Any = {

@@ -109,13 +109,13 @@ async def test_putting_something_twice_is_putting_it_once(shelf: Any) -> None:
 
 async def test_a_saved_result_is_done_in_its_revision_alone(results: Any) -> None:
     result = WorkerResult(task_key="a", findings=("seen",))
-    await results.save(1, result, [], [event("a")])
+    await results.save(1, result, [event("a")])
     assert await results.done(1) == {"a": result}
     assert await results.done(2) == {}
 
 
 async def test_the_first_result_of_a_task_stands(results: Any) -> None:
     first, second = (WorkerResult(task_key="a", findings=(said,)) for said in ("first", "second"))
-    await results.save(1, first, [], [])
-    await results.save(1, second, [], [])
+    await results.save(1, first, [])
+    await results.save(1, second, [])
     assert await results.done(1) == {"a": first}

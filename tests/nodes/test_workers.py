@@ -74,7 +74,7 @@ class Bench:
         packages = [package(task_key=t.task_key, timeout_ms=self._timeout_ms) for t in self._tasks]
         await shelf.put(1, plan, *packages)
         for key in self._done:
-            await self.results.save(1, WorkerResult(task_key=key), [], [])
+            await self.results.save(1, WorkerResult(task_key=key), [])
         state = {
             "revision": 1,
             "plan": ref_of(plan),

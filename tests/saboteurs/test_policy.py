@@ -22,6 +22,7 @@ from nodes.aggregator import aggregator
 from nodes.librarian import librarian
 from nodes.planner import planner
 from policies.engine import PolicyEngine
+from policies.questions import TierFacts
 from policies.rulefiles import RULES_DIRECTORY
 from tests.graph.lab import Lab, Swaps
 
@@ -71,7 +72,7 @@ def switched_off(governance: Governance) -> Governance:
 
 
 def leads_outside(governance: Governance) -> Governance:
-    return replace(governance, providers=dict.fromkeys(ModelTier, "openai"), private_providers=frozenset())
+    return replace(governance, tiers={tier: TierFacts(tier=tier, provider="openai") for tier in ModelTier})
 
 
 @dataclass(frozen=True)

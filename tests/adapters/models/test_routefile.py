@@ -104,9 +104,7 @@ WRONG = [
     pytest.param(
         {ONE: entry(base_url="https://api.openai.com/v1", private=True)}, "operator's own", id="vendor-called-private"
     ),
-    pytest.param(
-        {ONE: entry(base_url="http://8.8.8.8/v1", private=True)}, "operator's own", id="internet-as-private"
-    ),
+    pytest.param({ONE: entry(base_url="http://8.8.8.8/v1", private=True)}, "operator's own", id="internet-as-private"),
     pytest.param({ONE: entry(private=True)}, "operator's own", id="hosted-called-private"),
 ]
 

@@ -147,7 +147,13 @@ class Story:
 
     def _call(self) -> None:
         call = {"task_key": TASK, "revision": 1, "status": "ok", "response_sha256": "1" * 64, "created_at": NOW}
-        model = {"call_id": "mc_1", "provider": "extractive", "model": "rules", "request_sha256": "2" * 64}
+        model: dict[str, Any] = {
+            "call_id": "mc_1",
+            "provider": "extractive",
+            "model": "rules",
+            "request_sha256": "2" * 64,
+        }
+        model |= {"tier": "tier_local_private", "usage_source": "provider", "reason": None}
         costs = {"tokens_in": 5, "tokens_out": 2, "duration_ms": 1, "cost_usd": "0.000000"}
         tool = {"call_id": "tc_1", "tool": "root.get_chat", "arguments": {"lead_id": "L-1"}, "reason": None}
         self.model_calls.append(call | model | costs)
