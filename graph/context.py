@@ -65,9 +65,10 @@ class Record:
 
     async def hold(self, unit: UnitPort) -> None:
         """Note what is set aside at present, unless that is what was noted last."""
-        if self._held != self.reserved:
-            await unit.hold(self.reserved)
-            self._held = self.reserved
+        reserved = self.reserved
+        if self._held != reserved:
+            await unit.hold(reserved)
+            self._held = reserved
 
 
 def _model_event(call: ModelCall) -> NewEvent:

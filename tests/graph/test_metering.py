@@ -77,6 +77,32 @@ async def test_a_call_that_waits_in_vain_is_refused() -> None:
         await waiting
 
 
+class Store:
+    """A unit that takes its time, and what it was told to hold."""
+
+    def __init__(self) -> None:
+        self.held: list[int] = []
+        self.go = asyncio.Event()
+
+    async def hold(self, tokens: int) -> None:
+        await self.go.wait()
+        self.held.append(tokens)
+
+
+async def test_what_is_settled_while_it_is_being_noted_is_noted_next() -> None:
+    purse, record = budget(2_000)
+    allowance = await purse.reserve(500, 500)
+    store = Store()
+    noting = asyncio.create_task(record.hold(store))  # type: ignore[arg-type]
+    await asyncio.sleep(0)
+    purse.settle(allowance, call(allowance, 500, 10))
+    store.go.set()
+    await noting
+    await record.hold(store)  # type: ignore[arg-type]
+    await record.hold(store)  # type: ignore[arg-type]
+    assert store.held == [1_000, 0]
+
+
 @pytest.mark.parametrize("seed", range(20))
 async def test_spend_stays_within_the_budget_and_the_calls_under_way(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311
