@@ -135,10 +135,10 @@ def mission(admitted: MissionEnvelope | None = None, **changes: Any) -> Mission:
     return Mission(**(values | changes))
 
 
-def model() -> GuardedModel:
+def model(record: Record | None = None) -> GuardedModel:
     """Return the built-in model, on a budget."""
     models = LangChainModels({EXTRACTIVE.tier: Provider(EXTRACTIVE, ExtractiveChatModel())})
-    record = Record()
+    record = record or Record()
     governance = Governance(engine=PolicyEngine.load(), deployment_mode="test")
     return GuardedModel(models, Budget(mission(None), record), record, governance)
 

@@ -7,8 +7,9 @@ import pytest
 
 from contracts.evidence import ResearchArtifact, Source, Trust, WorkerResult, payload_sha256
 from contracts.outputs import CitedAnswer, Engagement, FactSheet
-from contracts.ports import ModelCall, NodeLimits, Prompt
+from contracts.ports import NodeLimits, OnDelta, Prompt
 from contracts.tasks import TaskKind
+from graph.context import Record
 from nodes.work.answer import UNSUPPORTED, answer_question
 from nodes.work.context import WorkContext
 from nodes.work.draft import draft_message
@@ -17,7 +18,7 @@ from nodes.work.facts import extract_facts
 from nodes.work.next_steps import recommend_next_steps
 from nodes.work.proposals import propose_writebacks
 from nodes.work.stage import assess_stage
-from tests.nodes.bench import chat, crm, ports, record, task
+from tests.nodes.bench import chat, crm, model, ports, record, task
 from tests.policies.build import envelope, package
 
 TALK = chat(
@@ -42,11 +43,10 @@ class Says:
         self._answers = list(answers)
         self.asked: list[Prompt] = []
 
-    async def fill(self, output: type, prompt: Prompt) -> tuple[Any, ModelCall]:
+    async def fill(self, output: type, prompt: Prompt, *, on_delta: OnDelta | None = None) -> Any:
         self.asked.append(prompt)
         said = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-        call = ModelCall("mc", prompt.package.task_key, "tier_local_private", "p", "m", b"", b"", 1, 1, 0.0, 1)
-        return output.model_validate(said), call
+        return output.model_validate(said)
 
 
 def fact(key: str, value: str, quote: str, evidence: str = "E1") -> dict[str, Any]:
@@ -66,7 +66,8 @@ def facts(ctx: WorkContext, result: WorkerResult) -> dict[str, str]:
 
 
 async def test_facts_are_extracted_from_each_conversation_and_the_latest_word_stands() -> None:
-    ctx = context(TaskKind.EXTRACT_FACTS, TALK, EARLIER, LEAD)
+    kept = Record()
+    ctx = context(TaskKind.EXTRACT_FACTS, TALK, EARLIER, LEAD, model=model(kept))
     result = await extract_facts(ctx)
     assert facts(ctx, result)["budget"] == "350k"
     assert {c.value for c in result.claims if c.attribute == "budget"} == {"350k", "300k"}
@@ -75,7 +76,7 @@ async def test_facts_are_extracted_from_each_conversation_and_the_latest_word_st
     for claim in result.claims:
         for c in claim.citations:
             assert texts[c.artifact_id][c.start : c.end] == c.quote
-    assert len(ctx.calls) == 2
+    assert [call.status for call in kept.models] == ["ok", "ok"]
 
 
 LIES = {
