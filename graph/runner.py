@@ -28,6 +28,7 @@ from graph.topology import Compiled, compiled
 
 _log = structlog.get_logger(__name__)
 _MOST_STEPS = 60
+_STOPPING_S = 10.0
 
 
 class Session(Protocol):
@@ -107,7 +108,7 @@ class Runner:
                 await asyncio.wait([driver])
             except asyncio.CancelledError:
                 driver.cancel()
-                await asyncio.wait([driver])
+                await asyncio.wait([driver], timeout=_STOPPING_S)
                 raise
         if driver.cancelled():
             raise FenceLost("the mission's lease could not be kept")

@@ -6,6 +6,7 @@ what keeps two workers apart, so a job too many is harmless and a job too few is
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -82,16 +83,21 @@ class MissionQueue:
             StoreUnavailable: Postgres has gone; the process should end and be started again.
         """
         self._run = run
-        while True:
-            try:
-                await self._work(concurrency, name)
-            except queue_errors.ConnectorException as exc:
-                if not isinstance(exc.__cause__, psycopg.errors.ForeignKeyViolation):
-                    raise StoreUnavailable("the worker lost its connection to Postgres") from exc
-                # Asleep for longer than others wait for a sign of life, it was struck off the list of workers.
-                _log.warning("taken for dead while it slept, this worker registers anew")
-            else:
-                return
+        while not await self._worked(concurrency, name):
+            pass
+
+    async def _worked(self, concurrency: int, name: str) -> bool:
+        """Work until asked to stop; tells whether that was the end, or this worker has to register anew."""
+        try:
+            await self._work(concurrency, name)
+        except queue_errors.ConnectorException as exc:
+            asked_to_stop = (task := asyncio.current_task()) is not None and task.cancelling() > 0
+            # A worker that slept through its own heartbeats was taken for dead and struck off.
+            if not asked_to_stop and isinstance(exc.__cause__, psycopg.errors.ForeignKeyViolation):
+                return False
+            if not asked_to_stop:
+                raise StoreUnavailable("the worker lost its connection to Postgres") from exc
+        return True
 
     async def _work(self, concurrency: int, name: str) -> None:
         await self._app.run_worker_async(
@@ -103,4 +109,6 @@ class MissionQueue:
             delete_jobs="always",
             update_heartbeat_interval=2.0,
             stalled_worker_timeout=6.0,
+            # The drain before has let missions reach a step's boundary; what still runs now is stopped where it is.
+            shutdown_graceful_timeout=1.0,
         )
