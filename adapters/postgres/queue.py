@@ -94,6 +94,7 @@ class MissionQueue:
             asked_to_stop = (task := asyncio.current_task()) is not None and task.cancelling() > 0
             # A worker that slept through its own heartbeats was taken for dead and struck off.
             if not asked_to_stop and isinstance(exc.__cause__, psycopg.errors.ForeignKeyViolation):
+                _log.warning("taken for dead while it slept, this worker registers anew")
                 return False
             if not asked_to_stop:
                 raise StoreUnavailable("the worker lost its connection to Postgres") from exc
