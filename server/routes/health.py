@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
 
 from fastapi import APIRouter
@@ -10,11 +11,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, gen
 
 from contracts.errors import StoreUnavailable
 from server import shapes
+from server.compose import Colony
 from server.errors import status_for
 from server.openapi import problems
 from server.routes.parts import BoundedRoute, Parts
 
 router = APIRouter(prefix="/api/colony", tags=["health"], route_class=BoundedRoute)
+_PING_S = 2.0
 _NOT_READY = status_for(StoreUnavailable)
 
 
@@ -31,13 +34,24 @@ async def live() -> JSONResponse:
 )
 async def ready(colony: Parts) -> JSONResponse:
     """Say whether every part answers."""
-    try:
-        await colony.reader.ping()
-    except StoreUnavailable as exc:
-        parts = {"postgres": {"status": "down", "code": exc.code}}
-        answer = {"status": "degraded", "parts": parts}
-        return JSONResponse(answer, status_code=_NOT_READY.value, headers={"Retry-After": "1"})
-    return JSONResponse({"status": "ok", "parts": {"postgres": {"status": "ok"}}})
+    if await _store_answers(colony):
+        return JSONResponse({"status": "ok", "parts": {"postgres": {"status": "ok"}}})
+    parts = {"postgres": {"status": "down", "code": StoreUnavailable.code}}
+    answer = {"status": "degraded", "parts": parts}
+    return JSONResponse(answer, status_code=_NOT_READY.value, headers={"Retry-After": "1"})
+
+
+async def _store_answers(colony: Colony) -> bool:
+    """Tell whether Postgres gives a sign of life in time; one that neither answers nor refuses is left behind."""
+    ping = asyncio.ensure_future(colony.reader.ping())
+    await asyncio.wait({ping}, timeout=_PING_S)
+    if not ping.done():
+        ping.cancel()
+        return False
+    error = ping.exception()
+    if error is not None and not isinstance(error, StoreUnavailable):
+        raise error
+    return error is None
 
 
 @router.get(
