@@ -108,6 +108,7 @@ class RunContext:
     governance: Governance
     record: Record
     memo: tuple[str, MissionState] | None = None
+    asked: bool = False
 
     def recall(self) -> tuple[str, MissionState]:
         """Return the memo once: a later step of the same name, as after a retry, is a new one."""

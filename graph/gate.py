@@ -16,7 +16,7 @@ from contracts.events import EventType, NewEvent
 from contracts.mission import MissionEnvelope, ReviewLevel
 from contracts.ports import StepResult
 from contracts.state import MissionState, ReleaseState
-from contracts.stateflow import Stage
+from contracts.stateflow import Stage, Status
 from graph import gates
 from graph.context import RunContext
 from graph.steps import store
@@ -64,6 +64,9 @@ async def _ask(state: MissionState, ctx: RunContext, key: str, interrupt_id: Int
         await unit.ask_person(interrupt_id, request, ctx.mission.approval_timeout_ms)
         unit.record(*result.gate.events, _requested(interrupt_id, request))
         await unit.enter(Stage.RELEASE_GATE, f"{key}:asked", {})
+        # Whoever sees the question may answer it: the mission waits from the moment that it is asked.
+        await unit.move(Status.AWAITING_APPROVAL)
+    ctx.asked = True
     return None
 
 

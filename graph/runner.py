@@ -159,7 +159,7 @@ class Runner:
                 await record.store(unit, int(snapshot.values.get("revision", 1)))
             raise BudgetExceeded("the mission's time budget is used up", code="time_budget_exceeded") from exc
         if "__interrupt__" in result:
-            await _park(session, int((time.monotonic() - began) * 1000))
+            await _park(session, int((time.monotonic() - began) * 1000), asked=ctx.asked)
 
 
 _WAIT = object()
@@ -208,10 +208,14 @@ def _initial(mission: Mission) -> MissionState:
     )
 
 
-async def _park(session: Session, spent_ms: int) -> None:
-    """Let the mission wait for a person, holding no job, no worker and no connection."""
+async def _park(session: Session, spent_ms: int, *, asked: bool = False) -> None:
+    """Let the mission wait for a person, holding no job, no worker and no connection.
+
+    ``asked`` in this run, it waits already.
+    """
     async with session.ledger.unit() as unit:
-        await unit.move(Status.AWAITING_APPROVAL)
+        if not asked:
+            await unit.move(Status.AWAITING_APPROVAL)
         await unit.charge_time(spent_ms)
         await unit.release_lease()
 
