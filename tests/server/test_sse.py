@@ -3,8 +3,10 @@
 import asyncio
 import json
 import signal
+import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -288,12 +290,15 @@ async def test_a_reader_that_leaves_leaves_nothing_behind(service: Service) -> N
     assert "colony_streams_open 0.0" in (await service.client.get(f"{API}/metrics")).text
 
 
-async def test_a_stream_outlives_an_absence_of_the_store(tmp_path_factory: pytest.TempPathFactory) -> None:
-    home = tmp_path_factory.mktemp("store")
-    home.chmod(0o755)
-    for folder in home.parents:
-        if folder.name.startswith("pytest-"):
-            folder.chmod(0o755)
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A folder for a cluster that may be stopped: every account may enter it, as Postgres's must."""
+    with tempfile.TemporaryDirectory(prefix="colony-away-", dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+async def test_a_stream_outlives_an_absence_of_the_store(home: Path) -> None:
     opened = open_cluster(home, settings=FAST)
     cluster = opened.__enter__()
     try:
