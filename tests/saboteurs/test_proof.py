@@ -122,7 +122,10 @@ async def test_without_the_comparison_a_forged_quote_is_released(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, forge: Forge
 ) -> None:
     def credulous(
-        claim: Claim, evidence: Mapping[str, ResearchArtifact], made_by: Mapping[str, TaskKey | str]
+        claim: Claim,
+        evidence: Mapping[str, ResearchArtifact],
+        made_by: Mapping[str, TaskKey | str],
+        counted: Mapping[str, object],
     ) -> ClaimCheck:
         return ClaimCheck(claim_id=claim.claim_id, task_key="", quote_verbatim=True, value_supported=True, reason="")
 
