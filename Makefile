@@ -28,7 +28,7 @@ check: dev ## format, lint, types, import contracts (no tests)
 	$(BIN)/python -m graph.picture --check README.md docs/architecture.md
 
 test: check ## check, then every test
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 eval-crm: dev ## facts and visits of 180 real conversations, as whole missions
 	$(BIN)/python -m benchmarks.evaluate crm
