@@ -55,10 +55,16 @@ def _is_period(text: str) -> str:
     return text
 
 
-_PERIOD_FORM = r"^[0-9]{4}(-(Q[1-4]|[0-9]{2}(-[0-9]{2})?))?(/[0-9]{4}(-(Q[1-4]|[0-9]{2}(-[0-9]{2})?))?)?$"
+# No pattern can say that a range begins before it ends, so the schema has its halves and the description the whole.
 Period = Annotated[
     str,
-    Field(json_schema_extra={"pattern": _PERIOD_FORM, "examples": ["2026-10", "2026-Q4", "2026-10-01/2026-10-31"]}),
+    Field(
+        description="A year, quarter, month or day; or two of them in order, with a slash between.",
+        json_schema_extra={
+            "anyOf": [{"pattern": r"^[1-9][0-9]{3}(-(Q[1-4]|0[1-9]|1[0-2]))?$"}, {"format": "date"}],
+            "examples": ["2026-10", "2026-Q4"],
+        },
+    ),
     AfterValidator(_is_period),
 ]
 

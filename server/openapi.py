@@ -157,7 +157,7 @@ def _storable(schema: Any) -> Any:
     if not isinstance(schema, Mapping):
         return schema
     made = {name: _storable(part) for name, part in schema.items()}
-    if made.get("type") == "string" and not {"pattern", "enum", "const"} & made.keys():
+    if made.get("type") == "string" and not {"pattern", "enum", "const", "anyOf"} & made.keys():
         made["pattern"] = _PLAIN_TEXT
     if made.get("type") == "object" and made.get("additionalProperties") is True:
         made |= {"propertyNames": {"pattern": _PLAIN_TEXT}, "additionalProperties": {"$ref": f"{_REFS}{_JSON}"}}
