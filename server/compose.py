@@ -47,6 +47,7 @@ from graph.version import GRAPH_VERSION
 from policies.engine import PolicyEngine
 from policies.questions import TierFacts
 from policies.risk import classify_request
+from server.ending import ended
 from server.missions import MissionService
 from server.settings import Settings
 from server.worker import Worker
@@ -227,7 +228,7 @@ async def open_colony(
             name=name,
         )
         listener = asyncio.create_task(doorbell.listen(), name="doorbell")
-        stack.push_async_callback(_cancelled, listener)
+        stack.push_async_callback(ended, listener)
         yield Colony(settings, service, MissionReader(api), doorbell, worker, root_store, governance)
 
 
@@ -244,8 +245,3 @@ async def _pool(
     pool = await open_pool(dsn, name=name, most=most, least=least, transaction_ms=transaction_ms, patience_s=patience_s)
     stack.push_async_callback(pool.close)
     return pool
-
-
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

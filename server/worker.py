@@ -13,6 +13,7 @@ from adapters.postgres.queue import MissionQueue
 from contracts.errors import ColonyError, Conflict, NotFound, StoreUnavailable
 from graph.leases import LeaseKeeper
 from graph.runner import Runner
+from server.ending import ended
 
 _log = structlog.get_logger(__name__)
 Expire = Callable[[str, str, str], Awaitable[None]]
@@ -69,9 +70,7 @@ class Worker:
         _log.info("draining: running missions stop at their next step")
         with suppress(TimeoutError):
             await asyncio.wait_for(self._keeper.idle(), grace_s)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(*self._tasks)
 
     async def _sweep(self) -> None:
         while True:
