@@ -16,6 +16,7 @@ from contracts.base import InterruptId
 from contracts.decisions import ApprovalRequest
 from contracts.errors import ColonyError, Conflict, Denied, FenceLost, IntegrityBroken, NotFound, StoreUnavailable
 from contracts.evidence import WorkerResult
+from contracts.mission import ModelTier
 from contracts.ports import EffectOutcome, ModelCall, ToolCall
 from contracts.registry import Kind
 from contracts.stateflow import STATUS_MOVES, Stage, Status
@@ -186,7 +187,7 @@ async def test_what_was_changed_in_the_database_is_noticed_when_it_is_read(stand
 
 async def test_calls_are_charged_to_the_budget(stand: Stand) -> None:
     mission_id = await stand.submit()
-    call = ModelCall("c", "a", "tier_local_private", "p", "m", b"q", b"a", 10, 5, 0.25, 3)
+    call = ModelCall("c", "a", ModelTier.LOCAL_PRIVATE, "p", "m", b"q", b"a", 10, 5, 0.25, 3)
     async with stand.claimed(mission_id) as session, session.ledger.unit() as unit:
         await unit.spend([call], [], 1)
         await unit.charge_time(40)
