@@ -16,7 +16,13 @@ async def recommend_next_steps(ctx: WorkContext) -> WorkerResult:
     engagement = ctx.results["assess_engagement"].outputs
     steps: list[str] = []
     booked = [key for key, value in facts.items() if "booked" in key and value == "true"]
-    dates = [f"{key.replace('_', ' ')} {value}" for key, value in facts.items() if "date" in key or "day" in key]
+    # The date of what was booked is the one that shares its name: visit_booked and visit_date.
+    about = {word for key in booked for word in key.split("_")}
+    dates = [
+        f"{key.replace('_', ' ')} {value}"
+        for key, value in facts.items()
+        if ("date" in key or "day" in key) and about.intersection(key.split("_"))
+    ]
     if booked:
         steps.append("Confirm the visit" + (f" ({dates[0]})" if dates else "") + " and who will be there.")
     if stage["suggested"] != stage["current"]:
