@@ -30,6 +30,7 @@ CAPABILITIES = frozenset(
 )
 # Asymmetric only: a shared secret among the public keys would let everybody who reads them sign.
 _ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"})
+TENANT_HEADER = "X-Colony-Tenant"
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LONGEST_SUBJECT = 200
 
@@ -124,7 +125,11 @@ async def principal_of(request: Request) -> Principal:
     gatekeeper = request.app.state.gatekeeper
     if not isinstance(gatekeeper, Gatekeeper):
         raise TypeError("the app was made without a gatekeeper")
-    return gatekeeper.principal(request)
+    who = gatekeeper.principal(request)
+    # A product that speaks for many tenants says which one it means: never may a key answer for another.
+    if request.headers.get(TENANT_HEADER, who.tenant_id) != who.tenant_id:
+        raise Forbidden("the key or token is not one of the tenant that is meant", code="tenant_mismatch")
+    return who
 
 
 Caller = Annotated[Principal, Depends(principal_of)]
