@@ -137,8 +137,9 @@ class Spawned:
     @classmethod
     def start(cls, arguments: tuple[str, ...], env: Mapping[str, str], log: Path) -> "Spawned":
         command = [str(Path(sys.executable).parent / "colony"), *arguments]
+        env = {"PYTHONPATH": str(Path(__file__).parents[1]), **env}  # the code beside these tests, wherever installed
         with log.open("wb") as out:
-            process = subprocess.Popen(command, env=dict(env), stdout=out, stderr=subprocess.STDOUT, cwd=log.parent)
+            process = subprocess.Popen(command, env=env, stdout=out, stderr=subprocess.STDOUT, cwd=log.parent)
         return cls(process, log)
 
     def output(self) -> str:

@@ -29,7 +29,7 @@ _SEARCHES = re.compile(
 _WISHES = re.compile(
     r"\b(?:need\w*|want\w*|like|love|prefer\w*|look\w*|find|search|show|must|should|ha(?:s|ve) to|make sure|"
     r"requir\w+|important|"
-    r"only|please|friendly|another|other|else|ideally|essential|would|get|give|take|add|include)\b"
+    r"only|please|friendly|something|another|other|else|ideally|essential|would|get|give|take|add|include)\b"
 )
 _WONDERS = re.compile(
     r"\b(?:if|whether) (?:it|they|the|this|that|these|pets?|i)\b|\b(?:to|you|me) know\b|\btell me\b|\bfind out\b|"

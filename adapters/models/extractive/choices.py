@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 
 from adapters.models.extractive.dialogue import Sentence, Turn, low
-from adapters.models.extractive.lexicon import COMMON_WORDS, SORTS
+from adapters.models.extractive.lexicon import ALIKE, COMMON_WORDS, SORTS
 from adapters.models.extractive.names import names
 from adapters.models.extractive.slots import Kind, Slot
 from adapters.models.extractive.statements import Found, in_focus
@@ -17,6 +17,7 @@ _OBJECTS = re.compile(
     r"\btoo (?:expensive|pricey|much|high|costly|far|small|big|large|noisy|old|dark|long|late|early|little|few)\b|"
     r"\b(?:worr(?:y|ied|ies)|concern(?:s|ed)?|hesita\w+|afraid|drawback|downside|not (?:sure|convinced|happy)|unsure|"
     r"over (?:my|our|the) budget|can(?:'t|not) afford|out of (?:my|our) (?:budget|price range)|deal ?breaker|"
+    r"more than (?:i|we)(?:'d| had| have)? (?:wanted|want|planned|expected|hoped|budgeted|can|could)|"
     r"(?:don't|do not|didn't) like|problem is|issue is|put off|skeptical|sceptical)\b"
 )
 _INTRODUCES = frozenset({"is", "i'm", "am", "name", "it's", "this", ":", "called"})
@@ -42,15 +43,35 @@ def chosen(slots: Sequence[Slot], evidence: Evidence, turn: Turn, wanted: Collec
 
 def _choice(slot: Slot, part: Sentence, turn: Turn, wanted: Collection[str]) -> Iterator[Found]:
     words = [stem(token.lower) for token in part.tokens]
+    if _offers_both(slot, words):
+        return
     for value in slot.values:
-        sought = [stem(token.lower) for token in tokens(value) if token.text[0].isalnum()]
-        at = _find(words, sought)
-        if at is None or (_is_weak(value) and slot.key not in wanted and not slot.score(part.about)):
+        at = _named(value, words)
+        if at is None or (_is_weak(value) and not _is_meant(slot, part, at[0], turn, wanted)):
             continue
         before = {token.lower for token in part.tokens[max(0, at[0] - 3) : at[0]]}
         if _RULES_OUT.isdisjoint(before) and in_focus(slot, turn):
             start, end = part.tokens[at[0]].start, part.tokens[at[1]].end
             yield Found(slot, value, start, end, 0.85)
+
+
+def _offers_both(slot: Slot, words: Sequence[str]) -> bool:
+    """Whether a sentence puts two values to the other side ("to rent or to buy")."""
+    return "or" in words and sum(_named(value, words) is not None for value in slot.values) > 1
+
+
+def _named(value: str, words: Sequence[str]) -> tuple[int, int] | None:
+    for form in (value, *ALIKE.get(value.lower(), ())):
+        at = _find(words, [stem(token.lower) for token in tokens(form) if token.text[0].isalnum()])
+        if at is not None:
+            return at
+    return None
+
+
+def _is_meant(slot: Slot, part: Sentence, first: int, turn: Turn, wanted: Collection[str]) -> bool:
+    """Whether an everyday word stands for the slot's value: asked for, beside its topic, or what a lead wants to do."""
+    wants = turn.by_lead and first > 0 and part.tokens[first - 1].lower == "to"
+    return slot.key in wanted or bool(slot.score(part.about)) or wants
 
 
 def _is_weak(value: str) -> bool:

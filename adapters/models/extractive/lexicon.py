@@ -55,6 +55,7 @@ CONCEPTS = {
     "park": "parking garage carport",
     "breakfast": "breakfast",
     "pool": "pool swimming swim",
+    "laundry": "laundry washer dryer washing laundromat",
     "gym": "gym fitness workout",
     "balcony": "balcony terrace patio",
     "garden": "garden yard backyard",
@@ -87,6 +88,7 @@ PHRASES = {
     ("checking", "out"): "checkout", ("pick", "up"): "pickup", ("picking", "up"): "pickup",
     ("drop", "off"): "dropoff", ("dropping", "off"): "dropoff", ("wi", "fi"): "wifi", ("look", "at"): "visit",
     ("non", "stop"): "direct", ("come", "back"): "dropoff", ("coming", "back"): "dropoff",
+    ("bring", "back"): "dropoff", ("bringing", "back"): "dropoff", ("bring", "it"): "dropoff",
     ("dropping", "it"): "dropoff", ("drop", "it"): "dropoff", ("pick", "it"): "pickup", ("set", "up"): "book",
 }  # fmt: skip
 DOMAINS = bag("home hotel restaurant vehicle ride flight transit show medical salon bank product")
@@ -143,6 +145,14 @@ COMMON_WORDS = (
 )
 
 
+# Other words for an everyday value of a closed set.
+ALIKE = {
+    "buy": ("purchase", "own"),
+    "rent": ("rental", "lease"),
+    "sell": ("resell",),
+    "new": ("brand new",),
+    "used": ("second hand", "pre owned"),
+}
 # Sorts of words that English keeps few of; which of them a key wants is read from the key.
 SORTS = {
     "colour": bag(

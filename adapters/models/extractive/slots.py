@@ -118,7 +118,7 @@ def _read(key: FactKey) -> Slot:
     domains = frozenset(of_name + of_text) & DOMAINS
     if kind is Kind.EVENT and not topics:
         topics = bag("book")
-    if kind in {Kind.NAME, Kind.PLACE, Kind.DATE, Kind.COUNT} and len(topics - DOMAINS) > 0:
+    if kind in {Kind.NAME, Kind.PLACE, Kind.DATE, Kind.COUNT, Kind.BOOLEAN} and len(topics - DOMAINS) > 0:
         topics -= DOMAINS
     role = _role(of_name, name) or _role(of_text, told)
     return Slot(key.key, kind, topics, hints - DOMAINS, domains, role, values, frozenset([*name, *told]))

@@ -183,7 +183,7 @@ class Visits:
         if (part.asks or _PROPOSES.search(said)) and not (meets and not part.asks):
             if i - self._context <= _RECENT or standing or moment.timed:
                 self._proposed.append((moment, part))
-        elif moment.definite and (standing or reports_success(said)):
+        elif (moment.definite or meets) and (standing or reports_success(said)):
             self._settle(i, moment, part)
 
     def _answered(self, i: int, turn: Turn) -> None:

@@ -274,3 +274,45 @@ PLOT = (
 )
 def test_another_schema_is_read_from_its_own_words(schema, evidence, expected):
     assert said(evidence, *schema) == expected
+
+
+DEAL = FactKey("intent", "Whether to rent or buy the home", ("rent", "buy"))
+LAUNDRY = FactKey("in_unit_laundry", "Whether the home has in-unit laundry facilities", YES_NO)
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("lead: I am looking for a house to rent in Elmsworth.", "rent"),
+        ("lead: We want to purchase a flat.", "buy"),
+        ("lead: A cottage to lease, please.", "rent"),
+    ],
+)
+def test_an_everyday_word_is_the_value_of_a_closed_set_when_the_lead_wants_to_do_it(line, value):
+    assert said(chat(line), DEAL)["intent"] == value
+
+
+def test_a_question_that_names_both_values_says_neither():
+    assert "intent" not in said(chat("lead: Hello there.", "agent: Do you want to rent or buy?"), DEAL)
+
+
+def test_wanting_a_home_is_not_wanting_each_thing_a_home_can_have():
+    assert "in_unit_laundry" not in said(chat("lead: We need a home with 3 bedrooms and a garage."), LAUNDRY)
+    assert said(chat("lead: Something with laundry in the unit."), LAUNDRY)["in_unit_laundry"] == "true"
+
+
+def test_a_visit_that_failed_and_is_booked_for_another_day_is_booked():
+    evidence = chat(
+        "lead: Please book a visit of Rexford House for this Friday.",
+        "agent: I could not schedule the visit, sorry.",
+        "lead: Try next Monday.",
+        "agent: Done, you are set to visit Rexford House next Monday.",
+    )
+    assert said(evidence)["viewing_booked"] == "true"
+    assert said(evidence)["viewing_date"] == "next Monday"
+
+
+def test_what_is_brought_back_has_a_day_of_its_own():
+    rental = (FactKey("pickup_date", "Date of pick up"), FactKey("dropoff_date", "Date the car is returned"))
+    evidence = chat("lead: I need an SUV next Tuesday.", "agent: When will you bring it back?", "lead: On the 14th.")
+    assert said(evidence, *rental) == {"pickup_date": "next Tuesday", "dropoff_date": "the 14th"}
