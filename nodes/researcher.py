@@ -97,8 +97,15 @@ def _artifact(need: str, item: Mapping[str, Any], text: str, cleaned: int) -> Re
         text=text,
         trust=_TRUST[entity],
         cleaned=cleaned,
-        data=_plain(item["data"]) if entity in {"lead", "board", "page"} else {},
+        data={} if cleaned and entity == "document" else _values(entity, item["data"]),
     )
+
+
+def _values(entity: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is kept beside the text: of a document where the passage stands in it, in characters."""
+    if entity == "document":
+        return {name: data[name] for name in ("start", "end", "characters") if isinstance(data.get(name), int)}
+    return dict(_plain(data)) if entity in {"lead", "board", "page"} else {}
 
 
 def _plain(value: Any) -> Any:

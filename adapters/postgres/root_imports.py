@@ -10,6 +10,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
+from adapters.passages import cut
 from adapters.postgres.queries import Queries
 from adapters.root.records import (
     BatchOutcome,
@@ -115,7 +116,23 @@ class _Batch:
         unique = list({r.document_id: r for r in records}.values())
         names = ("document_id", "title", "source", "media_type", "text")
         columns = {name: [getattr(r, name) for r in unique] for name in names}
-        return await self._put("put_documents", len(unique), **columns)
+        changed = await self._rows("put_documents", **columns)
+        await self._cut({row["document_id"] for row in changed}, unique)
+        created = sum(row["created"] for row in changed)
+        return BatchOutcome(created=created, replaced=len(changed) - created, unchanged=len(unique) - len(changed))
+
+    async def _cut(self, changed: set[str], records: list[DocumentRecord]) -> None:
+        """Cut the documents that are new or other than before into passages, in place of those they had."""
+        found = [(r.document_id, r.text, part) for r in records if r.document_id in changed for part in cut(r.text)]
+        await self._conn.execute(self._sql["drop_passages"], {"document_id": sorted(changed)})
+        columns = {
+            "document_id": [document_id for document_id, _, _ in found],
+            "start": [part.start for _, _, part in found],
+            "end": [part.end for _, _, part in found],
+            "heading": [part.heading for _, _, part in found],
+            "text": [text[part.start : part.end] for _, text, part in found],
+        }
+        await self._conn.execute(self._sql["put_passages"], columns)
 
     async def pages(self, records: list[PageRecord]) -> BatchOutcome:
         unique = list({r.page_id: r for r in records}.values())

@@ -111,6 +111,21 @@ class RootStore:
         rank, last = after or ("0", None)
         return await self._rows(tenant, "documents", q=q, after=last, after_rank=rank, limit=limit, with_text=with_text)
 
+    async def passages(self, tenant: str, q: str, document_ids: Sequence[str] | None, limit: int) -> list[DictRow]:
+        """Return the passages that fit the words asked for best, of the named documents if any are named.
+
+        A word counts by how rare it is among all of the tenant's passages, so that ranks of several calls compare.
+
+        Raises:
+            NotFound: one of the named documents does not exist.
+        """
+        named = None if document_ids is None else list(document_ids)
+        async with self._as(tenant) as conn:
+            if named and await (await conn.execute(self._sql["unknown_documents"], {"document_ids": named})).fetchone():
+                raise NotFound("no such document", code="document_not_found")
+            asked = {"q": q, "document_ids": named, "limit": limit}
+            return await (await conn.execute(self._sql["passages"], asked)).fetchall()
+
     async def document(self, tenant: str, document_id: str) -> DictRow:
         """Return a document with its text, or raise NotFound."""
         return await self._one(tenant, "document", "document", document_id=document_id)

@@ -107,6 +107,17 @@ class RootClient:
             tenant, "/api/oracle/documents", "document", q=q, limit=str(limit), cursor=cursor, include=include
         )
 
+    async def search_passages(
+        self, tenant: str, q: str, *, document_ids: Sequence[str] | None = None, limit: int = 50
+    ) -> Fetched:
+        """Return ``{items: [{document_id, title, heading, start, end, score, text, …}]}``, best first.
+
+        Raises:
+            NotFound: a named document does not exist, or this root does not search by passages.
+        """
+        params = {"q": q, "limit": str(limit), "document_id": document_ids}
+        return await self._get(tenant, "/api/oracle/passages", "document", **params)
+
     async def get_document(self, tenant: str, document_id: str) -> Fetched:
         """Return ``{document_id, title, source, text, …}``."""
         return await self._get(tenant, f"/api/oracle/documents/{segment(document_id)}", "document")
@@ -180,7 +191,7 @@ class RootClient:
         except ValidationError as exc:
             raise RootRefused("the root's answer can't be used", code="root_answer_unusable") from exc
 
-    async def _get(self, tenant: str, path: str, what: str, **params: str | None) -> Fetched:
+    async def _get(self, tenant: str, path: str, what: str, **params: str | Sequence[str] | None) -> Fetched:
         wanted = {name: value for name, value in params.items() if value is not None}
         headers = {"X-Colony-Tenant": tenant}
         reply = await self._patiently(self._reads.build_request("GET", path, params=wanted, headers=headers))

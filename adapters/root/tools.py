@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from adapters.root.client import RootClient
+from adapters.root.documents import DocumentSearch
 from adapters.root.tables import RootTables
 from contracts.errors import PassRefused
 
 Items = list[dict[str, Any]]
 Tool = Callable[["RootTools", Mapping[str, Any]], Awaitable[Items]]
-_MOST_DOCUMENTS = 50
 
 
 class RootTools:
@@ -51,15 +51,11 @@ class RootTools:
         return [_item("board", "kanban", "board", {"order": data.get("order", [])}, None)]
 
     async def search_documents(self, arguments: Mapping[str, Any]) -> Items:
-        """Return the documents that match a query best, with their text; only the named ones when ids are given."""
-        wanted = arguments.get("document_ids")
-        if wanted is not None:
-            found = [(await self._client.get_document(self._tenant, str(i))).data for i in wanted]
-        else:
-            query, most = str(arguments["query"]), _MOST_DOCUMENTS
-            data, _ = await self._client.list_documents(self._tenant, q=query, limit=most, text=True)
-            found = data.get("items", [])
-        return [_item("document", str(d["document_id"]), str(d.get("title") or ""), d, None) for d in found]
+        """Return the passages that match a query best; only of the named documents when ids are given."""
+        ids = arguments.get("document_ids")
+        return await DocumentSearch(self._client, self._tenant).passages(
+            str(arguments["query"]), None if ids is None else [str(i) for i in ids]
+        )
 
     async def get_page(self, arguments: Mapping[str, Any]) -> Items:
         """Return one page with its ETag."""

@@ -25,6 +25,8 @@ from server.embedded_root.exchange import (
     write,
 )
 
+Question = Annotated[str, Query(min_length=1, max_length=4_000)]
+DocumentIds = Annotated[list[str] | None, Query(max_length=200)]
 RowLimit = Annotated[int, Query(ge=1, le=10_000)]
 
 router = APIRouter(prefix="/api")
@@ -44,6 +46,15 @@ async def list_documents(
     after = (_rank(place[0]), place[1]) if place else None
     found = await store.documents(tenant, q, after, limit + 1, with_text=include == "text")
     return shown(page_of(found, limit, _document, lambda row: [row["rank"], row["document_id"]]))
+
+
+@router.get("/oracle/passages")
+async def search_passages(
+    store: Store, tenant: Tenant, q: Question, document_id: DocumentIds = None, limit: Limit = 50
+) -> Response:
+    """Find the passages that fit a question best, of all documents or of those named; 404 if a named one is missing."""
+    rows = await store.passages(tenant, q, document_id, limit)
+    return shown({"items": [_document(row) for row in rows], "next_cursor": None})
 
 
 @router.get("/oracle/documents/{document_id}")
@@ -122,7 +133,7 @@ async def get_signals(lead_id: str, store: Store, tenant: Tenant) -> Response:
 
 
 def _document(row: dict[str, Any]) -> dict[str, Any]:
-    names = ("document_id", "title", "source", "media_type", "characters", "text")
+    names = ("document_id", "title", "source", "media_type", "characters", "heading", "start", "end", "score", "text")
     return {name: row[name] for name in names if row.get(name) is not None}
 
 

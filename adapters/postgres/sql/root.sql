@@ -144,7 +144,50 @@ SET title = excluded.title, source = excluded.source, media_type = excluded.medi
   version = was.version + 1, updated_at = now()
 WHERE (was.title, was.source, was.media_type, was.text)
   IS DISTINCT FROM (excluded.title, excluded.source, excluded.media_type, excluded.text)
-RETURNING version = 1 AS created;
+RETURNING version = 1 AS created, document_id;
+
+-- name: passages
+WITH asked AS (
+  SELECT lexeme, quote_literal(lexeme)::tsquery AS one
+  FROM unnest(to_tsvector('english', replace(%(q)s, E'\\', ' '))) AS word (lexeme, positions, weights)
+), hit AS (
+  SELECT p.document_id, p."start", asked.lexeme, ts_rank(p.search, asked.one, 1) AS weight
+  FROM root.passages AS p JOIN asked ON p.search @@ asked.one
+), rarity AS (
+  SELECT lexeme, ln(1 + (every.n - count(*) + 0.5) / (count(*) + 0.5)) AS idf
+  FROM hit CROSS JOIN (SELECT count(*) AS n FROM root.passages) AS every
+  GROUP BY lexeme, every.n
+), best AS (
+  SELECT hit.document_id, hit."start", round(sum(hit.weight * rarity.idf)::numeric, 6) AS score
+  FROM hit JOIN rarity USING (lexeme)
+  WHERE %(document_ids)s::text[] IS NULL OR hit.document_id = ANY(%(document_ids)s::text[])
+  GROUP BY hit.document_id, hit."start"
+  ORDER BY score DESC, hit.document_id, hit."start"
+  LIMIT %(limit)s
+)
+SELECT p.document_id, d.title, d.source, d.media_type, length(d.text) AS characters, d.version,
+  p.heading, p."start", p."end", p.text, best.score::float AS score
+FROM best
+JOIN root.passages AS p USING (document_id, "start")
+JOIN root.documents AS d USING (document_id)
+ORDER BY best.score DESC, p.document_id, p."start";
+
+-- name: unknown_documents
+SELECT given.document_id
+FROM unnest(%(document_ids)s::text[]) AS given (document_id)
+WHERE NOT EXISTS (SELECT FROM root.documents AS d WHERE d.document_id = given.document_id)
+LIMIT 1;
+
+-- name: drop_passages
+DELETE FROM root.passages WHERE document_id = ANY(%(document_id)s::text[]);
+
+-- name: put_passages
+INSERT INTO root.passages (document_id, "start", "end", heading, text, search)
+SELECT given.*, to_tsvector('english', d.title || ' ' || given.heading || ' ' || given.text)
+FROM unnest(
+    %(document_id)s::text[], %(start)s::integer[], %(end)s::integer[], %(heading)s::text[], %(text)s::text[]
+  ) AS given (document_id, "start", "end", heading, text)
+JOIN root.documents AS d USING (document_id);
 
 -- name: page
 SELECT page_id, attributes, version FROM root.pages WHERE page_id = %(page_id)s;

@@ -15,6 +15,7 @@ TABLES = [
     "boards",
     "pages",
     "documents",
+    "passages",
     "campaigns",
     "campaign_rows",
     "signals",
@@ -72,6 +73,7 @@ async def test_a_text_of_ever_new_words_can_be_stored_and_found(http, add):
     text = " ".join(chr(0x20000 + n) for n in range(40_000)) + " needle"
     await add(
         "documents",
+        "passages",
         {"document_id": "d", "title": "D", "source": "d.txt", "media_type": "text/plain", "text": "needle " + text},
     )
     found = (await http.get("/api/oracle/documents", params={"q": "needle"})).json()["items"]
