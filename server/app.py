@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from server import errors, openapi
 from server.compose import Colony
 from server.embedded_root.app import create_root_app
+from server.metrics.requests import CountedRequests
 from server.principal import Gatekeeper
 from server.routes import commands, events, health, history, missions
 
@@ -21,6 +22,7 @@ def create_app(colony: Colony) -> FastAPI:
     )
     app.state.colony = colony
     app.state.gatekeeper = Gatekeeper(settings)
+    app.add_middleware(CountedRequests, metrics=colony.metrics)
     errors.install(app)
     for module in (missions, events, commands, history, health):
         app.include_router(module.router)

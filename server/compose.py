@@ -48,6 +48,7 @@ from policies.engine import PolicyEngine
 from policies.questions import TierFacts
 from policies.risk import classify_request
 from server.ending import ended
+from server.metrics.process import ProcessMetrics
 from server.missions import MissionService
 from server.settings import Settings
 from server.worker import Worker
@@ -66,6 +67,7 @@ class Colony:
     worker: Worker
     root_store: RootStore | None
     governance: Governance
+    metrics: ProcessMetrics
 
 
 def database(settings: Settings, stack: AsyncExitStack) -> Dsns:
@@ -197,14 +199,12 @@ async def open_colony(
     routes = ModelRoutes({t: e.route for t, e in endpoints.items()}, settings.default_model_route)
     async with AsyncExitStack() as stack:
         dsns = await asyncio.to_thread(database, settings, stack)
-        api = await _pool(stack, dsns.app, "api", 12, patience_s=_API_PATIENCE_S)
-        most = settings.max_concurrent_missions
-        runs = await _pool(stack, dsns.app, "runs", most, least=0, transaction_ms=times.lease_ms)
+        pools = await _pools(stack, dsns, settings, times)
+        api = pools["api"]
         queue = MissionQueue(dsns.queue)
         await queue.open()
         stack.push_async_callback(queue.close)
-        embedded = settings.root_api_base_url is None
-        root_store = RootStore(await _pool(stack, dsns.root, "root", 8)) if embedded else None
+        root_store = RootStore(pools["root"]) if "root" in pools else None
         root = RootClient(settings.root_base_url, settings.root_api_key, patience or Patience())
         stack.push_async_callback(root.aclose)
         governance = governance_for(settings, routes)
@@ -216,7 +216,7 @@ async def open_colony(
         name = f"{socket.gethostname()}:{os.getpid()}"
         claims = Claims(api, name, times, clock, GRAPH_VERSION)
         keeper = LeaseKeeper(claims, heartbeat_ms=times.heartbeat_ms, lease_ms=times.lease_ms)
-        runner = Runner(Sessions(runs, claims, clock), keeper, ports, governance)
+        runner = Runner(Sessions(pools["runs"], claims, clock), keeper, ports, governance)
         worker = Worker(
             queue,
             claims,
@@ -229,7 +229,21 @@ async def open_colony(
         )
         listener = asyncio.create_task(doorbell.listen(), name="doorbell")
         stack.push_async_callback(ended, listener)
-        yield Colony(settings, service, MissionReader(api), doorbell, worker, root_store, governance)
+        stats = {name: pool.get_stats for name, pool in pools.items()}
+        metrics = ProcessMetrics(stats, lambda: doorbell.waiting, lambda: keeper.holding)
+        yield Colony(settings, service, MissionReader(api), doorbell, worker, root_store, governance, metrics)
+
+
+async def _pools(stack: AsyncExitStack, dsns: Dsns, settings: Settings, times: LeaseTimes) -> dict[str, Pool]:
+    """Open a pool for each use; ``root`` is there when the embedded root is used."""
+    most = settings.max_concurrent_missions
+    pools = {
+        "api": await _pool(stack, dsns.app, "api", 12, patience_s=_API_PATIENCE_S),
+        "runs": await _pool(stack, dsns.app, "runs", most, least=0, transaction_ms=times.lease_ms),
+    }
+    if settings.root_api_base_url is None:
+        pools["root"] = await _pool(stack, dsns.root, "root", 8)
+    return pools
 
 
 async def _pool(

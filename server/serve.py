@@ -6,7 +6,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
 import structlog
@@ -17,6 +17,7 @@ from adapters.root.client import Patience
 from contracts.errors import SettingInvalid
 from server.app import create_app
 from server.compose import Colony, open_colony
+from server.metrics.port import metrics_served
 from server.settings import Settings
 
 _log = structlog.get_logger("colony")
@@ -140,10 +141,20 @@ async def serve(settings: Settings, *, host: str, work: bool) -> None:
             await _until(stopped, colony, work=work)
 
 
-async def work_only(settings: Settings, *, times: LeaseTimes | None = None) -> None:
-    """Run a worker without an API until a signal."""
-    with stop_signals() as stopped:
+async def work_only(
+    settings: Settings, *, times: LeaseTimes | None = None, metrics: tuple[str, int] | None = None
+) -> None:
+    """Run a worker without an API until a signal; ``metrics`` is where this process's own are served, if anywhere.
+
+    Raises:
+        SettingInvalid: a setting can't be used, or the metrics' port is taken.
+        StoreUnavailable: Postgres does not answer, or the worker lost its queue for good.
+    """
+    with stop_signals() as stopped, ExitStack() as scraped:
         async with open_colony(settings, times=times) as colony:
+            if metrics is not None:
+                url = scraped.enter_context(metrics_served(colony.metrics, *metrics))
+                _log.info("metrics", url=url)
             colony.worker.start()
             _log.info("worker ready", concurrency=settings.max_concurrent_missions)
             try:

@@ -77,6 +77,7 @@ class Worker:
             await asyncio.sleep(self._sweep_s)
             with suppress(StoreUnavailable):
                 await self.sweep_once()
+                await self._claims.fold_metrics()
 
     async def sweep_once(self) -> None:
         """Enqueue runnable missions that nobody runs, and expire approvals past their deadline."""

@@ -104,6 +104,12 @@ class Claims:
                 rows = await (await conn.execute(self._q["overdue"], {"most": most})).fetchall()
         return [(str(r["mission_id"]), str(r["tenant_id"]), str(r["interrupt_id"])) for r in rows]
 
+    async def fold_metrics(self) -> None:
+        """Move what has been counted since into the totals, so that it does not pile up where nobody scrapes."""
+        with store_errors():
+            async with self._pool.connection() as conn:
+                await conn.execute(self._q["fold_metrics"])
+
 
 def holder_of(mission: Mission, *, actor_id: str | None = None) -> Holder:
     """Return who writes for a claimed mission."""

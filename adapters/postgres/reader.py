@@ -129,10 +129,10 @@ class MissionReader:
         """Return how each approved proposal ended."""
         return await self._rows(tenant_id, "writebacks", mission_id=mission_id)
 
-    async def counts(self) -> dict[str, int]:
-        """Return how many missions there are of each status and how many approvals wait, over all tenants."""
-        rows = await self._rows("", "counts")
-        return {str(row["what"]): int(row["count"]) for row in rows}
+    async def metrics(self) -> tuple[list[DictRow], list[DictRow]]:
+        """Return counters and histograms ``{name, labels, le, count, sum}``, and gauges, over all tenants."""
+        await self._rows("", "fold_metrics")
+        return await self._rows("", "metric_series"), await self._rows("", "metric_gauges")
 
     async def ping(self) -> None:
         """Ask Postgres for a sign of life.

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 Host = Annotated[str, typer.Option(help="Address to listen on; developer modes allow loopback only.")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.", envvar=[])]
+MetricsPort = Annotated[
+    int | None, typer.Option(help="Serve this process's Prometheus metrics on this port; 0 takes a free one.")
+]
 Concurrency = Annotated[int | None, typer.Option(help="Missions at a time.", min=1)]
 
 
@@ -49,8 +52,14 @@ def up(port: Port = None, as_json: Json = False) -> None:
     serve(port=port, as_json=as_json)
 
 
-def worker(concurrency: Concurrency = None, as_json: Json = False) -> None:
+def worker(
+    concurrency: Concurrency = None,
+    metrics_port: MetricsPort = None,
+    metrics_host: Annotated[str, typer.Option(help="Address of the metrics' port.")] = "127.0.0.1",
+    as_json: Json = False,
+) -> None:
     """Take missions from the queue, without an API."""
     from server.serve import work_only
 
-    asyncio.run(work_only(_prepared(as_json=as_json, MAX_CONCURRENT_MISSIONS=concurrency)))
+    settings = _prepared(as_json=as_json, MAX_CONCURRENT_MISSIONS=concurrency)
+    asyncio.run(work_only(settings, metrics=None if metrics_port is None else (metrics_host, metrics_port)))

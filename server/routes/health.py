@@ -7,13 +7,13 @@ from http import HTTPStatus
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from contracts.errors import StoreUnavailable
 from server import shapes
 from server.compose import Colony
 from server.errors import status_for
-from server.openapi import problems
+from server.metrics.store import StoreMetrics
 from server.routes.parts import BoundedRoute, Parts
 
 router = APIRouter(prefix="/api/colony", tags=["health"], route_class=BoundedRoute)
@@ -62,19 +62,14 @@ async def _store_answers(colony: Colony) -> bool:
             "description": "Prometheus' text format",
             "content": {CONTENT_TYPE_LATEST: {"schema": {"type": "string"}}},
         },
-        **problems(StoreUnavailable),
     },
 )
 async def metrics(colony: Parts) -> Response:
-    """Return counts over all tenants in Prometheus' text format."""
-    registry = CollectorRegistry()
-    missions = Gauge("colony_missions", "Missions by status", ["status"], registry=registry)
-    pending = Gauge("colony_approvals_pending", "Approvals that wait for a person", registry=registry)
-    listeners = Gauge("colony_streams_open", "Event streams open in this process", registry=registry)
-    listeners.set(colony.doorbell.waiting)
-    for what, count in (await colony.reader.counts()).items():
-        if what == "approval_pending":
-            pending.set(count)
-        else:
-            missions.labels(what.removeprefix("mission_")).set(count)
-    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+    """Return counts over all tenants, and this process's own, in Prometheus' text format."""
+    stored = CollectorRegistry()
+    try:
+        stored.register(StoreMetrics(await colony.reader.metrics()))
+    except StoreUnavailable:
+        stored.register(StoreMetrics(None))
+    page = generate_latest(stored) + generate_latest(colony.metrics.registry)
+    return Response(page, media_type=CONTENT_TYPE_LATEST)

@@ -25,7 +25,7 @@ CALLS: dict[tuple[str, str], set[str]] = {
     ("get", "/approvals"): {"200", *GUARDED},
     ("get", "/health"): {"200"},
     ("get", "/health/ready"): {"200", "503"},
-    ("get", "/metrics"): {"200", "503"},
+    ("get", "/metrics"): {"200"},
     **{("post", f"/missions/{{mission_id}}/{c}"): {"202", "404", "409", *GUARDED, *BODY} for c in COMMANDS},
 }
 

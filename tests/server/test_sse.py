@@ -337,11 +337,14 @@ async def check_outage(service: Service, mission_id: str) -> None:
         "status": "degraded", "parts": {"postgres": {"status": "down", "code": "store_unavailable"}}
     }  # fmt: skip
     assert (await service.client.get(f"{API}/health")).status_code == 200
+    metrics = (await service.client.get(f"{API}/metrics")).text
+    assert "colony_store_up 0.0" in metrics
+    assert "colony_missions{" not in metrics  # no count is better than a wrong one
+    assert 'colony_db_pool_max{pool="api"} 12.0' in metrics
     began = time.monotonic()
     paths = (
         "missions",
         "approvals",
-        "metrics",
         *(f"missions/{mission_id}{p}" for p in ("", "/events", "/artifacts", "/bundle")),
     )
     calls = [service.client.get(f"{API}/{path}") for path in paths]

@@ -32,3 +32,6 @@ select mission_id, tenant_id, graph_version from colony_runnable(%(most)s);
 
 -- name: overdue
 select mission_id, tenant_id, interrupt_id from colony_overdue_approvals(%(most)s);
+
+-- name: fold_metrics
+select colony_fold_metrics(50000);

@@ -40,8 +40,14 @@ order by a.created_at, a.interrupt_id;
 select proposal_id, payload_sha256, status, payload, outcome, idempotency_key, created_at, updated_at from colony_writebacks
 where mission_id = %(mission_id)s order by created_at, proposal_id;
 
--- name: counts
-select what, count from colony_counts();
+-- name: fold_metrics
+select colony_fold_metrics(50000);
+
+-- name: metric_series
+select name, labels, le, count, sum from colony_metric_series();
+
+-- name: metric_gauges
+select name, labels, value from colony_metric_gauges();
 
 -- name: ping
 select 1 as up;
