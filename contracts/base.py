@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Literal, NewType, Self
+from typing import ClassVar, Literal, NewType, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -29,10 +29,13 @@ class Contract(Value):
     """A frozen, closed value that is stored or crosses a process; readers are chosen by its version."""
 
     schema_version: Literal["v1"] = "v1"
+    added: ClassVar[frozenset[str]] = frozenset()
+    """Fields that came after others were stored: left out while they are empty, so that those keep their hashes."""
 
     def canonical(self) -> bytes:
         """Return the canonical JSON bytes that are stored and hashed."""
-        return canonical_bytes(self.model_dump(mode="json"))
+        plain = self.model_dump(mode="json")
+        return canonical_bytes({name: value for name, value in plain.items() if value or name not in self.added})
 
     def sha256(self) -> str:
         """Return the hash of the content: equal work has equal hashes, whatever mission or hour it was done in."""

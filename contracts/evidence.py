@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from contracts.base import ArtifactId, Contract, ProposalId, TaskKey, Value
+from contracts.base import ArtifactId, Contract, ProposalId, Ref, TaskKey, Value
 from contracts.canonical import digest
 from contracts.mission import Level
 
@@ -142,10 +142,16 @@ def payload_sha256(
 
 
 class WorkerResult(Contract):
-    """What one task brought: claims, findings, proposals, and its own kind of output."""
+    """What one task brought: claims, findings, proposals, and its own kind of output.
+
+    ``fetched`` are the research artifacts that the task read itself, beside what was gathered for it.
+    """
+
+    added: ClassVar[frozenset[str]] = frozenset({"fetched"})
 
     task_key: TaskKey
     claims: tuple[Claim, ...] = ()
     findings: tuple[str, ...] = ()
     proposals: tuple[WritebackProposal, ...] = ()
     outputs: dict[str, Any] = Field(default_factory=dict)
+    fetched: tuple[Ref, ...] = ()

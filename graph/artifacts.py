@@ -8,13 +8,16 @@ from typing import Any, TypeVar
 from contracts.base import Contract, Ref, SetRef
 from contracts.errors import IntegrityBroken
 from contracts.events import EventType, NewEvent
-from contracts.evidence import WorkerResult
+from contracts.evidence import ResearchArtifact, WorkerResult
 from contracts.ports import LedgerPort, UnitPort
 from contracts.registry import SPECS, Kind
 from graph.channels import set_ref
 from graph.context import Record
 
 StoredT = TypeVar("StoredT", bound=Contract)
+
+FETCHED = 0
+"""The revision that stands for none: what tasks fetched themselves is in no revision's set, its results name it."""
 
 
 def kind_for(model: type[Contract]) -> Kind:
@@ -74,9 +77,16 @@ class StoredResults:
         """Return the stored results by task key."""
         return await self._ledger.results(revision)
 
-    async def save(self, revision: int, result: WorkerResult, events: Sequence[NewEvent]) -> None:
+    async def save(
+        self,
+        revision: int,
+        result: WorkerResult,
+        events: Sequence[NewEvent],
+        fetched: Sequence[ResearchArtifact] = (),
+    ) -> None:
         """Store one task's result."""
         async with self._ledger.unit() as unit:
+            await unit.put(FETCHED, fetched)
             await unit.put(revision, [result])
             await self._record.store(unit, revision)
             await _noted(unit, events)

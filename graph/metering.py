@@ -11,7 +11,7 @@ from contracts.decisions import Outcome
 from contracts.errors import BudgetExceeded, ProviderFailed
 from contracts.events import EventType, NewEvent
 from contracts.mission import ModelTier
-from contracts.ports import Allowance, Mission, ModelCall, OnDelta, Prompt, TierPort
+from contracts.ports import Allowance, Mission, ModelCall, OnDelta, Prompt, TierPort, Toolbox
 from contracts.registry import artifact_id
 from contracts.tasks import PromptPackage
 from graph.context import Governance, Record
@@ -78,7 +78,9 @@ class GuardedModel:
         self._record = record
         self._governance = governance
 
-    async def fill(self, output: type[FilledT], prompt: Prompt, *, on_delta: OnDelta | None = None) -> FilledT:
+    async def fill(
+        self, output: type[FilledT], prompt: Prompt, *, on_delta: OnDelta | None = None, tools: Toolbox | None = None
+    ) -> FilledT:
         """Ask for the schema to be filled.
 
         Raises:
@@ -88,7 +90,7 @@ class GuardedModel:
         tried = [prompt.package.tier]
         while True:
             try:
-                return await self._models.fill(tried[-1], output, prompt, self._budget, on_delta)
+                return await self._models.fill(tried[-1], output, prompt, self._budget, on_delta, tools)
             except ProviderFailed as exc:
                 fallback = self._models.fallback(tried[-1])
                 if fallback is None or fallback in tried or not self._may_go(prompt.package, tried[-1], fallback, exc):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contracts.events import EventType, NewEvent
-from contracts.evidence import ResearchArtifact
 from contracts.packets import AggregationPacket, ReviewPacket
 from contracts.ports import Ports, StepResult
 from contracts.released import released
 from contracts.state import MissionState
 from contracts.tasks import LibrarianPass, PheromoneSignal
+from nodes.gathered import gathered
 
 HALF_LIFE_MS = 7 * 24 * 3_600_000
 
@@ -18,7 +18,7 @@ async def finalize(state: MissionState, ports: Ports) -> StepResult:
     packet = await ports.artifacts.one(AggregationPacket, state["packet"])
     review = await ports.artifacts.one(ReviewPacket, state["review"])
     shown = released(packet, review)
-    evidence = await ports.artifacts.all(ResearchArtifact, state["evidence"])
+    evidence = await gathered(state, ports, (await ports.results.done(state["revision"])).values())
     passes = await ports.artifacts.all(LibrarianPass, state["passes"])
     rejected = state["release"]["verdict"] == "rejected"
     cited = {row.artifact_id for row in shown.evidence_matrix}

@@ -14,8 +14,8 @@ from contracts.registry import artifact_id
 from contracts.state import MissionState
 from contracts.tasks import LibrarianPass, PheromoneSignal, RouteCard, Task, TaskPlan, ToolGrant
 
-CALLS = 2
-"""How often a source may be read: once for each plan revision."""
+CALLS = 4
+"""How often a source may be read: in each of two plan revisions, beforehand and by the task itself."""
 
 Signals = Sequence[tuple[PheromoneSignal, datetime]]
 

@@ -15,6 +15,7 @@ from contracts.ports import Ports, StepResult
 from contracts.registry import artifact_id
 from contracts.state import MissionState
 from contracts.tasks import TaskPlan
+from nodes.gathered import gathered
 from nodes.recompute import supported
 from nodes.recompute_metrics import Check, recomputed
 
@@ -28,9 +29,10 @@ async def reviewer(state: MissionState, ports: Ports) -> StepResult:
     if envelope is None:
         raise BadInput("the mission was not admitted", code="not_admitted")
     packet = await ports.artifacts.one(AggregationPacket, state["packet"])
-    evidence = {str(a.artifact_id): a for a in await ports.artifacts.all(ResearchArtifact, state["evidence"])}
+    results = await ports.results.done(state["revision"])
+    evidence = {str(a.artifact_id): a for a in await gathered(state, ports, results.values())}
     plan = await ports.artifacts.one(TaskPlan, state["plan"])
-    made_by = {c.claim_id: key for key, r in (await ports.results.done(state["revision"])).items() for c in r.claims}
+    made_by = {c.claim_id: key for key, r in results.items() for c in r.claims}
     counted = await asyncio.to_thread(recomputed, packet.metrics, evidence.values())
     checks = [checked(claim, evidence, made_by, counted) for claim in packet.claims]
     covered = coverage(packet, plan)

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Literal, assert_never
 
-from contracts.base import TaskKey
+from contracts.base import Ref, TaskKey
 from contracts.errors import BadInput, BudgetExceeded
 from contracts.events import EventType, NewEvent
 from contracts.evidence import ResearchArtifact, WorkerResult
@@ -18,7 +18,8 @@ from contracts.packets import ReviewPacket
 from contracts.ports import Ports, StepResult
 from contracts.registry import artifact_id
 from contracts.state import MissionState
-from contracts.tasks import PromptPackage, Task, TaskKind, TaskPlan
+from contracts.tasks import LibrarianPass, PromptPackage, Task, TaskKind, TaskPlan
+from nodes.gathered import gathered
 from nodes.work.answer import answer_question
 from nodes.work.brief import assess_risks, recommend_changes, state_findings
 from nodes.work.context import WorkContext
@@ -29,6 +30,7 @@ from nodes.work.metrics import compute_metrics
 from nodes.work.next_steps import recommend_next_steps
 from nodes.work.proposals import propose_writebacks
 from nodes.work.stage import assess_stage
+from nodes.work.tools import TaskTools
 
 Worker = Callable[[WorkContext], Awaitable[WorkerResult]]
 
@@ -81,11 +83,12 @@ async def workers(state: MissionState, ports: Ports) -> StepResult:
     """
     plan = await ports.artifacts.one(TaskPlan, state["plan"])
     packages = {str(p.task_key): p for p in await ports.artifacts.all(PromptPackage, state["packages"])}
-    evidence = await ports.artifacts.all(ResearchArtifact, state["evidence"])
+    passes = {str(p.task_key): p for p in await ports.artifacts.all(LibrarianPass, state["passes"])}
     revision = state["revision"]
     done = await ports.results.done(revision)
     rejected = await _rejected(state, ports) if revision > 1 else frozenset()
-    run = _Run(plan.tasks, packages, evidence, ports, revision, done, rejected)
+    await gathered(state, ports)  # before anything starts: what was tampered with is not worked on
+    run = _Run(plan.tasks, packages, passes, state, ports, done, rejected)
     await run.all()
     payload = {"tasks": len(plan.tasks), "kept": len(done), "done": len(plan.tasks) - len(done)}
     return StepResult(
@@ -112,6 +115,17 @@ def remaining_paths(tasks: Sequence[Task]) -> dict[TaskKey, int]:
     return longest
 
 
+def ancestors(tasks: Sequence[Task]) -> dict[TaskKey, list[TaskKey]]:
+    """Return, for each task, all that come before it, in the order of the plan."""
+    before: dict[TaskKey, set[TaskKey]] = {}
+    for task in tasks:
+        before[task.task_key] = set(task.depends_on).union(*(before[key] for key in task.depends_on))
+    return {key: [t.task_key for t in tasks if t.task_key in found] for key, found in before.items()}
+
+
+_Done = tuple[WorkerResult, tuple[ResearchArtifact, ...]]
+
+
 class _Run:
     """One pass over the task graph; ``tasks`` are in dependency order."""
 
@@ -119,21 +133,22 @@ class _Run:
         self,
         tasks: Sequence[Task],
         packages: Mapping[str, PromptPackage],
-        evidence: Sequence[ResearchArtifact],
+        passes: Mapping[str, LibrarianPass],
+        state: MissionState,
         ports: Ports,
-        revision: int,
         done: Mapping[str, WorkerResult],
         rejected: frozenset[str] = frozenset(),
     ) -> None:
         self.results: dict[str, WorkerResult] = dict(done)
         self._waiting = [t for t in tasks if t.task_key not in done]
         self._longest = remaining_paths(tasks)
+        self._before = ancestors(tasks)
         self._packages = packages
-        self._evidence = evidence
+        self._passes = passes
+        self._state = state
         self._ports = ports
-        self._revision = revision
         self._rejected = rejected
-        self._running: dict[asyncio.Task[WorkerResult], Task] = {}
+        self._running: dict[asyncio.Task[_Done], Task] = {}
 
     async def all(self) -> None:
         """Run until no task is left; the first failure stops the others and is raised."""
@@ -152,22 +167,18 @@ class _Run:
                 future.cancel()
             await asyncio.gather(*self._running, return_exceptions=True)
 
-    async def _finish(self, future: asyncio.Task[WorkerResult]) -> None:
+    async def _finish(self, future: asyncio.Task[_Done]) -> None:
         task = self._running.pop(future)
         error = future.exception()
         if error is not None:
             failed = {"task_key": task.task_key, "code": getattr(error, "code", "internal_error")}
             await self._ports.results.note([_event("task.failed", failed)])
             raise error
-        result = future.result()
+        result, fetched = future.result()
         self.results[task.task_key] = result
         started = self._start_ready()
-        completed = NewEvent(
-            event_type=EventType.TASK_COMPLETED,
-            payload={"task_key": task.task_key, "claims": len(result.claims), "proposals": len(result.proposals)},
-            artifact_id=artifact_id(result),
-        )
-        await self._ports.results.save(self._revision, result, [completed, *map(_started, started)])
+        events = [_completed(task, result), *map(_started, started)]
+        await self._ports.results.save(self._state["revision"], result, events, fetched)
 
     def _start_ready(self) -> list[Task]:
         """Start as many ready tasks as there is room for, the longest remaining path first."""
@@ -179,18 +190,32 @@ class _Run:
             self._running[asyncio.create_task(self._work(task), name=task.task_key)] = task
         return ready[:room]
 
-    async def _work(self, task: Task) -> WorkerResult:
+    async def _work(self, task: Task) -> _Done:
         envelope = self._ports.mission.envelope
         if envelope is None:
             raise BadInput("the mission was not admitted", code="not_admitted")
         package = self._packages[task.task_key]
         inputs = {str(key): self.results[key] for key in task.depends_on}
-        context = WorkContext(self._ports, envelope, task, package, self._evidence, inputs, self._rejected)
+        # What the tasks before it fetched is its evidence, too; what others fetch meanwhile is not, whoever is faster.
+        evidence = await gathered(self._state, self._ports, [self.results[key] for key in self._before[task.task_key]])
+        tools = TaskTools(self._ports, self._passes.get(task.task_key), evidence)
+        context = WorkContext(self._ports, envelope, task, package, evidence, inputs, self._rejected, tools)
         try:
             async with asyncio.timeout(package.timeout_ms / 1000):
-                return await worker_for(task.kind)(context)
+                result = await worker_for(task.kind)(context)
         except TimeoutError as exc:
             raise BudgetExceeded(f"{task.title} took longer than {package.timeout_ms} ms", code="task_timeout") from exc
+        fetched = tuple(tools.fetched.values())
+        refs = tuple(Ref(id=a.artifact_id, sha256=a.sha256()) for a in fetched)
+        return result.model_copy(update={"fetched": refs}), fetched
+
+
+def _completed(task: Task, result: WorkerResult) -> NewEvent:
+    payload = {"task_key": task.task_key, "claims": len(result.claims), "proposals": len(result.proposals)}
+    fetched = {"fetched": [ref.model_dump() for ref in result.fetched]} if result.fetched else {}
+    return NewEvent(
+        event_type=EventType.TASK_COMPLETED, payload={**payload, **fetched}, artifact_id=artifact_id(result)
+    )
 
 
 def _started(task: Task) -> NewEvent:

@@ -15,7 +15,7 @@ from contracts.base import Value
 
 FilledT = TypeVar("FilledT", bound=Value)
 _MOST_PROBLEMS = 5
-_CUT_SHORT = frozenset({"length", "max_tokens"})
+CUT_SHORT = frozenset({"length", "max_tokens"})
 
 
 class AnswerInvalid(ValueError):
@@ -66,23 +66,29 @@ def said(message: AIMessage) -> str:
     return str(message.text) + "".join(filled)
 
 
-def read_answer(output: type[FilledT], message: AIMessage, ending: str | None) -> tuple[FilledT, dict[str, Any]]:
+def read_answer(
+    output: type[FilledT], message: AIMessage, ending: str | None, *, named: bool = False
+) -> tuple[FilledT, dict[str, Any]]:
     """Return the filled schema and the arguments that fill it.
+
+    ``named``, where there are other tools: only a call of the schema's own name fills it.
 
     Raises:
         AnswerInvalid: nothing in the answer fills the schema.
     """
-    if ending in _CUT_SHORT:
+    if ending in CUT_SHORT:
         raise AnswerInvalid("the answer was cut short at the limit of its length; give a shorter one")
-    arguments = _arguments(output.__name__, message)
-    _storable(arguments)
+    arguments = _arguments(output.__name__, message, named=named)
+    storable(arguments)
     try:
         return output.model_validate(arguments), arguments
     except ValidationError as exc:
         raise AnswerInvalid(_problems(exc)) from exc
 
 
-def _arguments(name: str, message: AIMessage) -> dict[str, Any]:
+def _arguments(name: str, message: AIMessage, *, named: bool) -> dict[str, Any]:
+    if named and message.tool_calls and all(call["name"] != name for call in message.tool_calls):
+        raise AnswerInvalid(f"no more tools can be called: call {name}")
     if isinstance(message, AIMessageChunk) and message.tool_call_chunks:
         # The pieces themselves: LangChain would mend broken JSON, and a mended quote is not a quote.
         raw = [(call["name"], call["args"]) for call in message.tool_call_chunks]
@@ -122,7 +128,12 @@ def _object(value: Any) -> dict[str, Any]:
     return value
 
 
-def _storable(arguments: dict[str, Any]) -> None:
+def storable(arguments: dict[str, Any]) -> None:
+    """See that a model's words can be kept as text.
+
+    Raises:
+        AnswerInvalid: they hold characters that no text has.
+    """
     text = json.dumps(arguments, ensure_ascii=False)
     if "\\u0000" in text or (not text.isascii() and _has_surrogates(text)):
         raise AnswerInvalid("the answer holds characters that are no text (NUL or half a surrogate pair)")

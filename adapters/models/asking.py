@@ -7,13 +7,14 @@ import random
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar, cast
 
 from langchain_core.messages import AIMessage, BaseMessage
 from langsmith import tracing_context
 
-from adapters.models.answers import AnswerInvalid, Heard, piece, read_answer
+from adapters.models.answers import CUT_SHORT, AnswerInvalid, Heard, piece, read_answer
+from adapters.models.calling import Calls, Definition, calls_of, definitions, turn
 from adapters.models.messages import repair, request_bytes, to_messages
 from adapters.models.providers import Provider
 from adapters.models.tokens import count_tokens, prompt_tokens
@@ -21,7 +22,7 @@ from adapters.models.trouble import CUT_OFF, Trouble, trouble_of
 from contracts.base import Value
 from contracts.canonical import canonical_bytes
 from contracts.errors import ModelFailed, ProviderFailed
-from contracts.ports import Allowance, MeterPort, ModelCall, OnDelta, Prompt
+from contracts.ports import Allowance, MeterPort, ModelCall, OnDelta, Prompt, Toolbox
 
 FilledT = TypeVar("FilledT", bound=Value)
 
@@ -67,27 +68,43 @@ class Question(Generic[FilledT]):
     meter: MeterPort
     on_delta: OnDelta | None
     patience: Patience
+    tools: Toolbox | None = None
+    _defined: list[Definition] = field(init=False, default_factory=list)
+    _rounds: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        if self.tools is not None:
+            self._defined = definitions(self.tools.offers())
+            self._rounds = self.tools.rounds
 
     async def filled(self) -> FilledT:
         """Return the filled schema; an answer that does not fit is told so and asked for once more.
+
+        An answer may ask for tools first, as often as the toolbox has rounds.
 
         Raises:
             ProviderFailed: there is no answer.
             ModelFailed: the second answer does not fit either.
         """
         messages = to_messages(self.prompt)
-        first = await self._answer(messages)
-        if not isinstance(first, _Unfit):
-            return first
-        second = await self._answer([*messages, *repair(self.output, first.said, first.problem)])
-        if not isinstance(second, _Unfit):
-            return second
-        raise ModelFailed(
-            f"the model's answer does not fit the schema, and its repair does not either: {second.problem}",
-            code="model_answer_invalid",
-        )
+        repaired = False
+        while True:
+            answer = await self._answer(messages)
+            if isinstance(answer, Calls):
+                self._rounds -= 1
+                messages += await turn(answer)
+                continue
+            if not isinstance(answer, _Unfit):
+                return answer
+            if repaired:
+                raise ModelFailed(
+                    f"the model's answer does not fit the schema, and its repair does not either: {answer.problem}",
+                    code="model_answer_invalid",
+                )
+            repaired = True
+            messages += repair(self.output, answer.said, answer.problem)
 
-    async def _answer(self, messages: Sequence[BaseMessage]) -> FilledT | _Unfit:
+    async def _answer(self, messages: Sequence[BaseMessage]) -> FilledT | _Unfit | Calls:
         """Ask until there is an answer, within the route's time."""
         left_s = self.provider.route.timeout_ms / 1000
         for attempt in range(1, self.patience.attempts + 1):
@@ -115,8 +132,8 @@ class Question(Generic[FilledT]):
         route = self.provider.route
         return f"{route.model} ({route.provider}, {route.tier.value}) gave no answer: {trouble.reason}"
 
-    async def _request(self, messages: Sequence[BaseMessage], left_s: float) -> FilledT | _Unfit:
-        tokens_in = prompt_tokens(messages, self.output)
+    async def _request(self, messages: Sequence[BaseMessage], left_s: float) -> FilledT | _Unfit | Calls:
+        tokens_in = prompt_tokens(messages, self.output, self._defined)
         allowance = await self.meter.reserve(tokens_in, self.provider.route.max_tokens)
         heard = Heard([])
         outcome = _Outcome()
@@ -135,7 +152,9 @@ class Question(Generic[FilledT]):
             self.meter.settle(allowance, self._call(messages, allowance, heard, outcome, took_ms))
 
     async def _listen(self, messages: Sequence[BaseMessage], allowance: Allowance, heard: Heard) -> None:
-        asked = self.provider.model.bind_tools([self.output], tool_choice=self.output.__name__)
+        # Of several tools the schema comes first; once the rounds are used up there is no other choice.
+        choice = "any" if self._defined and self._rounds else self.output.__name__
+        asked = self.provider.model.bind_tools([self.output, *self._defined], tool_choice=choice)
         # No tracing: a variable of the environment must not send prompts to a third party.
         with tracing_context(enabled=False):
             stream = asked.bind(max_tokens=allowance.most_out).astream(list(messages))
@@ -145,14 +164,19 @@ class Question(Generic[FilledT]):
                     if self.on_delta is not None and (text := piece(chunk)):
                         self.on_delta(text)
 
-    def _read(self, heard: Heard, outcome: _Outcome) -> FilledT | _Unfit:
+    def _read(self, heard: Heard, outcome: _Outcome) -> FilledT | _Unfit | Calls:
         message = heard.message() if heard.began else AIMessage("")
         key = self.provider.ends_with
         ending = message.response_metadata.get(key) if key else None
         if key and not ending:
             raise _no_answer(outcome, CUT_OFF)
+        if self.tools is not None and self._rounds and ending not in CUT_SHORT:
+            asked = Calls(str(message.text), calls_of(self.output.__name__, message), self.tools)
+            if asked.calls:
+                outcome.status, outcome.response = "tools", canonical_bytes({"calls": asked.plain()})
+                return asked
         try:
-            filled, arguments = read_answer(self.output, message, ending)
+            filled, arguments = read_answer(self.output, message, ending, named=self.tools is not None)
         except AnswerInvalid as exc:
             outcome.status, outcome.reason = "invalid", "model_answer_invalid"
             return _Unfit(heard.words, str(exc))
@@ -170,7 +194,7 @@ class Question(Generic[FilledT]):
             tier=route.tier,
             provider=route.provider,
             model=route.model,
-            request=request_bytes(self.output, messages),
+            request=request_bytes(self.output, messages, self._defined),
             response=outcome.response or heard.words.encode("utf-8", "replace"),
             tokens_in=tokens_in,
             tokens_out=tokens_out,

@@ -7,7 +7,7 @@ blocks: its header as JSON, and its raw text. The frame is the list itself, so n
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
@@ -24,11 +24,18 @@ _MOST_REPEATED = 8_000
 def to_messages(prompt: Prompt) -> list[BaseMessage]:
     """Return the prompt as messages for any chat model."""
     head = {"instructions": prompt.package.instructions, **dict(prompt.parameters)}
-    blocks: list[str | dict[str, Any]] = [_text(json.dumps(head, ensure_ascii=False, sort_keys=True))]
-    for block in prompt.evidence:
-        header = {"evidence": block.label, "kind": block.kind, "trust": block.trust, "title": block.title}
-        blocks += [_text(json.dumps(header, ensure_ascii=False, sort_keys=True)), _text(block.text)]
+    blocks: list[str | dict[str, Any]] = [text_block(json.dumps(head, ensure_ascii=False, sort_keys=True))]
+    blocks += evidence_blocks(prompt.evidence)
     return [SystemMessage(content=prompt.package.system), HumanMessage(content=blocks)]
+
+
+def evidence_blocks(evidence: Sequence[EvidenceBlock]) -> list[dict[str, Any]]:
+    """Return two blocks for each piece of evidence: its header, and its raw text."""
+    blocks = []
+    for block in evidence:
+        header = {"evidence": block.label, "kind": block.kind, "trust": block.trust, "title": block.title}
+        blocks += [text_block(json.dumps(header, ensure_ascii=False, sort_keys=True)), text_block(block.text)]
+    return blocks
 
 
 def from_messages(messages: list[BaseMessage]) -> tuple[dict[str, Any], list[EvidenceBlock]]:
@@ -67,11 +74,21 @@ def repair(output: type[Value], answer: str, problem: str) -> list[BaseMessage]:
     return [AIMessage(content=answer[:_MOST_REPEATED] or "(no answer)"), HumanMessage(content=asked)]
 
 
-def request_bytes(output: type[Value], messages: Sequence[BaseMessage]) -> bytes:
-    """Return what is recorded of a request: the schema asked for, and every message."""
-    plain = [m.content if isinstance(m.content, str | list) else str(m.content) for m in messages]
-    return canonical_bytes({"schema": output.__name__, "messages": plain})
+def request_bytes(
+    output: type[Value], messages: Sequence[BaseMessage], tools: Sequence[Mapping[str, Any]] = ()
+) -> bytes:
+    """Return what is recorded of a request: the schema asked for, the tools offered, and every message."""
+    plain = [_recorded(m) for m in messages]
+    offered = {"tools": list(tools)} if tools else {}
+    return canonical_bytes({"schema": output.__name__, "messages": plain, **offered})
 
 
-def _text(text: str) -> dict[str, Any]:
+def _recorded(message: BaseMessage) -> Any:
+    content = message.content if isinstance(message.content, str | list) else str(message.content)
+    calls = message.tool_calls if isinstance(message, AIMessage) else []
+    return {"content": content, "calls": [dict(call) for call in calls]} if calls else content
+
+
+def text_block(text: str) -> dict[str, Any]:
+    """Return a text as a block of a message."""
     return {"type": "text", "text": text}

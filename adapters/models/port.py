@@ -10,7 +10,7 @@ from adapters.models.providers import Provider
 from contracts.base import Value
 from contracts.errors import ModelFailed
 from contracts.mission import ModelTier
-from contracts.ports import MeterPort, OnDelta, Prompt
+from contracts.ports import MeterPort, OnDelta, Prompt, Toolbox
 
 FilledT = TypeVar("FilledT", bound=Value)
 
@@ -23,7 +23,13 @@ class LangChainModels:
         self._patience = patience or Patience()
 
     async def fill(
-        self, tier: ModelTier, output: type[FilledT], prompt: Prompt, meter: MeterPort, on_delta: OnDelta | None = None
+        self,
+        tier: ModelTier,
+        output: type[FilledT],
+        prompt: Prompt,
+        meter: MeterPort,
+        on_delta: OnDelta | None = None,
+        tools: Toolbox | None = None,
     ) -> FilledT:
         """Ask the tier's model to fill the schema.
 
@@ -35,7 +41,7 @@ class LangChainModels:
         provider = self._providers.get(tier)
         if provider is None:
             raise ModelFailed(f"no model is configured for {tier}", code="tier_unavailable")
-        return await Question(provider, output, prompt, meter, on_delta, self._patience).filled()
+        return await Question(provider, output, prompt, meter, on_delta, self._patience, tools).filled()
 
     def fallback(self, tier: ModelTier) -> ModelTier | None:
         """Return the tier to ask when this one's provider fails."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from contracts.base import Value
@@ -37,9 +37,11 @@ def schema_tokens(output: type[Value]) -> int:
     return count_tokens(json.dumps(convert_to_openai_tool(output)))
 
 
-def prompt_tokens(messages: Sequence[BaseMessage], output: type[Value]) -> int:
-    """Return the number of tokens of a prompt with the schema to fill."""
+def prompt_tokens(messages: Sequence[BaseMessage], output: type[Value], tools: Sequence[Mapping[str, Any]] = ()) -> int:
+    """Return the number of tokens of a prompt with the schema to fill and the tools it offers."""
     texts = [text for message in messages for text in _texts(message.content)]
+    texts += [json.dumps(message.tool_calls) for message in messages if isinstance(message, AIMessage)]
+    texts += [json.dumps(tool) for tool in tools]
     return sum(map(count_tokens, texts)) + _PER_MESSAGE * len(messages) + schema_tokens(output)
 
 

@@ -17,6 +17,7 @@ from contracts.ports.asked import (
     ToolPort,
 )
 from contracts.ports.kept import Dispatcher, LedgerPort, MeterPort, TierPort, UnitPort, WriterPort
+from contracts.ports.offered import ToolAnswer, Toolbox, ToolOffer
 from contracts.ports.values import (
     Allowance,
     Classification,
@@ -61,8 +62,11 @@ __all__ = [
     "Template",
     "TemplatePort",
     "TierPort",
+    "ToolAnswer",
     "ToolCall",
+    "ToolOffer",
     "ToolPort",
+    "Toolbox",
     "UnitPort",
     "WriterPort",
 ]

@@ -9,8 +9,9 @@ from typing import Any, Protocol, TypeVar
 
 from contracts.base import Contract, Value
 from contracts.events import NewEvent
-from contracts.evidence import WorkerResult, WritebackProposal
+from contracts.evidence import ResearchArtifact, WorkerResult, WritebackProposal
 from contracts.mission import MissionEnvelope, MissionRequest
+from contracts.ports.offered import Toolbox
 from contracts.ports.values import (
     Classification,
     EffectOutcome,
@@ -34,8 +35,10 @@ OnDelta = Callable[[str], None]
 class ModelPort(Protocol):
     """Asks a model to fill a schema. What the calls cost is recorded by the port itself."""
 
-    async def fill(self, output: type[FilledT], prompt: Prompt, *, on_delta: OnDelta | None = None) -> FilledT:
-        """Return the filled schema.
+    async def fill(
+        self, output: type[FilledT], prompt: Prompt, *, on_delta: OnDelta | None = None, tools: Toolbox | None = None
+    ) -> FilledT:
+        """Return the filled schema; a model may ask for calls of ``tools`` before, a bounded number of times.
 
         ``on_delta`` is given the answer's raw text piece by piece as it comes, best effort: an answer that has to be
         asked for again is given again.
@@ -84,8 +87,14 @@ class ResultPort(Protocol):
         """Return the stored results by task key."""
         ...
 
-    async def save(self, revision: int, result: WorkerResult, events: Sequence[NewEvent]) -> None:
-        """Store one task's result with its events and the calls made so far, in one transaction."""
+    async def save(
+        self,
+        revision: int,
+        result: WorkerResult,
+        events: Sequence[NewEvent],
+        fetched: Sequence[ResearchArtifact] = (),
+    ) -> None:
+        """Store one task's result with its events, the calls made so far and what it fetched, in one transaction."""
         ...
 
     async def note(self, events: Sequence[NewEvent]) -> None:

@@ -13,6 +13,7 @@ from contracts.events import NewEvent
 from contracts.evidence import WorkerResult, WritebackProposal
 from contracts.mission import MissionEnvelope, ModelTier
 from contracts.ports.asked import OnDelta
+from contracts.ports.offered import Toolbox
 from contracts.ports.values import (
     Allowance,
     EffectOutcome,
@@ -47,7 +48,13 @@ class TierPort(Protocol):
     """Asks the provider that a tier leads to."""
 
     async def fill(
-        self, tier: ModelTier, output: type[FilledT], prompt: Prompt, meter: MeterPort, on_delta: OnDelta | None = None
+        self,
+        tier: ModelTier,
+        output: type[FilledT],
+        prompt: Prompt,
+        meter: MeterPort,
+        on_delta: OnDelta | None = None,
+        tools: Toolbox | None = None,
     ) -> FilledT:
         """Return the filled schema; each request that is sent is reserved and settled.
 

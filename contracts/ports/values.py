@@ -77,7 +77,8 @@ class ModelCall:
     """What one model call cost and said, for the record.
 
     Attributes:
-        status: ``ok``, ``invalid`` (an answer that can't be used), ``failed`` (no answer) or ``cancelled``.
+        status: ``ok``, ``tools`` (it asked for tools), ``invalid`` (an answer that can't be used), ``failed`` (no
+            answer) or ``cancelled``.
         usage_source: who counted the tokens: ``provider``, ``counted`` (by us: it did not say) or ``none`` (it was
             turned away before it cost anything).
         reason: the code of what went wrong.
@@ -182,7 +183,12 @@ class EffectOutcome:
 
 @dataclass(frozen=True)
 class NodeLimits:
-    """Numbers that nodes obey."""
+    """Numbers that nodes obey.
+
+    Attributes:
+        tool_rounds: how often a model may ask for tools while it fills one schema.
+        tool_calls: how many calls a model may make for one task.
+    """
 
     max_workers: int = 4
     task_timeout_ms: int = 120_000
@@ -190,3 +196,5 @@ class NodeLimits:
     evidence_chars: int = 60_000
     documents: int = 12
     pass_ttl_ms: int = 900_000
+    tool_rounds: int = 3
+    tool_calls: int = 8

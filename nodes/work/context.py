@@ -11,25 +11,23 @@ from contracts.errors import BadInput
 from contracts.evidence import Citation, Claim, ResearchArtifact, WorkerResult, claim_id
 from contracts.mission import MissionEnvelope
 from contracts.outputs import Quoted
-from contracts.ports import EvidenceBlock, Ports, Prompt
+from contracts.ports import Ports, Prompt
 from contracts.quotes import widened
 from contracts.tasks import PromptPackage, Task
+from nodes.work.tools import TaskTools
+from nodes.work.windows import Window
 
 FilledT = TypeVar("FilledT", bound=Value)
 
 
-@dataclass(frozen=True)
-class Window:
-    """A stretch of one artifact's text, as it goes into a prompt."""
-
-    artifact: ResearchArtifact
-    start: int
-    text: str
-
-
 @dataclass
 class WorkContext:
-    """One task at work. ``rejected`` are the claims that the last review found not to hold: they are not made again."""
+    """One task at work.
+
+    Attributes:
+        rejected: the claims that the last review found not to hold: they are not made again.
+        tools: what the task's pass grants, for a model to ask for.
+    """
 
     ports: Ports
     envelope: MissionEnvelope
@@ -38,6 +36,7 @@ class WorkContext:
     evidence: Sequence[ResearchArtifact]
     results: Mapping[str, WorkerResult]
     rejected: frozenset[str] = frozenset()
+    tools: TaskTools | None = None
 
     def of(self, need: str) -> list[ResearchArtifact]:
         """Return the evidence of one need, in the order of its ids; empty outside the task's scope."""
@@ -65,32 +64,14 @@ class WorkContext:
     async def fill(
         self, output: type[FilledT], parameters: Mapping[str, Any], windows: Sequence[Window]
     ) -> tuple[FilledT, dict[str, Window]]:
-        """Ask the model to fill a schema from the windows; returns it with the windows by label."""
+        """Ask the model to fill a schema from the windows; returns it with the windows by label.
+
+        What it read by tools before it answered is among them.
+        """
         labelled = {f"E{n}": window for n, window in enumerate(windows, start=1)}
-        blocks = [
-            EvidenceBlock(label, w.artifact.kind, w.artifact.trust.value, w.artifact.source.title, w.text)
-            for label, w in labelled.items()
-        ]
-        return await self.ports.model.fill(output, Prompt(self.package, parameters, blocks)), labelled
-
-
-def windows(artifact: ResearchArtifact, most: int, limit: int = 4) -> tuple[list[Window], int]:
-    """Cut an artifact's text at line ends into windows of at most ``most`` characters.
-
-    Of a text that is longer than ``limit`` windows the end is kept, where the latest word stands. Returns the windows
-    and how many characters were left out at the beginning.
-    """
-    text = artifact.text
-    cut: list[Window] = []
-    end = len(text)
-    while end > 0 and len(cut) < limit:
-        start = max(0, end - most)
-        if start > 0:
-            line_end = text.find("\n", start, end)
-            start = line_end + 1 if 0 <= line_end < end - 1 else start
-        cut.append(Window(artifact, start, text[start:end].rstrip("\n")))
-        end = start
-    return cut[::-1], end
+        prompt = Prompt(self.package, parameters, [w.block(label) for label, w in labelled.items()])
+        box = self.tools.box(self.task.task_key, labelled) if self.tools is not None else None
+        return await self.ports.model.fill(output, prompt, tools=box), labelled
 
 
 def located(quoted: Quoted, labelled: Mapping[str, Window]) -> Citation | None:

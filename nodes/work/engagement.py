@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from contracts.evidence import WorkerResult
 from contracts.outputs import Engagement
-from nodes.work.context import Window, WorkContext, claim, located, windows
+from nodes.work.context import WorkContext, claim, located
+from nodes.work.windows import Window, windows
 
 _NOTHING = {"engagement": "low", "intent": "unclear"}
 

@@ -9,7 +9,8 @@ from contracts.evidence import Citation, Claim, ResearchArtifact, WorkerResult
 from contracts.outputs import FactSheet
 from nodes.fact_schema import PROPERTY_SALES
 from nodes.recompute import supported
-from nodes.work.context import Window, WorkContext, claim, located, windows
+from nodes.work.context import WorkContext, claim, located
+from nodes.work.windows import Window, windows
 
 
 async def extract_facts(ctx: WorkContext) -> WorkerResult:

@@ -68,7 +68,13 @@ class Results:
     async def done(self, revision: int) -> dict[str, WorkerResult]:
         return dict(self._kept[revision])
 
-    async def save(self, revision: int, result: WorkerResult, events: Sequence[NewEvent]) -> None:
+    async def save(
+        self,
+        revision: int,
+        result: WorkerResult,
+        events: Sequence[NewEvent],
+        fetched: Sequence[ResearchArtifact] = (),
+    ) -> None:
         self._kept[revision].setdefault(result.task_key, result)
         self.events += events
 

@@ -33,6 +33,7 @@ async def shelved(verdict: str = "release", withheld: tuple[str, ...] = ()) -> t
     one = LibrarianPass(task_key="a", route_cards=tuple(cards), grants=(), data_scope=(), ttl_ms=1)
     await shelf.put(1, packet, review, CHAT, ROW, one)
     state = {
+        "revision": 1,
         "packet": ref_of(packet),
         "review": ref_of(review),
         "evidence": set_ref(Kind.RESEARCH_ARTIFACT, 1, [CHAT, ROW]),

@@ -17,7 +17,8 @@ from contracts.registry import Kind
 from contracts.tasks import LibrarianPass, RouteCard
 from graph.channels import set_ref
 from nodes.researcher import rendered, researcher
-from nodes.work.context import Window, located, windows
+from nodes.work.context import located
+from nodes.work.windows import Window, windows
 from tests.nodes.bench import Shelf, Tools, chat, crm, ports
 from tests.policies.build import envelope
 

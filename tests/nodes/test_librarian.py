@@ -11,7 +11,7 @@ from contracts.errors import BadInput
 from contracts.ports import NodeLimits, SourceCard
 from contracts.tasks import LibrarianPass, PheromoneSignal, TaskPlan
 from graph.channels import ref_of
-from nodes.librarian import bound, librarian, promise
+from nodes.librarian import CALLS, bound, librarian, promise
 from tests.nodes.bench import NOW, Catalog, Shelf, crm, ports, task
 from tests.policies.build import envelope
 
@@ -37,7 +37,7 @@ async def test_a_pass_grants_exactly_what_its_task_needs_with_exactly_these_argu
     made = await passes(task("a", needs=("lead", "chat")), task("b"), limits=NodeLimits(pass_ttl_ms=7))
     grants = {(g.tool, str(g.arguments), g.max_calls) for g in made["a"].grants}
     own = str({"lead_id": "lead-1"})
-    assert grants == {("root.get_lead", own, 2), ("root.get_chat", own, 2)}
+    assert grants == {("root.get_lead", own, CALLS), ("root.get_chat", own, CALLS)}
     assert made["a"].data_scope == ("lead", "chat")
     assert made["a"].ttl_ms == 7
     assert (made["b"].grants, made["b"].route_cards, made["b"].data_scope) == ((), (), ())

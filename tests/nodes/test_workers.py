@@ -78,6 +78,7 @@ class Bench:
         state = {
             "revision": 1,
             "plan": ref_of(plan),
+            "passes": set_ref(Kind.LIBRARIAN_PASS, 1, ()),
             "packages": set_ref(Kind.PROMPT_PACKAGE, 1, packages),
             "evidence": set_ref(Kind.RESEARCH_ARTIFACT, 1, ()),
         }

@@ -14,6 +14,7 @@ from contracts.stateflow import Stage
 from graph.context import Record
 from graph.guarded import GuardedTools
 from graph.steps import step
+from nodes.librarian import CALLS
 from tests.graph.lab import Lab, Rewire, Swaps
 
 Check = Callable[[ToolPort], Awaitable[None]]
@@ -86,9 +87,9 @@ def refuses(task_key: str, tool: str, arguments: dict[str, object]) -> Check:
     return check
 
 
-async def the_third_call_is_refused(tools: ToolPort) -> None:
+async def one_call_too_many_is_refused(tools: ToolPort) -> None:
     """The check: a grant is used up by the calls it counts."""
-    for _ in range(2):
+    for _ in range(CALLS):
         assert (await tools.call(FACTS, "root.get_lead", {"lead_id": "L-1"}))["items"]
     await refuses(FACTS, "root.get_lead", {"lead_id": "L-1"})(tools)
 
@@ -121,12 +122,12 @@ async def test_with_bare_tools_a_call_under_an_expired_pass_gets_through(lab: La
 
 
 async def test_a_grant_is_used_up(lab: Lab) -> None:
-    await at_work(lab, the_third_call_is_refused)
+    await at_work(lab, one_call_too_many_is_refused)
 
 
 async def test_with_bare_tools_a_grant_is_never_used_up(lab: Lab) -> None:
     with pytest.raises(AssertionError, match=THROUGH):
-        await at_work(lab, the_third_call_is_refused, bare(lab))
+        await at_work(lab, one_call_too_many_is_refused, bare(lab))
 
 
 async def test_a_pass_that_was_changed_in_the_database_grants_nothing(lab: Lab) -> None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.adapters.models.frames import Call, streamed
+
 RECORDINGS = Path(__file__).parent / "recordings"
 GOOD = {"FactSheet": "facts", "Engagement": "engagement", "CitedAnswer": "answer"}
 _ENDS = {"openai": '"finish_reason":"', "anthropic": "event: message_delta"}
@@ -22,14 +24,16 @@ class Reply:
         cut: ``abrupt`` loses the connection halfway, ``clean`` ends the body before the frame that says why it ended.
         usage: whether the answer says how many tokens it took.
         held: the answer never comes.
+        calls: the answer makes these calls, instead of being a recording.
     """
 
-    recording: str
+    recording: str = "facts"
     headers: dict[str, str] = field(default_factory=dict)
     status: int | None = None
     cut: str = ""
     usage: bool = True
     held: bool = False
+    calls: tuple[Call, ...] = ()
 
 
 class Wire:
@@ -62,7 +66,7 @@ class Wire:
 
     def _body(self, reply: Reply) -> tuple[int, dict[str, str], str]:
         recorded = self._recordings[reply.recording]
-        body = recorded["body"]
+        body = streamed(self.provider, reply.calls) if reply.calls else recorded["body"]
         if not reply.usage:
             body = re.sub(r'data: [^\n]*"choices":\[\],"usage"[^\n]*\n\n', "", body)
             body = re.sub(
