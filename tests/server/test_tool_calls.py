@@ -79,37 +79,34 @@ async def test_what_the_pass_grants_is_read_and_answered_as_evidence(wire: Wire,
     assert (shown["evidence"], shown["kind"], shown["trust"]) == ("E2", "record", "operator")
     assert "name: Ada" in blocks[2]
     calls = await told(service, waiting, "tool.called")
-    assert [c["status"] for c in calls if (c["task_key"], c["tool"]) == ("extract_facts", "root.get_lead")] == [
-        "ok"
-    ] * 2
+    ended = [c["status"] for c in calls if c["tool"] == "root.get_lead"]
+    assert ended == ["ok", "ok"], "one by the researcher, one by the model"
     statuses = [c["status"] for c in await told(service, waiting, "model.called") if c["task_key"] == "extract_facts"]
     assert statuses == ["tools", "ok"]
     assert waiting["usage"]["tokens_in"] == 3 * 321
     await assert_verifies(service, waiting)
 
 
-OUTSIDE = {
-    "another-lead": ("root__get_lead", {"lead_id": "L-2"}),
-    "a-write": ("root__patch_lead", {"lead_id": "L-1", "stage": "won"}),
-    "an-invented-tool": ("send_email", {"to": "mallory@example.com"}),
-    "one-argument-more": ("root__get_lead", {"lead_id": "L-1", "fields": "all"}),
-}
+OUTSIDE = (
+    ("root__get_lead", {"lead_id": "L-2"}),
+    ("root__get_lead", {"lead_id": "L-1", "fields": "all"}),
+    ("root__patch_lead", {"lead_id": "L-1", "stage": "won"}),
+    ("send_email", {"to": "mallory@example.com"}),
+)
 
 
-@pytest.mark.parametrize("call", OUTSIDE.values(), ids=OUTSIDE)
-async def test_a_call_outside_the_pass_is_refused_and_recorded_and_the_task_goes_on(
-    wire: Wire, service: Service, call: tuple[str, dict[str, Any]]
+async def test_calls_outside_the_pass_are_refused_and_recorded_and_the_task_goes_on(
+    wire: Wire, service: Service
 ) -> None:
-    wire.script("FactSheet", Reply(calls=(call, LEAD)), Reply("facts"))
+    wire.script("FactSheet", Reply(calls=(*OUTSIDE, LEAD)), Reply("facts"))
     await service.seed_lead("L-2")
     waiting = await about_a_lead(service)
     assert waiting["status"] == "awaiting_approval", pretty(waiting["failure"])
     denied = await told(service, waiting, "tool.denied")
-    tool = call[0].replace("__", ".")
-    assert [(d["task_key"], d["tool"], d["arguments"]) for d in denied] == [("extract_facts", tool, call[1])]
-    refused, read = answers(asked(wire, "FactSheet")[1])
-    assert json.loads(refused[0])["outcome"] == "refused"
-    assert len(refused) == 1, "a refusal brings nothing"
+    assert {d["task_key"] for d in denied} == {"extract_facts"}
+    assert [(d["tool"], d["arguments"]) for d in denied] == [(n.replace("__", "."), a) for n, a in OUTSIDE]
+    *refused, read = answers(asked(wire, "FactSheet")[1])
+    assert [json.loads(head)["outcome"] for [head] in refused] == ["refused"] * len(OUTSIDE), "and nothing is brought"
     assert json.loads(read[0])["outcome"] == "read"
     assert (await service.lead())["stage"] != "won"
     await assert_verifies(service, waiting)
@@ -131,8 +128,8 @@ async def test_rounds_are_bounded_and_the_last_request_leaves_no_choice(wire: Wi
     assert len(bodies) == 3 + 2, "three rounds, a last answer and its repair"
     forced = {"openai": "required", "anthropic": {"type": "any"}}[wire.provider]
     assert [b["tool_choice"] == forced for b in bodies] == [True] * 3 + [False] * 2
-    calls = [c for c in await told(service, failed, "tool.called") if c["task_key"] == "extract_facts"]
-    assert [c["tool"] for c in calls].count("root.get_lead") == 2, "the same call is made once, then told again"
+    calls = [c["tool"] for c in await told(service, failed, "tool.called")]
+    assert calls.count("root.get_lead") == 2, "beside the researcher's the call is made once, and then told again"
 
 
 async def test_rounds_are_paid_from_the_missions_budget(wire: Wire, service: Service) -> None:
