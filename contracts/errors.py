@@ -12,6 +12,7 @@ ColonyError
 ├── NotFound                  not there, or another tenant's
 ├── Conflict                  somebody else moved first, or not in that state
 │   ├── FenceLost             this process no longer owns the mission
+│   ├── RunsAlone             a mission that processes died with, where others run
 │   └── PreconditionStale     the root's object changed under the proposal
 ├── Denied                    a policy said no
 │   └── PassRefused           a call was outside its librarian pass
@@ -21,6 +22,7 @@ ColonyError
 │   └── ProviderFailed        its provider gave no answer at all
 ├── Unavailable               something Colony depends on does not answer
 │   ├── StoreUnavailable      Postgres
+│   │   └── StoreRefused      Postgres answered, and could not do it
 │   ├── RootUnavailable       the product's backend
 │   └── ServiceUnavailable    Colony's own API, seen from a client
 ├── RootRefused               the root answered, and the answer is no
@@ -114,6 +116,12 @@ class FenceLost(Conflict):
     code = "fence_lost"
 
 
+class RunsAlone(Conflict):
+    """Processes died with this mission in their hands: it runs only where nothing else does."""
+
+    code = "runs_alone"
+
+
 class PreconditionStale(Conflict):
     """The root's object is no longer the one the proposal was made against."""
 
@@ -170,6 +178,13 @@ class StoreUnavailable(Unavailable):
 
     code = "store_unavailable"
     default_hint = "Check that Postgres runs and that DATABASE_URL is right; `colony doctor` shows both."
+
+
+class StoreRefused(StoreUnavailable):
+    """Postgres answered, and could not do it: the statement took too long, or it has no room."""
+
+    code = "store_refused"
+    default_hint = "See Postgres's log."
 
 
 class RootUnavailable(Unavailable):

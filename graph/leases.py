@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
 
-from contracts.errors import StoreUnavailable
+from contracts.errors import FenceLost, StoreRefused, StoreUnavailable
 from contracts.ports import Mission
 
 _log = structlog.get_logger(__name__)
@@ -22,6 +22,10 @@ class RenewPort(Protocol):
 
     async def renew(self, held: Mapping[str, int]) -> set[str]:
         """Extend the leases of missions held under the given epochs; returns those still held."""
+        ...
+
+    async def let_go(self, held: Mapping[str, int]) -> None:
+        """Give missions back that were held under the given epochs."""
         ...
 
 
@@ -42,6 +46,7 @@ class LeaseKeeper:
         # A run stops itself a heartbeat before others may take its mission.
         self._safe_s = (lease_ms - heartbeat_ms) / 1000
         self._held: dict[str, _Held] = {}
+        self._let_go: dict[str, int] = {}
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -61,16 +66,32 @@ class LeaseKeeper:
         """Keep the mission's lease for the block; the driver is cancelled when the lease is lost.
 
         ``released`` tells whether the run has given its lease up itself, since a lease that is gone then is not lost.
+        A run that ends because the store was away or its process ends gives its lease back with the next heartbeat. Any
+        other error keeps it: the mission may be what killed the run, and the lapsed lease is what counts it.
         """
         good_until = time.monotonic() + self._safe_s
         self._held[mission.mission_id] = _Held(mission.epoch, driver, released, good_until)
         self._idle.clear()
         try:
             yield
+        except (StoreUnavailable, FenceLost, asyncio.CancelledError) as exc:
+            if not isinstance(exc, StoreRefused):
+                self._let_go[mission.mission_id] = mission.epoch
+            raise
         finally:
             self._held.pop(mission.mission_id, None)
             if not self._held:
                 self._idle.set()
+
+    async def give_back(self) -> None:
+        """Give back what stopped runs still held.
+
+        Raises:
+            StoreUnavailable: Postgres does not answer; they are kept for the next time.
+        """
+        if given := dict(self._let_go):
+            await self._claims.let_go(given)
+            self._let_go = {m: e for m, e in self._let_go.items() if given.get(m) != e}
 
     async def beat(self) -> None:
         """Renew until cancelled."""
@@ -80,6 +101,8 @@ class LeaseKeeper:
 
     async def beat_once(self) -> None:
         """Renew every lease once, and stop the runs whose lease is gone or can't be known to be kept."""
+        with suppress(StoreUnavailable):
+            await self.give_back()
         asked = {mission_id: held.epoch for mission_id, held in self._held.items()}
         if not asked:
             return

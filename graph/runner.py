@@ -16,7 +16,7 @@ from langgraph.runtime import RunControl
 from langgraph.types import Command, StateSnapshot
 
 from contracts.base import InterruptId
-from contracts.errors import BudgetExceeded, ColonyError, FenceLost, IntegrityBroken, StoreUnavailable
+from contracts.errors import BudgetExceeded, ColonyError, FenceLost, IntegrityBroken, StoreRefused, StoreUnavailable
 from contracts.events import EventType, NewEvent
 from contracts.ports import LedgerPort, Mission, Ports
 from contracts.state import SCHEMA_VERSION, MissionState
@@ -53,8 +53,14 @@ class Session(Protocol):
 class SessionPort(Protocol):
     """Opens sessions."""
 
-    def open(self, mission_id: str, tenant_id: str) -> AbstractAsyncContextManager[Session | None]:
-        """Claim a mission for the block, or give None."""
+    def open(
+        self, mission_id: str, tenant_id: str, *, alone: bool = False
+    ) -> AbstractAsyncContextManager[Session | None]:
+        """Claim a mission for the block, or give None.
+
+        Raises:
+            RunsAlone: it is claimed only where nothing else runs.
+        """
         ...
 
 
@@ -86,17 +92,28 @@ class Runner:
         for control in self._controls:
             control.request_drain()
 
-    async def run(self, mission_id: str, tenant_id: str) -> None:
-        """Run a mission until it ends, waits for a person, is taken over or drained."""
+    async def run(self, mission_id: str, tenant_id: str, *, alone: bool = False) -> None:
+        """Run a mission until it ends, waits for a person, is taken over or drained.
+
+        Args:
+            mission_id: the mission.
+            tenant_id: whose it is.
+            alone: nothing else runs in this process.
+
+        Raises:
+            RunsAlone: something else may run here, and this mission has had processes die with it.
+        """
         if self.draining:
             return
         log = _log.bind(mission_id=mission_id)
         try:
-            async with self._sessions.open(mission_id, tenant_id) as session:
+            async with self._sessions.open(mission_id, tenant_id, alone=alone) as session:
                 if session is not None:
                     await self._hold(session)
         except FenceLost:
             log.info("run stopped: another process owns the mission")
+        except StoreRefused:
+            log.exception("run stopped: the store could not do what the mission needs")
         except StoreUnavailable:
             log.warning("run stopped: the store is away; the mission goes on from its last step")
 
@@ -110,9 +127,9 @@ class Runner:
                 driver.cancel()
                 await asyncio.wait([driver], timeout=_STOPPING_S)
                 raise
-        if driver.cancelled():
-            raise FenceLost("the mission's lease could not be kept")
-        driver.result()
+            if driver.cancelled():
+                raise FenceLost("the mission's lease could not be kept")
+            driver.result()
 
     async def _drive(self, session: Session) -> None:
         control = RunControl()

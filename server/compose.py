@@ -48,6 +48,7 @@ from policies.engine import PolicyEngine
 from policies.questions import TierFacts
 from policies.risk import classify_request
 from server.ending import ended
+from server.intake import Intake
 from server.metrics.process import ProcessMetrics
 from server.missions import MissionService
 from server.settings import Settings
@@ -217,16 +218,8 @@ async def open_colony(
         claims = Claims(api, name, times, clock, GRAPH_VERSION)
         keeper = LeaseKeeper(claims, heartbeat_ms=times.heartbeat_ms, lease_ms=times.lease_ms)
         runner = Runner(Sessions(pools["runs"], claims, clock), keeper, ports, governance)
-        worker = Worker(
-            queue,
-            claims,
-            keeper,
-            runner,
-            service.expire,
-            concurrency=settings.max_concurrent_missions,
-            sweep_ms=times.sweep_ms,
-            name=name,
-        )
+        intake = Intake(queue, runner.run, places=settings.max_concurrent_missions, rung=doorbell.jobs)
+        worker = Worker(queue, claims, keeper, runner, intake, service.expire, sweep_ms=times.sweep_ms)
         listener = asyncio.create_task(doorbell.listen(), name="doorbell")
         stack.push_async_callback(ended, listener)
         stats = {name: pool.get_stats for name, pool in pools.items()}

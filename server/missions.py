@@ -158,7 +158,6 @@ class MissionService:
         """
         async with self.store.take(tenant_id, mission_id, "colony") as taken:
             _pending(taken, interrupt_id)
-            await taken.unit.close_approval("expired")
             await _end(taken, Status.EXPIRED, "approval_expired", "nobody answered before the deadline")
 
     async def cancel(self, who: Principal, mission_id: str, reason: str | None) -> None:
@@ -167,12 +166,7 @@ class MissionService:
         Raises:
             Conflict: it has ended.
         """
-        who.needs("mission:operate")
-        async with self.store.take(who.tenant_id, mission_id, who.actor_id) as taken:
-            if taken.mission.status in ENDED:
-                raise Conflict(f"the mission is {taken.mission.status.value}", code="already_ended")
-            await taken.unit.close_approval("cancelled")
-            await _end(taken, Status.CANCELLED, "cancelled", reason or "cancelled by an operator")
+        await self._stop(who, mission_id, Status.CANCELLED, "cancelled", reason or "cancelled by an operator")
 
     async def fail(self, who: Principal, mission_id: str, reason: str | None) -> None:
         """Give a mission up.
@@ -180,12 +174,14 @@ class MissionService:
         Raises:
             Conflict: it has ended.
         """
+        await self._stop(who, mission_id, Status.FAILED, "failed_by_operator", reason or "failed by an operator")
+
+    async def _stop(self, who: Principal, mission_id: str, status: Ending, code: str, reason: str) -> None:
         who.needs("mission:operate")
         async with self.store.take(who.tenant_id, mission_id, who.actor_id) as taken:
             if taken.mission.status in ENDED:
                 raise Conflict(f"the mission is {taken.mission.status.value}", code="already_ended")
-            await taken.unit.close_approval("cancelled")
-            await _end(taken, Status.FAILED, "failed_by_operator", reason or "failed by an operator")
+            await _end(taken, status, code, reason)
 
     async def retry(self, who: Principal, mission_id: str, reason: str | None) -> None:
         """Let a failed or expired mission go on: finished work is kept, the failed stage is run again.

@@ -14,13 +14,14 @@ from contracts.errors import ColonyError, Conflict, NotFound, StoreUnavailable
 from graph.leases import LeaseKeeper
 from graph.runner import Runner
 from server.ending import ended
+from server.intake import Intake
 
 _log = structlog.get_logger(__name__)
 Expire = Callable[[str, str, str], Awaitable[None]]
 
 
 class Worker:
-    """One process's share of the work: ``concurrency`` missions at a time."""
+    """One process's share of the work."""
 
     def __init__(
         self,
@@ -28,36 +29,30 @@ class Worker:
         claims: Claims,
         keeper: LeaseKeeper,
         runner: Runner,
+        intake: Intake,
         expire: Expire,
         *,
-        concurrency: int,
         sweep_ms: int,
-        name: str,
     ) -> None:
         self._queue = queue
         self._claims = claims
         self._keeper = keeper
         self._runner = runner
+        self._intake = intake
         self._expire = expire
-        self._concurrency = concurrency
         self._sweep_s = sweep_ms / 1000
-        self._name = name
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin taking missions, in the background."""
-        loops: list[Awaitable[None]] = [
-            self._queue.work(self._runner.run, concurrency=self._concurrency, name=self._name),
-            self._keeper.beat(),
-            self._sweep(),
-        ]
+        loops: list[Awaitable[None]] = [self._intake.work(), self._keeper.beat(), self._sweep()]
         self._tasks = [asyncio.ensure_future(loop) for loop in loops]
 
     async def wait(self) -> None:
         """Wait until one of the worker's loops ends, which none does by itself; its error is raised.
 
         Raises:
-            StoreUnavailable: the queue's connection is gone for good.
+            StoreUnavailable: Postgres has been away for too long.
         """
         done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -65,12 +60,18 @@ class Worker:
                 task.result()
 
     async def stop(self, grace_s: float = 20.0) -> None:
-        """Drain: no new claims; running missions stop at their next step boundary and go on elsewhere."""
+        """Drain: no new claims; running missions stop at their next step boundary and go on elsewhere.
+
+        A step that takes longer than ``grace_s`` is stopped where it is, and runs again elsewhere.
+        """
+        self._intake.closed = True
         self._runner.drain()
         _log.info("draining: running missions stop at their next step")
         with suppress(TimeoutError):
             await asyncio.wait_for(self._keeper.idle(), grace_s)
         await ended(*self._tasks)
+        with suppress(StoreUnavailable):
+            await self._keeper.give_back()
 
     async def _sweep(self) -> None:
         while True:
@@ -80,11 +81,9 @@ class Worker:
                 await self._claims.fold_metrics()
 
     async def sweep_once(self) -> None:
-        """Enqueue runnable missions that nobody runs, and expire approvals past their deadline."""
-        # With no room for another mission here, those that wait are for the queue to hand out, or for another sweeper.
-        found = await self._claims.runnable() if self._keeper.holding < self._concurrency else []
-        for mission_id, tenant_id in found:
-            if await self._queue.redispatch(mission_id, tenant_id):
+        """Enqueue runnable missions that nobody runs and no job waits for, and expire approvals past their deadline."""
+        if found := await self._claims.runnable():
+            for mission_id in await self._queue.requeue(found):
                 _log.info("mission found without a worker", mission_id=mission_id)
         for mission_id, tenant_id, interrupt_id in await self._claims.overdue():
             try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import structlog
 from psycopg.rows import DictRow
 
 from adapters.postgres.guard import store_errors
@@ -12,9 +13,12 @@ from adapters.postgres.pools import Pool
 from adapters.postgres.queries import Queries
 from adapters.postgres.records import mission_of
 from adapters.postgres.unit import Connection, Holder, Unit
+from contracts.errors import RunsAlone
 from contracts.events import EventType, NewEvent
 from contracts.ports import Clock, Mission
 from contracts.stateflow import RUNNABLE, Stage, Status
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,12 @@ class LeaseTimes:
     heartbeat_ms: int = 2_000
     lease_ms: int = 8_000
     sweep_ms: int = 2_000
+
+
+MOST_DEATHS = 5
+"""A mission in whose run this many processes in a row have died, without one finished step between, is given up."""
+SUSPECT_DEATHS = 2
+"""From this many on it runs with nothing beside it, so that no other mission dies with it again."""
 
 
 class Claims:
@@ -37,11 +47,14 @@ class Claims:
         self._graph_version = graph_version
         self._q = Queries.load("claims")
 
-    async def claim(self, conn: Connection, mission_id: str, tenant_id: str) -> Mission | None:
+    async def claim(self, conn: Connection, mission_id: str, tenant_id: str, *, alone: bool = False) -> Mission | None:
         """Take a mission over on this connection, which is stamped with its tenant and its new epoch.
 
-        Returns None when there is nothing to run here: ended, waiting for a person, in another worker's hands, or of a
-        graph that this process does not have.
+        Returns None when there is nothing to run here: ended, waiting for a person, in another worker's hands, of a
+        graph that this process does not have, or given up just now because it has killed ``MOST_DEATHS`` processes.
+
+        Raises:
+            RunsAlone: processes died with it before; it is claimed only where nothing else runs.
         """
         with store_errors():
             await self._stamp(conn, tenant_id, "")
@@ -53,17 +66,24 @@ class Claims:
                     return None
                 if row["graph_version"] != self._graph_version:
                     return None
-                return await self._take(conn, row)
+                # A lease that is there and has lapsed is what a process leaves behind that died.
+                deaths = int(row["deaths"]) + (row["leased"] is not None)
+                if SUSPECT_DEATHS <= deaths < MOST_DEATHS and not alone:
+                    raise RunsAlone("processes have died with this mission, it runs alone")
+                return await self._take(conn, row, deaths)
 
-    async def _take(self, conn: Connection, row: DictRow) -> Mission:
+    async def _take(self, conn: Connection, row: DictRow, deaths: int) -> Mission | None:
         epoch = int(row["epoch"]) + 1
         await self._stamp(conn, row["tenant_id"], str(epoch))
         names = {"mission_id": row["mission_id"], "was": row["epoch"], "epoch": epoch}
-        await conn.execute(self._q["take"], names)
-        lease = {"worker_id": self._worker_id, "lease_ms": self._times.lease_ms}
-        await conn.execute(self._q["lease"], names | lease)
+        await conn.execute(self._q["take"], names | {"deaths": deaths})
         mission = mission_of({**row, "epoch": epoch, "status": Status.RUNNING.value})
         unit = Unit(conn, holder_of(mission), self._clock)
+        if deaths >= MOST_DEATHS:
+            await _quarantine(unit, mission, deaths)
+            return None
+        lease = {"worker_id": self._worker_id, "lease_ms": self._times.lease_ms}
+        await conn.execute(self._q["lease"], names | lease)
         first = Status(row["status"]) is Status.RECEIVED
         unit.record(
             NewEvent(event_type=EventType.STAGE_ENTERED, payload={"stage": Stage.ADMISSION.value})
@@ -89,8 +109,15 @@ class Claims:
                 rows = await (await conn.execute(self._q["renew"], params)).fetchall()
         return {str(row["mission_id"]) for row in rows}
 
+    async def let_go(self, held: Mapping[str, int]) -> None:
+        """Give back missions that this process can't go on with, so that another may at once."""
+        params = {"worker_id": self._worker_id, "missions": list(held), "epochs": list(held.values())}
+        with store_errors():
+            async with self._pool.connection() as conn:
+                await conn.execute(self._q["let_go"], params)
+
     async def runnable(self, most: int = 100) -> list[tuple[str, str]]:
-        """Return missions that should run and that nobody runs, with their tenants."""
+        """Return missions that should run, that nobody runs and that no job waits for, with their tenants."""
         with store_errors():
             async with self._pool.connection() as conn:
                 rows = await (await conn.execute(self._q["runnable"], {"most": most})).fetchall()
@@ -109,6 +136,20 @@ class Claims:
         with store_errors():
             async with self._pool.connection() as conn:
                 await conn.execute(self._q["fold_metrics"])
+
+
+async def _quarantine(unit: Unit, mission: Mission, deaths: int) -> None:
+    _log.error("mission given up, it has killed its workers", mission_id=mission.mission_id, deaths=deaths)
+    failure = {
+        "code": "quarantined",
+        "reason": f"{deaths} processes in a row died while they ran it, with no step finished in between",
+        "stage": mission.stage.value,
+        "hint": "See the log of the workers that died, mend the cause, then `colony missions retry`.",
+    }
+    payload = {**failure, "status": Status.FAILED.value}
+    unit.record(NewEvent(event_type=EventType.MISSION_FAILED, payload=payload))
+    await unit.move(Status.FAILED, failure=failure)
+    await unit.flush()
 
 
 def holder_of(mission: Mission, *, actor_id: str | None = None) -> Holder:

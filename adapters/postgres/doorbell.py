@@ -13,15 +13,22 @@ from psycopg import AsyncConnection
 
 _log = structlog.get_logger(__name__)
 _CHANNEL = "colony_events"
+JOBS = "procrastinate_queue_v1#missions"
+"""The channel on which Procrastinate's trigger says that a job was added."""
 _RETRY_S = 0.5
 
 
 class Doorbell:
-    """Wakes waiters by mission id. After a lost connection everybody is woken, since a ring may have been missed."""
+    """Wakes waiters by mission id. After a lost connection everybody is woken, since a ring may have been missed.
+
+    Attributes:
+        jobs: set whenever the queue may have a job.
+    """
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
         self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self.jobs = asyncio.Event()
         self.closing = False
 
     @asynccontextmanager
@@ -47,6 +54,7 @@ class Doorbell:
         self._ring_all()
 
     def _ring_all(self) -> None:
+        self.jobs.set()
         for events in self._waiting.values():
             for event in events:
                 event.set()
@@ -59,12 +67,14 @@ class Doorbell:
                 async with await AsyncConnection.connect(
                     self._dsn, autocommit=True, application_name="colony doorbell"
                 ) as conn:
-                    await conn.execute(f"listen {_CHANNEL}")
+                    await conn.execute(f'listen {_CHANNEL}; listen "{JOBS}"')
                     self._ring_all()
                     if lost:
                         _log.info("the event listener is back")
                     lost = False
                     async for notice in conn.notifies():
+                        if notice.channel == JOBS:
+                            self.jobs.set()
                         for event in self._waiting.get(notice.payload, ()):
                             event.set()
             except psycopg.OperationalError:

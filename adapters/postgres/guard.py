@@ -8,10 +8,12 @@ from contextlib import contextmanager
 import psycopg
 from psycopg_pool import PoolTimeout
 
-from contracts.errors import Conflict, Denied, FenceLost, StoreUnavailable
+from contracts.errors import Conflict, Denied, FenceLost, StoreRefused, StoreUnavailable
 
 STALE_EPOCH = "CO001"
 ILLEGAL_MOVE = "CO003"
+_GONE = ("08", "57P", "53300")
+"""Beginnings of SQLSTATEs that say that the connection or the server is gone, or can't be had."""
 
 
 @contextmanager
@@ -23,6 +25,7 @@ def store_errors() -> Iterator[None]:
         Conflict: the status may not move that way.
         Denied: a writeback without its grant.
         StoreUnavailable: Postgres does not answer.
+        StoreRefused: it answers, and could not do it.
     """
     try:
         yield
@@ -31,6 +34,9 @@ def store_errors() -> Iterator[None]:
             raise Denied("no approval covers exactly this payload", code="grant_missing") from exc
         raise
     except (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout, PoolTimeout) as exc:
+        state = getattr(exc, "sqlstate", None)
+        if isinstance(exc, psycopg.OperationalError) and state is not None and not state.startswith(_GONE):
+            raise StoreRefused("Postgres could not do it") from exc
         raise StoreUnavailable("Postgres does not answer") from exc
     except psycopg.DatabaseError as exc:
         if exc.sqlstate == STALE_EPOCH:

@@ -1,49 +1,43 @@
-"""The queue: Procrastinate, in its own schema, behind the dispatcher port.
+"""The queue: Procrastinate's tables in a schema of their own, behind the dispatcher port.
 
-A job carries a mission's id and its tenant's and nothing else. No lock is set on jobs: the claim under a new epoch is
-what keeps two workers apart, so a job too many is harmless and a job too few is found by the sweeper.
+A job carries a mission's id and its tenant's and nothing else, and is a hint: the claim under a new epoch is what keeps
+two workers apart. A job too many is harmless, a job too few is found by the sweeper.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import procrastinate
-import psycopg
-import structlog
-from procrastinate import exceptions as queue_errors
+from procrastinate.exceptions import ConnectorException
 
 from adapters.postgres.guard import store_errors
-from contracts.errors import StoreUnavailable
+from adapters.postgres.pools import open_pool
+from adapters.postgres.queries import Queries
 
-_log = structlog.get_logger(__name__)
 TASK = "colony.run"
 QUEUE = "missions"
-Run = Callable[[str, str], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A mission that was handed out to this process."""
+
+    job_id: int
+    mission_id: str
+    tenant_id: str
 
 
 class MissionQueue:
-    """Satisfies ``Dispatcher``; ``work`` is the worker's loop."""
+    """Satisfies ``Dispatcher``; hands jobs out to the tenants in turn."""
 
-    def __init__(self, queue_dsn: str, *, connections: int = 4) -> None:
-        connector = procrastinate.PsycopgConnector(
-            conninfo=queue_dsn,
-            kwargs={"options": "-c search_path=queue", "application_name": "colony queue"},
-            min_size=1,
-            max_size=connections,
-            max_idle=1.0,
-        )
-        self._app = procrastinate.App(connector=connector)
-        self._run: Run | None = None
-
-        @self._app.task(name=TASK, queue=QUEUE, pass_context=False)
-        async def run(mission_id: str, tenant_id: str) -> None:
-            if self._run is not None:
-                await self._run(mission_id, tenant_id)
-
-        self._task = run
+    def __init__(self, queue_dsn: str, *, connections: int = 2) -> None:
+        self._dsn = queue_dsn
+        self._connections = connections
+        self._app = procrastinate.App(connector=procrastinate.PsycopgConnector())
+        self._q = Queries.load("queue")
 
     async def open(self) -> None:
         """Open the queue's connections.
@@ -51,65 +45,58 @@ class MissionQueue:
         Raises:
             StoreUnavailable: Postgres does not answer.
         """
-        try:
-            await self._app.open_async()
-        except queue_errors.ConnectorException as exc:
-            raise StoreUnavailable("Postgres does not answer") from exc
+        with store_errors():
+            self._pool = await open_pool(self._dsn, name="queue", most=self._connections, search_path="queue")
+        await self._app.open_async(self._pool)
 
     async def close(self) -> None:
         """Close the queue's connections."""
         await self._app.close_async()
+        await self._pool.close()
 
     async def dispatch(self, mission_id: str, tenant_id: str, *, connection: Any = None) -> None:
         """Enqueue a mission, inside the caller's transaction when a connection is given."""
-        names = {"mission_id": mission_id, "tenant_id": tenant_id}
+        task = self._app.configure_task(TASK, queue=QUEUE, connection=connection)
         with store_errors():
-            await self._task.configure(connection=connection).defer_async(**names)
+            try:
+                await task.defer_async(mission_id=mission_id, tenant_id=tenant_id)
+            except ConnectorException as exc:
+                raise exc.__cause__ or exc from None  # what the driver said
 
-    async def redispatch(self, mission_id: str, tenant_id: str) -> bool:
-        """Enqueue a mission unless a job for it already waits; tells whether one was added."""
-        try:
-            await self._task.configure(queueing_lock=mission_id).defer_async(mission_id=mission_id, tenant_id=tenant_id)
-        except queue_errors.AlreadyEnqueued:
-            return False
-        except queue_errors.ConnectorException as exc:
-            raise StoreUnavailable("Postgres does not answer") from exc
-        return True
-
-    async def work(self, run: Run, *, concurrency: int, name: str) -> None:
-        """Run jobs until cancelled. Finished jobs are deleted; the mission's row is what is kept.
+    async def requeue(self, missions: Sequence[tuple[str, str]]) -> list[str]:
+        """Enqueue those of the missions, each with its tenant, that have no job; returns which.
 
         Raises:
-            StoreUnavailable: Postgres has gone; the process should end and be started again.
+            StoreUnavailable: Postgres does not answer.
         """
-        self._run = run
-        while not await self._worked(concurrency, name):
-            pass
+        names = {"missions": [m for m, _ in missions], "tenants": [t for _, t in missions]}
+        return [str(row["mission_id"]) for row in await self._rows("requeue", names)]
 
-    async def _worked(self, concurrency: int, name: str) -> bool:
-        """Work until asked to stop; tells whether that was the end, or this worker has to register anew."""
-        try:
-            await self._work(concurrency, name)
-        except queue_errors.ConnectorException as exc:
-            asked_to_stop = (task := asyncio.current_task()) is not None and task.cancelling() > 0
-            # A worker that slept through its own heartbeats was taken for dead and struck off.
-            if not asked_to_stop and isinstance(exc.__cause__, psycopg.errors.ForeignKeyViolation):
-                _log.warning("taken for dead while it slept, this worker registers anew")
-                return False
-            if not asked_to_stop:
-                raise StoreUnavailable("the worker lost its connection to Postgres") from exc
-        return True
+    async def next(self, running: Mapping[str, int], *, last_place: bool) -> Job | None:
+        """Take the job whose turn it is, or None.
 
-    async def _work(self, concurrency: int, name: str) -> None:
-        await self._app.run_worker_async(
-            queues=[QUEUE],
-            name=name,
-            concurrency=concurrency,
-            install_signal_handlers=False,
-            fetch_job_polling_interval=1.0,
-            delete_jobs="always",
-            update_heartbeat_interval=2.0,
-            stalled_worker_timeout=6.0,
-            # The drain before has let missions reach a step's boundary; what still runs now is stopped where it is.
-            shutdown_graceful_timeout=1.0,
-        )
+        Args:
+            running: how many missions of each tenant this process runs; who has fewest goes first.
+            last_place: only a tenant that has none here may have it.
+
+        Raises:
+            StoreUnavailable: Postgres does not answer.
+        """
+        params = {"tenants": list(running), "running": list(running.values()), "last_place": last_place}
+        rows = await self._rows("next", params)
+        return Job(int(rows[0]["id"]), rows[0]["mission_id"], rows[0]["tenant_id"]) if rows else None
+
+    async def done(self, job: Job) -> None:
+        """Forget a job; the mission's row is what is kept.
+
+        Raises:
+            StoreUnavailable: Postgres does not answer; the job is forgotten by the next sweep.
+        """
+        with store_errors():
+            async with self._pool.connection() as conn:
+                await conn.execute(self._q["done"], {"id": job.job_id})
+
+    async def _rows(self, statement: str, params: dict[str, Any]) -> list[dict[str, Any]]:
+        with store_errors():
+            async with self._pool.connection() as conn:
+                return await (await conn.execute(self._q[statement], params)).fetchall()

@@ -33,15 +33,16 @@ class Sessions:
         self._clock = clock
 
     @asynccontextmanager
-    async def open(self, mission_id: str, tenant_id: str) -> AsyncIterator[RunSession | None]:
+    async def open(self, mission_id: str, tenant_id: str, *, alone: bool = False) -> AsyncIterator[RunSession | None]:
         """Claim the mission and hold its connection for the block; None when there is nothing to run here.
 
         Raises:
+            RunsAlone: the mission is claimed only where nothing else runs.
             StoreUnavailable: Postgres does not answer.
         """
         with store_errors():
             async with self._pool.connection() as conn:
-                mission = await self._claims.claim(conn, mission_id, tenant_id)
+                mission = await self._claims.claim(conn, mission_id, tenant_id, alone=alone)
                 if mission is None:
                     yield None
                     return

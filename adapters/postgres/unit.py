@@ -25,7 +25,7 @@ from contracts.evidence import WritebackProposal
 from contracts.mission import MissionEnvelope
 from contracts.ports import Clock, EffectOutcome, ModelCall, ToolCall
 from contracts.registry import SPECS, artifact_id, kind_of
-from contracts.stateflow import STATUS_MOVES, Stage, Status
+from contracts.stateflow import ENDED, STATUS_MOVES, Stage, Status
 from contracts.tasks import LibrarianPass, PheromoneSignal, Task
 
 Connection = AsyncConnection[DictRow]
@@ -154,7 +154,7 @@ class Unit:
         await self._guarded("enter", stage=stage.value, step_key=step_key, step_update=Jsonb(dict(update)))
 
     async def move(self, status: Status, *, failure: Mapping[str, Any] | None = None) -> None:
-        """Change the mission's status.
+        """Change the mission's status; one that ends leaves no question open.
 
         Raises:
             Conflict: the mission is not in a state that allows the move.
@@ -162,6 +162,9 @@ class Unit:
         was = [s.value for s, to in STATUS_MOVES.items() if status in to]
         if await self._run("move", to=status.value, was=was, failure=Jsonb(dict(failure)) if failure else None) == 0:
             raise Conflict(f"the mission can't become {status.value} from where it is", code="illegal_move")
+        if status in ENDED:
+            closed = Status.EXPIRED if status is Status.EXPIRED else Status.CANCELLED
+            await self._run("close_approval", status=closed.value)
 
     async def _guarded(self, statement: str, **params: Any) -> None:
         if await self._run(statement, **params) == 0:
@@ -208,10 +211,6 @@ class Unit:
                 content=granted,
                 sha256=sha256_hex(granted),
             )
-
-    async def close_approval(self, status: str) -> None:
-        """Close a pending approval as ``cancelled`` or ``expired``."""
-        await self._run("close_approval", status=status)
 
     async def reopen_approval(self, timeout_ms: int) -> None:
         """Ask a question that was closed unanswered again, with a new deadline."""

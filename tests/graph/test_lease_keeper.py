@@ -15,6 +15,9 @@ class NothingKept:
     async def renew(self, held: Mapping[str, int]) -> set[str]:
         return set()
 
+    async def let_go(self, held: Mapping[str, int]) -> None:
+        return None
+
 
 @pytest.mark.parametrize(
     ("released", "stopped"), [pytest.param(False, True, id="taken-away"), pytest.param(True, False, id="given-up")]

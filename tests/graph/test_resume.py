@@ -74,8 +74,8 @@ class DyingSessions:
     strike: Callable[[], None]
 
     @asynccontextmanager
-    async def open(self, mission_id: str, tenant_id: str) -> AsyncIterator[RunSession | None]:
-        async with self.sessions.open(mission_id, tenant_id) as session:
+    async def open(self, mission_id: str, tenant_id: str, *, alone: bool = False) -> AsyncIterator[RunSession | None]:
+        async with self.sessions.open(mission_id, tenant_id, alone=alone) as session:
             if session is None:
                 yield None
                 return

@@ -14,7 +14,7 @@ where m.mission_id = %(mission_id)s;
 
 -- name: take
 update colony_missions
-set epoch = epoch + 1, status = 'running', attempts = attempts + 1, updated_at = now()
+set epoch = epoch + 1, status = 'running', attempts = attempts + 1, deaths = %(deaths)s, updated_at = now()
 where mission_id = %(mission_id)s and epoch = %(was)s
 returning epoch;
 
@@ -26,6 +26,9 @@ set worker_id = excluded.worker_id, epoch = excluded.epoch, lease_until = exclud
 
 -- name: renew
 select colony_renew as mission_id from colony_renew(%(worker_id)s, %(missions)s, %(epochs)s, %(lease_ms)s);
+
+-- name: let_go
+select colony_let_go(%(worker_id)s, %(missions)s, %(epochs)s);
 
 -- name: runnable
 select mission_id, tenant_id, graph_version from colony_runnable(%(most)s);

@@ -14,7 +14,8 @@ values (%(mission_id)s, %(seq)s, %(event_id)s, %(event_type)s, %(actor)s, %(payl
 select pg_notify('colony_events', %(mission_id)s);
 
 -- name: enter
-update colony_missions set stage = %(stage)s, step_key = %(step_key)s, step_update = %(step_update)s, updated_at = now()
+update colony_missions
+set stage = %(stage)s, step_key = %(step_key)s, step_update = %(step_update)s, deaths = 0, updated_at = now()
 where mission_id = %(mission_id)s and epoch = %(epoch)s;
 
 -- name: move
@@ -57,6 +58,10 @@ values (%(call_id)s, %(mission_id)s, %(actor)s, %(task_key)s, %(revision)s, %(st
 on conflict do nothing;
 
 -- name: mark_tasks
+with progress as (
+  update colony_missions set deaths = 0
+  where mission_id = %(mission_id)s and epoch = %(epoch)s and deaths > 0 and %(status)s = 'completed'
+)
 update colony_tasks set status = %(status)s, updated_at = now()
 where mission_id = %(mission_id)s and task_key = any(%(task_keys)s);
 

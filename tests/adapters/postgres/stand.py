@@ -29,14 +29,23 @@ CITATION = Citation(artifact_id="ra_1", quote="350k", start=0, end=4)
 class Stand:
     db: Backdoor
     pool: Pool
+    queue: MissionQueue
     missions: MissionStore
     clock: SystemClock
 
     def claims(self, worker_id: str = "one", times: LeaseTimes = TIMES, version: str = VERSION) -> Claims:
         return Claims(self.pool, worker_id, times, self.clock, version)
 
-    def session(self, mission_id: str, worker_id: str = "one", tenant_id: str = "demo", times: LeaseTimes = TIMES):
-        return Sessions(self.pool, self.claims(worker_id, times), self.clock).open(mission_id, tenant_id)
+    def session(
+        self,
+        mission_id: str,
+        worker_id: str = "one",
+        tenant_id: str = "demo",
+        times: LeaseTimes = TIMES,
+        *,
+        alone: bool = False,
+    ):
+        return Sessions(self.pool, self.claims(worker_id, times), self.clock).open(mission_id, tenant_id, alone=alone)
 
     @asynccontextmanager
     async def claimed(self, mission_id: str, worker_id: str = "one") -> AsyncIterator[RunSession]:
@@ -126,4 +135,4 @@ async def open_stand(database: str) -> AsyncIterator[Stand]:
         await queue.open()
         stack.push_async_callback(queue.close)
         clock = SystemClock()
-        yield Stand(Backdoor(database), pool, MissionStore(pool, queue, clock), clock)
+        yield Stand(Backdoor(database), pool, queue, MissionStore(pool, queue, clock), clock)

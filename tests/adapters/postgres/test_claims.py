@@ -11,8 +11,8 @@ from adapters.postgres.provision import Dsns
 from adapters.postgres.sessions import Sessions
 from contracts.base import InterruptId
 from contracts.decisions import ApprovalRequest
-from contracts.errors import FenceLost
-from contracts.stateflow import Status
+from contracts.errors import FenceLost, RunsAlone
+from contracts.stateflow import Stage, Status
 from tests.adapters.postgres.stand import Stand, event
 
 
@@ -127,8 +127,62 @@ async def test_what_should_run_and_nobody_runs_is_found(stand: Stand) -> None:
     )
     async with stand.claimed(held):
         stand.db.run("update colony_missions set updated_at = now() - interval '1 minute'")
+        assert await stand.claims().runnable() == []  # each has a job
+        stand.db.run("delete from queue.procrastinate_jobs")
         assert set(await stand.claims().runnable()) == {(waiting, "demo"), (other, "other")}
         assert await stand.claims(version="2").runnable() == []
+
+
+async def die_with(stand: Stand, mission_id: str, times: int, *, alone: bool = False) -> None:
+    for n in range(times):
+        async with stand.session(mission_id, f"worker-{n}", alone=alone) as session:
+            assert session is not None
+        stand.let_leases_lapse()
+
+
+async def test_a_mission_that_processes_die_with_runs_alone_and_is_given_up_in_the_end(stand: Stand) -> None:
+    mission_id = await stand.submit()
+    await die_with(stand, mission_id, 2)
+    with pytest.raises(RunsAlone):
+        async with stand.session(mission_id):
+            pass
+    await die_with(stand, mission_id, 3, alone=True)
+    async with stand.session(mission_id) as session:
+        assert session is None
+    (row,) = stand.db.rows("select status, deaths, payload->'failure'->>'code' as code from colony_missions")
+    assert row == {"status": "failed", "deaths": 5, "code": "quarantined"}
+    assert stand.db.rows("select from colony_leases where lease_until > clock_timestamp()") == []
+    async with stand.missions.take("demo", mission_id, "ann") as taken:
+        await taken.unit.move(Status.RUNNING)
+    async with stand.claimed(mission_id):
+        assert stand.db.rows("select deaths from colony_missions") == [{"deaths": 0}]
+
+
+async def test_a_finished_step_or_task_forgives_the_deaths_before_it(stand: Stand) -> None:
+    mission_id = await stand.submit()
+    for finish in ("step", "task"):
+        await die_with(stand, mission_id, 1)
+        async with stand.claimed(mission_id) as session:
+            assert stand.db.rows("select deaths from colony_missions") == [{"deaths": 1}]
+            async with session.ledger.unit() as unit:
+                if finish == "step":
+                    await unit.enter(Stage.PLANNER, "admission:1", {})
+                else:
+                    await unit.mark_tasks("completed", ["any"])
+                await unit.release_lease()
+        assert stand.db.rows("select deaths from colony_missions") == [{"deaths": 0}]
+
+
+async def test_a_mission_that_a_live_process_gives_back_is_free_at_once_and_nobody_died(stand: Stand) -> None:
+    mission_id = await stand.submit()
+    async with stand.claimed(mission_id) as session:
+        epoch = session.mission.epoch
+    await stand.claims("two").let_go({mission_id: epoch})
+    await stand.claims().let_go({mission_id: epoch - 1})
+    assert len(stand.db.rows("select from colony_leases")) == 1, "only its holder gives it back"
+    await stand.claims().let_go({mission_id: epoch})
+    async with stand.claimed(mission_id, "two"):
+        assert stand.db.rows("select deaths from colony_missions") == [{"deaths": 0}]
 
 
 async def test_a_connection_that_comes_back_forgets_whose_it_was(stand: Stand, dsns: Dsns) -> None:
