@@ -144,7 +144,9 @@ class BudgetExceeded(ColonyError):
     """The mission's time, token or call budget is used up."""
 
     code = "budget_exceeded"
-    default_hint = "Submit it again with a larger token_budget or time_budget_ms."
+    default_hint = (
+        "What was finished is among its artifacts. Submit it again with a larger token_budget or time_budget_ms."
+    )
 
 
 class IntegrityBroken(ColonyError):

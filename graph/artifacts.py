@@ -88,15 +88,14 @@ class StoredResults:
         async with self._ledger.unit() as unit:
             await unit.put(FETCHED, fetched)
             await unit.put(revision, [result])
-            await self._record.store(unit, revision)
+            await self._record.store(unit)
             await _noted(unit, events)
 
     async def note(self, events: Sequence[NewEvent]) -> None:
         """Record events about tasks."""
         async with self._ledger.unit() as unit:
             await _noted(unit, events)
-            # Tasks that have just begun have set tokens aside by now.
-            await self._record.hold(unit)
+            await self._record.store(unit)
 
 
 _TASK_STATUS = {

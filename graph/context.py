@@ -12,6 +12,8 @@ from contracts.events import EventType, NewEvent
 from contracts.mission import AutonomyTier, MissionEnvelope, ModelTier
 from contracts.ports import LedgerPort, Mission, ModelCall, Ports, ToolCall, UnitPort
 from contracts.state import MissionState
+from contracts.stateflow import Stage
+from graph.unbroken import unbroken
 from policies.engine import PolicyEngine
 from policies.questions import TierFacts
 
@@ -39,10 +41,14 @@ class Record:
     Attributes:
         envelope: the mission as admitted, once it is.
         reserved: tokens set aside for model calls under way, a dead process's among them.
+        stage: the role at work.
+        revision: the plan's revision at work.
     """
 
     envelope: MissionEnvelope | None = None
     reserved: int = 0
+    stage: Stage = Stage.ADMISSION
+    revision: int = 1
     tools: list[ToolCall] = field(default_factory=list)
     models: list[ModelCall] = field(default_factory=list)
     decisions: list[PolicyDecision] = field(default_factory=list)
@@ -52,14 +58,23 @@ class Record:
     def __post_init__(self) -> None:
         self._held = self.reserved
 
-    async def store(self, unit: UnitPort, revision: int) -> None:
+    async def keep(self, ledger: LedgerPort) -> None:
+        """Store it now, in a unit of its own, whole: a cancellation is raised when the unit has ended."""
+        await unbroken(self._keep(ledger))
+
+    async def _keep(self, ledger: LedgerPort) -> None:
+        async with ledger.unit() as unit:
+            await self.store(unit)
+
+    async def store(self, unit: UnitPort) -> None:
         """Store the calls and decisions, with an event for each call, and begin anew."""
         tools, self.tools = self.tools, []
         models, self.models = self.models, []
         decisions, self.decisions = self.decisions, []
         events, self.events = self.events, []
-        await unit.put(revision, decisions)
-        await unit.spend(models, tools, revision)
+        if decisions:
+            await unit.put(self.revision, decisions)
+        await unit.spend(models, tools, self.revision)
         unit.record(*map(_model_event, models), *map(_tool_event, tools), *events)
         await self.hold(unit)
 

@@ -38,8 +38,8 @@ async def on_error(state: MissionState, error: NodeError, runtime: Runtime[RunCo
     outcome = outcome_of(error.node, error.error)
     ctx = runtime.context
     async with ctx.ledger.unit() as unit:
-        await ctx.record.store(unit, state["revision"])
-        unit.record(*_noted(outcome))
+        await ctx.record.store(unit)
+        unit.record(*noted(outcome))
         unit.record(NewEvent(event_type=EventType.STAGE_ENTERED, payload={"stage": Stage.FAILED.value}))
         await unit.enter(Stage.FAILED, f"error:{error.node}", {"outcome": outcome})
     return Command(goto=Stage.FAILED.value, update={"outcome": outcome})
@@ -65,7 +65,8 @@ def outcome_of(node: str, error: BaseException) -> OutcomeState:
 _RETRY = "Mend the cause, then `colony missions retry`: finished work is kept."
 
 
-def _noted(outcome: OutcomeState) -> list[NewEvent]:
+def noted(outcome: OutcomeState) -> list[NewEvent]:
+    """Return what is recorded of a failure besides that the mission failed: that a budget is used up."""
     if outcome["code"].endswith("budget_exceeded"):
         return [NewEvent(event_type=EventType.BUDGET_EXCEEDED, payload={"code": outcome["code"]})]
     return []

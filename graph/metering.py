@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from contracts.base import Value
 from contracts.canonical import digest
 from contracts.decisions import Outcome
-from contracts.errors import BudgetExceeded, ProviderFailed
+from contracts.errors import BudgetExceeded, ColonyError, ProviderFailed
 from contracts.events import EventType, NewEvent
 from contracts.mission import ModelTier
 from contracts.ports import Allowance, Mission, ModelCall, OnDelta, Prompt, TierPort, Toolbox
@@ -18,6 +19,7 @@ from graph.context import Governance, Record
 from policies.questions import routing_question
 
 FilledT = TypeVar("FilledT", bound=Value)
+Keep = Callable[[], Awaitable[None]]
 # An answer that may not even have this many tokens is of no use.
 LEAST_ANSWER = 256
 
@@ -26,12 +28,19 @@ class Budget:
     """Satisfies ``MeterPort`` for one run of a mission, which has one driver at a time.
 
     What is spent and set aside never exceeds the budget by more than the calls under way turn out to be longer than
-    they were counted. What a process that died had set aside stays so: nobody can say what it used.
+    they were counted. What is set aside is stored before a call goes out, so a process that dies loses none of it, and
+    it stays so: nobody can say what its calls used.
+
+    Args:
+        mission: the mission as it was claimed.
+        record: where calls are noted.
+        keep: stores the record.
     """
 
-    def __init__(self, mission: Mission, record: Record) -> None:
+    def __init__(self, mission: Mission, record: Record, keep: Keep) -> None:
         self._mission = mission
         self._record = record
+        self.keep = keep
         self._left = mission.token_budget - mission.tokens_spent - record.reserved
         self._under_way = 0
         self._named = 0
@@ -42,6 +51,8 @@ class Budget:
 
         Raises:
             BudgetExceeded: nothing is under way, and what is left can't cover the prompt and an answer of use.
+            FenceLost: another process has taken the mission over.
+            StoreUnavailable: Postgres does not answer.
         """
         least = tokens_in + min(most_out, LEAST_ANSWER)
         while least > self._left:
@@ -54,14 +65,22 @@ class Budget:
         allowance = Allowance(f"mc_{name[:24]}", tokens_in, min(most_out, self._left - tokens_in))
         self._move(allowance.tokens_in + allowance.most_out)
         self._under_way += 1
+        try:
+            await self.keep()
+        except BaseException:
+            self._free(allowance)
+            raise
         return allowance
 
     def settle(self, allowance: Allowance, call: ModelCall) -> None:
         """Give back what was set aside, charge what was used, and keep the call for the record."""
-        self._move(-(allowance.tokens_in + allowance.most_out))
         self._left -= call.tokens_in + call.tokens_out
-        self._under_way -= 1
         self._record.models.append(call)
+        self._free(allowance)
+
+    def _free(self, allowance: Allowance) -> None:
+        self._move(-(allowance.tokens_in + allowance.most_out))
+        self._under_way -= 1
         self._freed.set()
 
     def _move(self, tokens: int) -> None:
@@ -81,12 +100,23 @@ class GuardedModel:
     async def fill(
         self, output: type[FilledT], prompt: Prompt, *, on_delta: OnDelta | None = None, tools: Toolbox | None = None
     ) -> FilledT:
-        """Ask for the schema to be filled.
+        """Ask for the schema to be filled; what the calls cost is stored when this returns or raises an error.
 
         Raises:
             ModelFailed: no tier that the prompt may go to gave a usable answer.
             BudgetExceeded: the mission's tokens don't cover the call.
         """
+        try:
+            filled = await self._asked(output, prompt, on_delta, tools)
+        except ColonyError:
+            await self._budget.keep()
+            raise
+        await self._budget.keep()
+        return filled
+
+    async def _asked(
+        self, output: type[FilledT], prompt: Prompt, on_delta: OnDelta | None, tools: Toolbox | None
+    ) -> FilledT:
         tried = [prompt.package.tier]
         while True:
             try:

@@ -22,13 +22,14 @@ from contracts.ports import LedgerPort, Mission, Ports
 from contracts.state import SCHEMA_VERSION, MissionState
 from contracts.stateflow import Stage, Status
 from graph.context import Governance, Record, RunContext
-from graph.failures import outcome_of
+from graph.failures import noted, outcome_of
 from graph.leases import LeaseKeeper
 from graph.topology import Compiled, compiled
 
 _log = structlog.get_logger(__name__)
 _MOST_STEPS = 60
 _STOPPING_S = 10.0
+_TIME_IS_UP = "time_budget_exceeded"
 
 
 class Session(Protocol):
@@ -158,25 +159,23 @@ class Runner:
         _check(mission, snapshot)
         entry = await _entry(graph, config, snapshot, session)
         if entry is _WAIT:
-            await _park(session, 0)
+            await _park(session)
             return
         record = Record(envelope=mission.envelope, reserved=mission.tokens_reserved)
         ports = self._make_ports(mission, session.ledger, record)
         memo = (mission.step_key, mission.step_update or {}) if mission.step_key else None
         ctx = RunContext(mission, ports, session.ledger, self._governance, record, cast("Any", memo))
         left_ms = mission.time_budget_ms - mission.time_spent_ms
-        began = time.monotonic()
         try:
             async with asyncio.timeout(left_ms / 1000):
                 result = await graph.ainvoke(
                     cast("Any", entry), config, context=ctx, durability="sync", control=control
                 )
-        except TimeoutError as exc:
-            async with session.ledger.unit() as unit:
-                await record.store(unit, int(snapshot.values.get("revision", 1)))
-            raise BudgetExceeded("the mission's time budget is used up", code="time_budget_exceeded") from exc
+        except TimeoutError:
+            await _fail(session, BudgetExceeded("the mission's time budget is used up", code=_TIME_IS_UP), record)
+            return
         if "__interrupt__" in result:
-            await _park(session, int((time.monotonic() - began) * 1000), asked=ctx.asked)
+            await _park(session, asked=ctx.asked)
 
 
 _WAIT = object()
@@ -225,7 +224,7 @@ def _initial(mission: Mission) -> MissionState:
     )
 
 
-async def _park(session: Session, spent_ms: int, *, asked: bool = False) -> None:
+async def _park(session: Session, *, asked: bool = False) -> None:
     """Let the mission wait for a person, holding no job, no worker and no connection.
 
     ``asked`` in this run, it waits already.
@@ -233,14 +232,15 @@ async def _park(session: Session, spent_ms: int, *, asked: bool = False) -> None
     async with session.ledger.unit() as unit:
         if not asked:
             await unit.move(Status.AWAITING_APPROVAL)
-        await unit.charge_time(spent_ms)
         await unit.release_lease()
 
 
-async def _fail(session: Session, error: ColonyError) -> None:
-    """End a mission that failed outside any role."""
-    outcome = outcome_of(Stage.FAILED.value, error)
+async def _fail(session: Session, error: ColonyError, record: Record | None = None) -> None:
+    """End a mission that failed outside any role, or at the end of its time within one."""
+    outcome = outcome_of(record.stage.value if record else Stage.FAILED.value, error)
     async with session.ledger.unit() as unit:
-        unit.record(NewEvent(event_type=EventType.MISSION_FAILED, payload=dict(outcome)))
+        if record is not None:
+            await record.store(unit)
+        unit.record(*noted(outcome), NewEvent(event_type=EventType.MISSION_FAILED, payload=dict(outcome)))
         await unit.move(Status.FAILED, failure=outcome)
         await unit.release_lease()

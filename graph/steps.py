@@ -42,6 +42,7 @@ def step(stage: Stage, role: Role) -> Node:
     async def run(state: MissionState, runtime: Runtime[RunContext]) -> MissionState:
         ctx = runtime.context
         key = f"{stage.value}:{state['revision']}"
+        ctx.record.stage, ctx.record.revision = stage, state["revision"]
         was, gave = ctx.recall()
         if was == key:
             return gave
@@ -65,7 +66,7 @@ async def store(stage: Stage, key: str, state: MissionState, result: StepResult,
         kept = () if stage is Stage.WORKERS else result.artifacts
         await unit.put(state["revision"], [*kept, *gate.decisions])
         await _carry_over(unit, state, update, result)
-        await ctx.record.store(unit, state["revision"])
+        await ctx.record.store(unit)
         await unit.leave(result.signals)
         unit.record(*(_bound(event, update) for event in (*result.events, *gate.events)))
         await _onwards(unit, stage, to, key, update, result)

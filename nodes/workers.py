@@ -32,6 +32,9 @@ from nodes.work.proposals import propose_writebacks
 from nodes.work.stage import assess_stage
 from nodes.work.tools import TaskTools
 
+_TOO_SLOW = (
+    "Raise TASK_TIMEOUT_MS or give its tier a faster model, then `colony missions retry`: finished work is kept."
+)
 Worker = Callable[[WorkContext], Awaitable[WorkerResult]]
 
 
@@ -204,7 +207,8 @@ class _Run:
             async with asyncio.timeout(package.timeout_ms / 1000):
                 result = await worker_for(task.kind)(context)
         except TimeoutError as exc:
-            raise BudgetExceeded(f"{task.title} took longer than {package.timeout_ms} ms", code="task_timeout") from exc
+            late = f"{task.title} took longer than {package.timeout_ms} ms"
+            raise BudgetExceeded(late, code="task_timeout", hint=_TOO_SLOW) from exc
         fetched = tuple(tools.fetched.values())
         refs = tuple(Ref(id=a.artifact_id, sha256=a.sha256()) for a in fetched)
         return result.model_copy(update={"fetched": refs}), fetched

@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from langchain_core.language_models import BaseChatModel
 
@@ -155,7 +156,9 @@ class PortMaker:
         """Return the ports for a claimed mission."""
         return Ports(
             mission=mission,
-            model=GuardedModel(self.models, Budget(mission, record), record, self.governance),
+            model=GuardedModel(
+                self.models, Budget(mission, record, partial(record.keep, ledger)), record, self.governance
+            ),
             tools=GuardedTools(RootTools(self.root, mission.tenant_id), ledger, record, self.clock),
             artifacts=StoredArtifacts(ledger),
             results=StoredResults(ledger, record),

@@ -254,16 +254,11 @@ class Unit:
                 tokens_out=sum(c.tokens_out for c in calls),
                 cost_usd=sum(c.cost_usd for c in calls),
                 calls=len(calls),
-                time_ms=0,
             )
 
     async def hold(self, tokens: int) -> None:
         """Note how many tokens are set aside for model calls that are under way."""
         await self._run("hold", tokens=tokens)
-
-    async def charge_time(self, spent_ms: int) -> None:
-        """Charge working time to the budget."""
-        await self._run("charge", tokens_in=0, tokens_out=0, cost_usd=0, calls=0, time_ms=spent_ms)
 
     async def leave(self, signals: Sequence[PheromoneSignal]) -> None:
         """Leave pheromone signals for later missions."""
@@ -280,7 +275,7 @@ class Unit:
             )
 
     async def release_lease(self) -> None:
-        """Give the mission's lease up: nobody runs it from here on."""
+        """Give the mission's lease up: nobody runs it from here on. Its time is charged to the budget."""
         self.released = True
         await self._run("release_lease")
 

@@ -146,16 +146,12 @@ class UnitPort(Protocol):
         """Note how many tokens are set aside for model calls that are under way."""
         ...
 
-    async def charge_time(self, spent_ms: int) -> None:
-        """Charge working time to the budget."""
-        ...
-
     async def leave(self, signals: Sequence[PheromoneSignal]) -> None:
         """Leave pheromone signals for later missions."""
         ...
 
     async def release_lease(self) -> None:
-        """Give the mission's lease up: nobody runs it from here on."""
+        """Give the mission's lease up: nobody runs it from here on. Its time is charged to the budget."""
         ...
 
 

@@ -10,7 +10,7 @@ from contracts.mission import ModelTier
 from contracts.ports import Allowance, ModelCall
 from graph.context import Record
 from graph.metering import LEAST_ANSWER, Budget
-from tests.adapters.models.conftest import mission
+from tests.adapters.models.conftest import in_memory, mission
 
 
 def call(allowance: Allowance, tokens_in: int, tokens_out: int) -> ModelCall:
@@ -20,7 +20,7 @@ def call(allowance: Allowance, tokens_in: int, tokens_out: int) -> ModelCall:
 
 def budget(tokens: int, *, spent: int = 0, reserved: int = 0) -> tuple[Budget, Record]:
     record = Record(reserved=reserved)
-    return Budget(mission(tokens, tokens_spent=spent), record), record
+    return Budget(mission(tokens, tokens_spent=spent), record, in_memory), record
 
 
 async def test_what_is_set_aside_is_given_back_and_what_was_used_is_charged() -> None:

@@ -27,6 +27,7 @@ from graph.context import Governance, Record
 from graph.metering import Budget, GuardedModel
 from policies.engine import PolicyEngine
 from policies.risk import classify_request
+from tests.adapters.models.conftest import in_memory
 from tests.policies.build import envelope
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -146,7 +147,7 @@ def model(record: Record | None = None) -> GuardedModel:
     models = LangChainModels({EXTRACTIVE.tier: Provider(EXTRACTIVE, ExtractiveChatModel())})
     record = record or Record()
     governance = Governance(engine=PolicyEngine.load(), deployment_mode="test")
-    return GuardedModel(models, Budget(mission(None), record), record, governance)
+    return GuardedModel(models, Budget(mission(None), record, in_memory), record, governance)
 
 
 def ports(admitted: MissionEnvelope | None = None, **changes: Any) -> Ports:

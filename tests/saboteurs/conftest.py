@@ -57,8 +57,9 @@ async def _finish(dsn: str, home: Path) -> Finished:
         lab.db.run(
             f"select set_config('colony.tenant', 'demo', false), set_config('colony.epoch', epoch::text, false) "
             f"from colony_missions; insert into colony_outbox (mission_id, actor_id, topic, payload) "
-            f"values ('{mission_id}', 'ann', 'test', '{{}}'); insert into colony_leases (mission_id, worker_id, epoch, "
-            f"lease_until) values ('{mission_id}', 'w', 1, now())"
+            f"values ('{mission_id}', 'ann', 'test', '{{}}'); insert into colony_deltas (mission_id, task_key, "
+            f"call_id, text) values ('{mission_id}', 't', 'c', 'x'); insert into colony_leases (mission_id, worker_id, "
+            f"epoch, lease_until) values ('{mission_id}', 'w', 1, now())"
         )
         epoch = lab.db.rows("select epoch from colony_missions")[0]["epoch"]
         return Finished(lab.db, mission_id, int(epoch))

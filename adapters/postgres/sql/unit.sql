@@ -37,7 +37,7 @@ on conflict (mission_id) do nothing;
 -- name: charge
 update colony_budgets
 set tokens_in = tokens_in + %(tokens_in)s, tokens_out = tokens_out + %(tokens_out)s, cost_usd = cost_usd + %(cost_usd)s,
-    model_calls = model_calls + %(calls)s, time_spent_ms = time_spent_ms + %(time_ms)s, updated_at = now()
+    model_calls = model_calls + %(calls)s, updated_at = now()
 where mission_id = %(mission_id)s;
 
 -- name: hold

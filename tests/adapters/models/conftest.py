@@ -26,6 +26,10 @@ TIER = ModelTier.LOCAL_PRIVATE
 QUICK = Patience(attempts=3, backoff_s=0.01, retry_after_s=1.0)
 
 
+async def in_memory() -> None:
+    """Keep the record where it is: there is no store."""
+
+
 def mission(token_budget: int = 100_000, **changes: Any) -> Mission:
     values: dict[str, Any] = {
         "mission_id": MissionId("m-1"),
@@ -79,7 +83,7 @@ class Asker:
     async def ask(self, on_delta: OnDelta | None = None, *, token_budget: int = 100_000) -> FactSheet:
         models = LangChainModels({TIER: build(self.endpoint())}, self.patience)
         try:
-            budget = Budget(mission(token_budget), self.record)
+            budget = Budget(mission(token_budget), self.record, in_memory)
             return await models.fill(TIER, FactSheet, prompt(), budget, on_delta)
         finally:
             await models.aclose()
