@@ -16,9 +16,18 @@ from colony_gateway.values import (
     Problem,
     Ready,
 )
+from colony_gateway.writebacks import (
+    ApprovedWrite,
+    ApprovedWrites,
+    Reason,
+    WritebackCheck,
+    writebacks_router,
+)
 
 __all__ = [
     "Accepted",
+    "ApprovedWrite",
+    "ApprovedWrites",
     "Caller",
     "ColonyGateway",
     "Degraded",
@@ -32,5 +41,8 @@ __all__ = [
     "MissionRequest",
     "Problem",
     "Ready",
+    "Reason",
+    "WritebackCheck",
     "colony_router",
+    "writebacks_router",
 ]

@@ -47,6 +47,7 @@ class EventType(StrEnum):
     STAGE_ENTERED = "stage.entered"
     APPROVAL_REQUESTED = "approval.requested"
     APPROVAL_DECIDED = "approval.decided"
+    PROPOSAL_WITHHELD = "proposal.withheld"
     WRITEBACK_INTENDED = "writeback.intended"
     WRITEBACK_APPLIED = "writeback.applied"
     WRITEBACK_CONFLICTED = "writeback.conflicted"

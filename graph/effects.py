@@ -9,7 +9,7 @@ from contracts.canonical import digest
 from contracts.errors import ColonyError, Denied, OutcomeUnknown, PreconditionStale, RootUnavailable
 from contracts.events import EventType, NewEvent
 from contracts.evidence import Target, WritebackProposal, payload_sha256
-from contracts.ports import EffectOutcome, LedgerPort, Mission, WriterPort
+from contracts.ports import EffectOutcome, LedgerPort, Mission, Refusal, ValidatorPort, WriterPort
 
 _EVENTS = {
     "applied": EventType.WRITEBACK_APPLIED,
@@ -22,15 +22,28 @@ _EVENTS = {
 class GrantedEffects:
     """Satisfies ``EffectPort``. What is written is what the database holds as granted, never what a node hands over."""
 
-    def __init__(self, mission: Mission, ledger: LedgerPort, writer: WriterPort) -> None:
+    def __init__(
+        self, mission: Mission, ledger: LedgerPort, writer: WriterPort, validator: ValidatorPort | None = None
+    ) -> None:
         self._mission = mission
         self._ledger = ledger
         self._writer = writer
+        self._validator = validator
         self._moved: dict[tuple[Target, str], str] = {}
 
     async def granted(self) -> list[WritebackProposal]:
         """Return what the stored approvals grant."""
         return await self._ledger.grants()
+
+    async def refusal(self, proposal: WritebackProposal) -> Refusal | None:
+        """Ask the root whether it would take a proposal that nobody has approved yet.
+
+        Raises:
+            RootUnavailable: it does not answer.
+        """
+        if self._validator is None:
+            return None
+        return await self._validator.refusal(self._mission, proposal, proposal.precondition, None)
 
     async def apply(self, proposal: WritebackProposal) -> EffectOutcome:
         """Apply one granted proposal; one that has an outcome keeps it.
@@ -43,10 +56,16 @@ class GrantedEffects:
         if said(proposal) != proposal.payload_sha256:
             raise Denied("the payload is not the one that was approved", code="payload_changed")
         key = digest([self._mission.mission_id, proposal.proposal_id, proposal.payload_sha256])
+        refused = await self._refused(proposal)
         async with self._ledger.unit() as unit:
             earlier = await unit.intend(proposal, key)
             if earlier is None:
                 unit.record(_event(EventType.WRITEBACK_INTENDED, proposal, {"idempotency_key": key}))
+            if refused is not None:
+                await unit.settle(proposal, refused)
+                unit.record(_event(_EVENTS[refused.status], proposal, refused.detail))
+        if refused is not None:
+            return refused
         # An intent without an outcome is a process that died in between: the same key makes the root answer as it did.
         if earlier is None or earlier.status == "intended":
             outcome = await self._send(proposal, key)
@@ -60,11 +79,26 @@ class GrantedEffects:
             self._moved[proposal.target, proposal.precondition] = str(etag)
         return outcome
 
-    async def _send(self, proposal: WritebackProposal, key: str) -> EffectOutcome:
+    async def _refused(self, proposal: WritebackProposal) -> EffectOutcome | None:
+        """Ask the root once more, just before the intent is stored: what was intended was accepted, and may be sent."""
+        granted = await self._ledger.granted(proposal)
+        if self._validator is None or granted is None or granted.intended:
+            return None
+        refusal = await self._validator.refusal(self._mission, proposal, self._version(proposal), granted)
+        if refusal is None:
+            return None
+        status = "conflicted" if refusal.stale else "failed"
+        return EffectOutcome(status, {"code": refusal.code, "reason": "; ".join(refusal.reasons)})
+
+    def _version(self, proposal: WritebackProposal) -> str | None:
         # A version that this mission itself made is not somebody else's change.
         version = proposal.precondition
         while version is not None and (proposal.target, version) in self._moved:
             version = self._moved[proposal.target, version]
+        return version
+
+    async def _send(self, proposal: WritebackProposal, key: str) -> EffectOutcome:
+        version = self._version(proposal)
         try:
             try:
                 answer = await self._writer.send(self._mission.tenant_id, proposal, version, key)

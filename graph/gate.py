@@ -17,7 +17,7 @@ from contracts.mission import MissionEnvelope, ReviewLevel
 from contracts.ports import StepResult
 from contracts.state import MissionState, ReleaseState
 from contracts.stateflow import Stage, Status
-from graph import gates
+from graph import gates, withholding
 from graph.context import RunContext
 from graph.steps import store
 from nodes.release_gate import asked, release_gate
@@ -52,17 +52,20 @@ async def _ask(state: MissionState, ctx: RunContext, key: str, interrupt_id: Int
     if envelope is None:
         raise BadInput("the mission was not admitted", code="not_admitted")
     result = gates.release(await release_gate(state, ctx.ports), envelope, ctx.governance)
-    request = asked(result.allowed, result.reasons, _looks(state, envelope))
+    held = await withholding.asked_root(result.allowed, ctx.ports.effects)
+    request = asked(held.kept, (*result.reasons, *held.reasons), _looks(state, envelope))
     if request is None or result.gate.outcome is not None:
         channels = {"release": ReleaseState(required=False, verdict="none", granted=0)}
         if result.gate.outcome is not None:
             channels["outcome"] = result.gate.outcome  # type: ignore[assignment]
-        quiet = StepResult(channels=channels, artifacts=result.gate.decisions, events=result.gate.events)
+        quiet = StepResult(
+            channels=channels, artifacts=result.gate.decisions, events=(*result.gate.events, *held.events)
+        )
         return await store(Stage.RELEASE_GATE, key, state, quiet, ctx)
     async with ctx.ledger.unit() as unit:
         await unit.put(state["revision"], result.gate.decisions)
         await unit.ask_person(interrupt_id, request, ctx.mission.approval_timeout_ms)
-        unit.record(*result.gate.events, _requested(interrupt_id, request))
+        unit.record(*result.gate.events, *held.events, _requested(interrupt_id, request))
         await unit.enter(Stage.RELEASE_GATE, f"{key}:asked", {})
         # Whoever sees the question may answer it: the mission waits from the moment that it is asked.
         await unit.move(Status.AWAITING_APPROVAL)

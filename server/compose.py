@@ -31,6 +31,7 @@ from adapters.postgres.strict import assert_strict
 from adapters.prompts.registry import TemplateRegistry
 from adapters.root.client import Patience, RootClient
 from adapters.root.tools import RootTools
+from adapters.root.validator import RootValidator
 from adapters.root.writer import RootWriter
 from adapters.tables import DuckTables
 from contracts.clock import SystemClock
@@ -52,7 +53,7 @@ from server.ending import ended
 from server.intake import Intake
 from server.metrics.process import ProcessMetrics
 from server.missions import MissionService
-from server.settings import Settings
+from server.settings import RootValidation, Settings
 from server.worker import Worker
 
 _API_PATIENCE_S = 3.0
@@ -140,6 +141,13 @@ def models_for(endpoints: Mapping[ModelTier, Endpoint], model: BaseChatModel | N
     return LangChainModels(providers)
 
 
+def validator_for(settings: Settings, root: RootClient) -> RootValidator | None:
+    """Return what asks the root whether it would take a write, if it is to be asked."""
+    if settings.root_validation is RootValidation.OFF:
+        return None
+    return RootValidator(root, required=settings.root_validation is RootValidation.REQUIRED)
+
+
 @dataclass(frozen=True)
 class PortMaker:
     """Makes the ports of one run: nodes get the wrapped ones only."""
@@ -166,7 +174,9 @@ class PortMaker:
             templates=self.templates,
             routes=self.routes,
             classify=classify_request,
-            effects=GrantedEffects(mission, ledger, RootWriter(self.root)),
+            effects=GrantedEffects(
+                mission, ledger, RootWriter(self.root, mission.mission_id), validator_for(self.settings, self.root)
+            ),
             tables=DuckTables(),
             clock=self.clock,
             limits=NodeLimits(

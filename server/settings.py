@@ -51,6 +51,14 @@ class DeploymentMode(StrEnum):
         return self in {DeploymentMode.DEVELOPER_LIGHT, DeploymentMode.TEST, DeploymentMode.TEST_DEBUG}
 
 
+class RootValidation(StrEnum):
+    """Whether the root is asked if it would take a write: never, where it has the hook for it, or always."""
+
+    OFF = "off"
+    AUTO = "auto"
+    REQUIRED = "required"
+
+
 class Settings(BaseSettings):
     """Everything that can be configured. Times are in milliseconds, secrets are never printed."""
 
@@ -68,6 +76,7 @@ class Settings(BaseSettings):
     default_token_budget: int = Field(200_000, alias="COLONY_DEFAULT_TOKEN_BUDGET", ge=1)
     root_api_base_url: Url | None = Field(None, alias="ROOT_API_BASE_URL")
     root_api_key: SecretStr | None = Field(None, alias="ROOT_API_KEY")
+    root_validation: RootValidation = Field(RootValidation.OFF, alias="ROOT_WRITEBACK_VALIDATION")
     model_routes_file: Path | None = Field(None, alias="MODEL_ROUTES_FILE")
     default_model_route: ModelTier = Field(ModelTier.LOCAL_PRIVATE, alias="DEFAULT_MODEL_ROUTE")
     max_concurrent_missions: int = Field(8, alias="MAX_CONCURRENT_MISSIONS", ge=1, le=200)
@@ -131,6 +140,7 @@ _RIGHT = {
     "COLONY_ENABLED": "true or false",
     "COLONY_SERVICE_BASE_URL": "a URL such as http://127.0.0.1:8080",
     "ROOT_API_BASE_URL": "a URL such as https://crm.example.com",
+    "ROOT_WRITEBACK_VALIDATION": "one of " + ", ".join(RootValidation),
     "COLONY_DEFAULT_TOKEN_BUDGET": "a whole number of at least 1",
     "MAX_CONCURRENT_MISSIONS": "a whole number from 1 to 200",
     "MAX_WORKERS_PER_MISSION": "a whole number from 1 to 64",

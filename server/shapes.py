@@ -138,9 +138,12 @@ class MissionPage(Shape):
 
 
 class EffectStatus(StrEnum):
-    """How a proposed write stands."""
+    """How a proposed write stands; ``withheld``: the root would not take it, so nobody is asked."""
 
     PROPOSED = "proposed"
+    WITHHELD = "withheld"
+    APPROVED = "approved"
+    REJECTED = "rejected"
     INTENDED = "intended"
     APPLIED = "applied"
     CONFLICTED = "conflicted"

@@ -8,6 +8,7 @@ from typing import Any
 
 from adapters.postgres.reader import MissionReader
 from contracts.clock import rfc3339
+from contracts.events import EventType
 from contracts.mission import MissionEnvelope
 from contracts.packets import AggregationPacket, ReviewPacket
 from contracts.released import released
@@ -122,18 +123,27 @@ async def packet(reader: MissionReader, tenant_id: str, mission_id: str) -> dict
     effects = {w["proposal_id"]: w for w in await reader.writebacks(tenant_id, mission_id)}
     decided = await reader.approvals(tenant_id, mission_id, "decided")
     answers = {a["proposal_id"]: a["verdict"] for row in decided for a in row["decision"]["answers"]}
+    refused = await reader.events(tenant_id, mission_id, 0, _MOST_WITHHELD, kind=EventType.PROPOSAL_WITHHELD)
+    held = {event["payload"]["proposal_id"]: event["payload"] for event in refused}
     shown["writebacks"] = [
-        _with_effect(p, effects.get(p["proposal_id"]), answers.get(p["proposal_id"])) for p in shown["writebacks"]
+        _with_effect(p, effects.get(p["proposal_id"]), answers.get(p["proposal_id"]), held.get(p["proposal_id"]))
+        for p in shown["writebacks"]
     ]
     shown["review"] = review.model_dump(mode="json")
     return shown
 
 
+_MOST_WITHHELD = 1_000
 _ANSWERED = {"approve": "approved", "edit": "approved", "reject": "rejected", None: "proposed"}
 
 
-def _with_effect(proposal: dict[str, Any], effect: Mapping[str, Any] | None, verdict: str | None) -> dict[str, Any]:
-    """Show a proposal as it was written, which after an edit is not as it was proposed."""
+def _with_effect(
+    proposal: dict[str, Any], effect: Mapping[str, Any] | None, verdict: str | None, held: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Show a proposal as it was written, which after an edit is not as it was proposed; or why it can't be."""
+    if effect is None and held is not None and held["payload_sha256"] == proposal["payload_sha256"]:
+        why = {"code": held["code"], "reason": "; ".join(held["reasons"])}
+        return {**proposal, "status": "withheld", "outcome": why}
     if effect is None:
         return {**proposal, "status": _ANSWERED[verdict], "outcome": None}
     return {**proposal, **effect["payload"], "status": effect["status"], "outcome": effect["outcome"]}

@@ -20,7 +20,7 @@ from contracts.canonical import sha256_hex
 from contracts.decisions import ApprovalDecision
 from contracts.errors import IntegrityBroken
 from contracts.evidence import WorkerResult, WritebackProposal
-from contracts.ports import Clock, Mission
+from contracts.ports import Clock, Granted, Mission
 from contracts.registry import SPECS, Kind, read
 from contracts.tasks import LibrarianPass, PheromoneSignal
 
@@ -103,6 +103,16 @@ class RunLedger:
             if sha256_hex(bytes(row["content"])) != row["sha256"]:
                 raise IntegrityBroken("a stored approval grant does not match its hash")
         return [WritebackProposal.model_validate_json(bytes(row["content"])) for row in rows]
+
+    async def granted(self, proposal: WritebackProposal) -> Granted | None:
+        """Return how a proposal was let through, exactly so; None when it was not."""
+        rows = await self._rows(
+            self._q["granted"], proposal_id=proposal.proposal_id, payload_sha256=proposal.payload_sha256
+        )
+        if not rows:
+            return None
+        row = rows[0]
+        return Granted(row["interrupt_id"], row["actor_id"], row["created_at"], row["intended"])
 
     async def signals(self, mission_type: str) -> list[tuple[PheromoneSignal, datetime]]:
         """Return the tenant's pheromone signals for a mission class."""

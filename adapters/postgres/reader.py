@@ -85,9 +85,11 @@ class MissionReader:
         rows = await self._rows(tenant_id, "newest", mission_id=mission_id, kinds=list(kinds))
         return {row["kind"]: row for row in reversed(rows)}
 
-    async def events(self, tenant_id: str, mission_id: str, after: int, limit: int = 500) -> list[dict[str, Any]]:
-        """Return recorded events after a seq, in order, as they were hashed."""
-        rows = await self._rows(tenant_id, "events", mission_id=mission_id, after=after, limit=limit)
+    async def events(
+        self, tenant_id: str, mission_id: str, after: int, limit: int = 500, *, kind: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Return recorded events after a seq, in order, as they were hashed; of one type if asked."""
+        rows = await self._rows(tenant_id, "events", mission_id=mission_id, after=after, limit=limit, kind=kind)
         return [
             {**json.loads(bytes(r["content"])), "seq": r["seq"], "prev_hash": r["prev_hash"], "hash": r["hash"]}
             for r in rows
@@ -112,7 +114,7 @@ class MissionReader:
                     raise NotFound("there is no such mission", code="mission_not_found")
                 return MissionRecord(
                     mission=missions[0],
-                    events=await rows("events", after=0, limit=None),
+                    events=await rows("events", after=0, limit=None, kind=None),
                     artifacts=await rows("bundle_artifacts"),
                     approvals=await rows("approvals", status=None),
                     grants=await rows("bundle_grants"),

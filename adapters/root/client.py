@@ -153,13 +153,21 @@ class RootClient:
         return await self._get(tenant, f"/api/sentinel/leads/{segment(lead_id)}/signals", "lead")
 
     async def write(
-        self, tenant: str, method: str, path: str, body: Mapping[str, Any], etag: str | None, idempotency_key: str
+        self,
+        tenant: str,
+        method: str,
+        path: str,
+        body: Mapping[str, Any],
+        etag: str | None,
+        idempotency_key: str,
+        named: Mapping[str, str] | None = None,
     ) -> Fetched:
         """Send one write, once, and return what the root made of it; never sent again by itself.
 
-        ``path`` is one that `paths` made. RootUnavailable means that nothing was sent or the root said "not now".
+        ``path`` is one that `paths` made, ``named`` headers that say what was approved. RootUnavailable means that
+        nothing was sent or the root said "not now".
         """
-        headers = {"X-Colony-Tenant": tenant, "Idempotency-Key": idempotency_key}
+        headers = {**(named or {}), "X-Colony-Tenant": tenant, "Idempotency-Key": idempotency_key}
         headers |= {"Content-Type": "application/json"} | ({"If-Match": etag} if etag is not None else {})
         content = _compact(body)
         request = self._writes.build_request(method, checked_path(path), content=content, headers=headers)
@@ -178,6 +186,11 @@ class RootClient:
             refuse(reply, _what(path))
         # It is written, whether or not the answer can be read.
         return Fetched(reply.data or {}, reply.etag)
+
+    async def consult(self, tenant: str, path: str, body: Mapping[str, Any]) -> Reply:
+        """Ask with a POST that changes nothing, and return the answer whatever its status; retried like a read."""
+        headers = {"X-Colony-Tenant": tenant, "Content-Type": "application/json"}
+        return await self._patiently(self._reads.build_request("POST", path, content=_compact(body), headers=headers))
 
     async def put(self, tenant: str, kind: Kind, records: Sequence[Record]) -> BatchOutcome:
         """Import a batch; retried like a read, since putting a record twice is putting it once."""

@@ -14,8 +14,9 @@ from contracts.evidence import WritebackProposal
 class RootWriter:
     """Satisfies ``WriterPort``."""
 
-    def __init__(self, client: RootClient) -> None:
+    def __init__(self, client: RootClient, mission_id: str | None = None) -> None:
         self._client = client
+        self._mission_id = mission_id
 
     async def send(
         self, tenant_id: str, proposal: WritebackProposal, precondition: str | None, idempotency_key: str
@@ -29,7 +30,12 @@ class RootWriter:
             OutcomeUnknown: it was sent, and nobody can say whether it happened.
         """
         method, path = _call(proposal)
-        fetched = await self._client.write(tenant_id, method, path, proposal.after, precondition, idempotency_key)
+        named = {"X-Colony-Proposal-Id": proposal.proposal_id, "X-Colony-Payload-Sha256": proposal.payload_sha256}
+        if self._mission_id is not None:
+            named["X-Colony-Mission-Id"] = self._mission_id
+        fetched = await self._client.write(
+            tenant_id, method, path, proposal.after, precondition, idempotency_key, named
+        )
         return {"etag": fetched.etag} if fetched.etag else {}
 
 

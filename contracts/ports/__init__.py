@@ -16,17 +16,19 @@ from contracts.ports.asked import (
     TemplatePort,
     ToolPort,
 )
-from contracts.ports.kept import Dispatcher, LedgerPort, MeterPort, TierPort, UnitPort, WriterPort
+from contracts.ports.kept import Dispatcher, LedgerPort, MeterPort, TierPort, UnitPort, ValidatorPort, WriterPort
 from contracts.ports.offered import ToolAnswer, Toolbox, ToolOffer
 from contracts.ports.values import (
     Allowance,
     Classification,
     EffectOutcome,
     EvidenceBlock,
+    Granted,
     Mission,
     ModelCall,
     NodeLimits,
     Prompt,
+    Refusal,
     Route,
     SourceCard,
     Template,
@@ -44,6 +46,7 @@ __all__ = [
     "EffectOutcome",
     "EffectPort",
     "EvidenceBlock",
+    "Granted",
     "LedgerPort",
     "MeterPort",
     "Mission",
@@ -53,6 +56,7 @@ __all__ = [
     "OnDelta",
     "Ports",
     "Prompt",
+    "Refusal",
     "ResultPort",
     "Route",
     "RoutePort",
@@ -68,5 +72,6 @@ __all__ = [
     "ToolPort",
     "Toolbox",
     "UnitPort",
+    "ValidatorPort",
     "WriterPort",
 ]

@@ -18,6 +18,7 @@ from contracts.ports.values import (
     Mission,
     NodeLimits,
     Prompt,
+    Refusal,
     Route,
     SourceCard,
     Template,
@@ -151,6 +152,14 @@ class EffectPort(Protocol):
 
     async def granted(self) -> Sequence[WritebackProposal]:
         """Return the proposals that the stored approval grants, as they were approved."""
+        ...
+
+    async def refusal(self, proposal: WritebackProposal) -> Refusal | None:
+        """Ask the root whether it would take a proposal, before a person is asked; None: it would, or does not say.
+
+        Raises:
+            RootUnavailable: it does not answer.
+        """
         ...
 
     async def apply(self, proposal: WritebackProposal) -> EffectOutcome:

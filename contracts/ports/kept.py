@@ -17,8 +17,11 @@ from contracts.ports.offered import Toolbox
 from contracts.ports.values import (
     Allowance,
     EffectOutcome,
+    Granted,
+    Mission,
     ModelCall,
     Prompt,
+    Refusal,
     ToolCall,
 )
 from contracts.registry import Kind
@@ -83,6 +86,20 @@ class WriterPort(Protocol):
             RootRefused: the root said no; nothing was written.
             RootUnavailable: nothing was sent.
             OutcomeUnknown: it was sent, and nobody can say whether it happened.
+        """
+        ...
+
+
+class ValidatorPort(Protocol):
+    """Asks a root whether it would take a write, without writing."""
+
+    async def refusal(
+        self, mission: Mission, proposal: WritebackProposal, precondition: str | None, granted: Granted | None
+    ) -> Refusal | None:
+        """Return why the root refuses, or None; ``granted`` is None before a person has approved.
+
+        Raises:
+            RootUnavailable: it does not answer.
         """
         ...
 
@@ -190,6 +207,10 @@ class LedgerPort(Protocol):
 
     async def grants(self) -> list[WritebackProposal]:
         """Return what the mission's approvals grant."""
+        ...
+
+    async def granted(self, proposal: WritebackProposal) -> Granted | None:
+        """Return how a proposal was let through, exactly so; None when it was not."""
         ...
 
     async def signals(self, mission_type: str) -> list[tuple[PheromoneSignal, datetime]]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
-from contracts.base import ActorId, MissionId, TenantId
+from contracts.base import ActorId, InterruptId, MissionId, TenantId
 from contracts.mission import MissionEnvelope, MissionRequest, ModelTier
 from contracts.state import MissionState
 from contracts.stateflow import Stage, Status
@@ -111,6 +112,29 @@ class ToolCall:
     status: str
     response: bytes | None = None
     reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Granted:
+    """Who let a write through, when, and whether its intent is stored: then it may have been sent already."""
+
+    interrupt_id: InterruptId
+    approved_by: ActorId
+    approved_at: datetime
+    intended: bool
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why the root would not take a write: the first reason's code, and all reasons in words."""
+
+    code: str
+    reasons: tuple[str, ...]
+
+    @property
+    def stale(self) -> bool:
+        """Whether the object has changed since the proposal was made."""
+        return self.code == "precondition_stale"
 
 
 @dataclass(frozen=True)

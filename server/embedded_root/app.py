@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from adapters.postgres.root_store import RootStore
 from server import errors
-from server.embedded_root import content, crm, imports
+from server.embedded_root import content, crm, imports, writebacks
 from server.embedded_root.access import Service, whole_ids
 
 
@@ -20,6 +20,6 @@ def create_root_app(store: RootStore, *, api_key: SecretStr | None, require_key:
     app = FastAPI(title="Colony's embedded root", openapi_url=None, redirect_slashes=False)
     app.state.service = Service(store, api_key, require_key)
     errors.install(app)
-    for router in (crm.router, content.router, imports.router):
+    for router in (crm.router, content.router, imports.router, writebacks.router):
         app.include_router(router, dependencies=[Depends(whole_ids)])
     return app

@@ -61,7 +61,7 @@ async def get_lead(lead_id: str, store: Store, tenant: Tenant) -> Response:
 async def patch_lead(request: Request, lead_id: str, store: Store, tenant: Tenant) -> Response:
     """Merge fields into a lead; null takes a field away."""
     changes = _without_id(await read_storable(request), "lead_id", lead_id)
-    _check_stage(changes)
+    check_stage(changes)
     holds = precondition_of(request, required=True)
 
     async def effect(writes: RootWrites) -> Answer:
@@ -97,7 +97,7 @@ async def list_activities(
 async def add_activity(request: Request, lead_id: str, kind: ActivityKind, store: Store, tenant: Tenant) -> Response:
     """Add a note, task or message to a lead."""
     body = await read_storable(request)
-    _check_activity(kind, body)
+    check_activity(kind, body)
     holds = precondition_of(request, required=False)
 
     async def effect(writes: RootWrites) -> Answer:
@@ -143,13 +143,23 @@ def _without_id(body: dict[str, Any], name: str, value: str) -> dict[str, Any]:
     return {key: item for key, item in body.items() if key != name}
 
 
-def _check_stage(changes: dict[str, Any]) -> None:
+def check_stage(changes: dict[str, Any]) -> None:
+    """Refuse a stage that can't be one.
+
+    Raises:
+        BadInput: it is no text, empty or too long.
+    """
     stage = changes.get("stage", "-")
     if not isinstance(stage, str) or not stage.strip() or len(stage) > MAX_STAGE:
         raise BadInput(f"a stage is a text of 1 to {MAX_STAGE} characters", code="stage_invalid")
 
 
-def _check_activity(kind: ActivityKind, body: dict[str, Any]) -> None:
+def check_activity(kind: ActivityKind, body: dict[str, Any]) -> None:
+    """Refuse a note, task or message that says nothing.
+
+    Raises:
+        BadInput: it holds no text.
+    """
     wanted = ("title", "text", "body") if kind == "tasks" else ("text", "body")
     if not any(isinstance(body.get(name), str) and body[name].strip() for name in wanted):
         raise BadInput(f"a {kind.removesuffix('s')} needs a text in one of: {', '.join(wanted)}")

@@ -8,6 +8,11 @@ where mission_id = %(mission_id)s and interrupt_id = %(interrupt_id)s and status
 -- name: grants
 select content, sha256 from colony_approval_grants where mission_id = %(mission_id)s order by proposal_id;
 
+-- name: granted
+select g.interrupt_id, g.actor_id, g.created_at, w.proposal_id is not null as intended
+from colony_approval_grants g left join colony_writebacks w using (mission_id, proposal_id, payload_sha256)
+where g.mission_id = %(mission_id)s and g.proposal_id = %(proposal_id)s and g.payload_sha256 = %(payload_sha256)s;
+
 -- name: signals
 select payload, created_at from colony_pheromone_signals
 where mission_type = %(mission_type)s and created_at > now() - interval '30 days'

@@ -25,7 +25,8 @@ where mission_id = %(mission_id)s and kind = any(%(kinds)s) order by revision de
 
 -- name: events
 select seq, content, prev_hash, hash from colony_events
-where mission_id = %(mission_id)s and seq > %(after)s order by seq limit %(limit)s;
+where mission_id = %(mission_id)s and seq > %(after)s and (%(kind)s::text is null or event_type = %(kind)s)
+order by seq limit %(limit)s;
 
 -- name: approvals
 select a.mission_id, a.interrupt_id, a.status, a.payload, a.content, a.sha256, a.decision, a.decision_content,
