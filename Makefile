@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo up test check test-external eval-crm eval-oracle docs lock clean
+.PHONY: help setup dev demo up test check test-external eval-crm eval-oracle endurance docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ eval-crm: dev ## facts and visits of 180 real conversations, as whole missions
 
 eval-oracle: dev ## 623 real questions, with and without the passage that answers them
 	$(BIN)/python -m benchmarks.evaluate oracle
+
+endurance: dev ## 180 missions by one worker: its memory and its connections
+	$(BIN)/python -m benchmarks.endurance
 
 test-external: dev ## what needs node besides: the provider clients against aimock
 	@node=$$(mktemp -d); trap 'rm -rf "$$node"' EXIT; \

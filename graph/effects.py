@@ -55,7 +55,7 @@ class GrantedEffects:
         # The grant is bound to the hash, and the hash, here, to what would be sent.
         if said(proposal) != proposal.payload_sha256:
             raise Denied("the payload is not the one that was approved", code="payload_changed")
-        key = digest([self._mission.mission_id, proposal.proposal_id, proposal.payload_sha256])
+        key = key_of(self._mission.mission_id, proposal)
         refused = await self._refused(proposal)
         async with self._ledger.unit() as unit:
             earlier = await unit.intend(proposal, key)
@@ -71,7 +71,7 @@ class GrantedEffects:
             outcome = await self._send(proposal, key)
             async with self._ledger.unit() as unit:
                 await unit.settle(proposal, outcome)
-                unit.record(_event(_EVENTS[outcome.status], proposal, outcome.detail))
+                unit.record(effect_event(proposal, outcome))
         else:
             outcome = earlier
         etag = outcome.detail.get("etag")
@@ -114,6 +114,16 @@ class GrantedEffects:
         except ColonyError as exc:
             return EffectOutcome("failed", {"code": exc.code, "reason": exc.message})
         return EffectOutcome("applied", dict(answer))
+
+
+def key_of(mission_id: str, proposal: WritebackProposal) -> str:
+    """Return the idempotency key of a write: the same for every attempt, another for every other payload."""
+    return digest([mission_id, proposal.proposal_id, proposal.payload_sha256])
+
+
+def effect_event(proposal: WritebackProposal, outcome: EffectOutcome) -> NewEvent:
+    """Return the event that says how a write ended."""
+    return _event(_EVENTS[outcome.status], proposal, outcome.detail)
 
 
 def said(proposal: WritebackProposal) -> str:

@@ -1,8 +1,10 @@
 """Bring a database to the present schema: roles, migrations, the queue's and the checkpointer's own tables.
 
-Four roles keep authority apart. ``colony_owner`` owns the tables and never logs in; ``colony_app`` is what the service
+Roles keep authority apart. ``colony_owner`` owns the tables and never logs in; ``colony_app`` is what the service
 runs as, owns nothing and can't bypass row-level security; ``colony_system`` owns the few functions that cross tenants;
-``colony_queue`` sees the queue and nothing else; ``colony_root`` sees the embedded root and nothing else.
+``colony_queue`` sees the queue and nothing else; ``colony_root`` sees the embedded root and nothing else. Two more are
+taken on by the administrator for a command: ``colony_backup`` reads everything, ``colony_pruner`` drops what replay
+alone needs.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psycopg
@@ -28,7 +31,8 @@ from contracts.errors import SettingInvalid, StoreUnavailable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 LOGIN_ROLES = ("colony_app", "colony_queue", "colony_root")
-ROLES = ("colony_owner", "colony_system", *LOGIN_ROLES)
+BACKUP_ROLE, PRUNE_ROLE = "colony_backup", "colony_pruner"
+ROLES = ("colony_owner", "colony_system", BACKUP_ROLE, PRUNE_ROLE, *LOGIN_ROLES)
 QUEUE_SCHEMA = "queue"
 
 
@@ -99,7 +103,7 @@ def migrate(admin_dsn: str) -> list[str]:
             _take_turns(conn)
             if not _pending(conn):
                 return []
-            _patiently(_ensure_roles, conn, str(conninfo_to_dict(admin_dsn)["password"]))
+            _patiently(ensure_roles, conn, str(conninfo_to_dict(admin_dsn)["password"]))
             return _apply(conn, admin_dsn)
     except psycopg.errors.InsufficientPrivilege as exc:
         raise SettingInvalid(
@@ -155,7 +159,8 @@ def _pending(conn: psycopg.Connection[dict[str, object]]) -> list[str]:
     return [name for name in _names() if name not in done]
 
 
-def _ensure_roles(conn: psycopg.Connection[dict[str, object]], admin_password: str) -> None:
+def ensure_roles(conn: psycopg.Connection[dict[str, Any]], admin_password: str) -> None:
+    """Make the roles that the cluster lacks, and let the administrator take on those that don't log in."""
     for role in ROLES:
         login = role in LOGIN_ROLES
         known = conn.execute("select from pg_roles where rolname = %s", [role]).fetchone() is not None
@@ -167,7 +172,7 @@ def _ensure_roles(conn: psycopg.Connection[dict[str, object]], admin_password: s
         if login:
             password = role_password(admin_password, role)
             conn.execute(sql.SQL("alter role {} login password {}").format(sql.Identifier(role), sql.Literal(password)))
-    conn.execute("grant colony_owner, colony_system to current_user")
+    conn.execute("grant colony_owner, colony_system, colony_backup, colony_pruner to current_user")
     conn.execute("grant colony_system to colony_owner")
 
 

@@ -2,29 +2,52 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import asyncio
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from contracts.errors import BadInput
 from server.cli.output import Json, Screen, emit
+
+if TYPE_CHECKING:
+    from server.reconcile import Finding
+    from server.settings import Settings
+
+Age = Annotated[str, typer.Option(help="How long ago a mission must have ended: 30d, 12h.")]
+_AGE = re.compile(r"(\d{1,6})([dh])")
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(no_args_is_help=True, help="The database: the embedded one, or DATABASE_URL's.")
-    group.command()(migrate)
-    group.callback()(lambda: None)
+    for command in (migrate, backup, restore, reconcile, prune):
+        group.command()(command)
     app.add_typer(group, name="db")
+
+
+@contextmanager
+def _administrator() -> Iterator[tuple[str, Settings]]:
+    from server.compose import administrator
+    from server.settings import load_settings
+
+    settings = load_settings()
+    with ExitStack() as stack:
+        yield administrator(settings, stack), settings
 
 
 def migrate(as_json: Json = False) -> None:
     """Bring the database to this version's schema."""
     from adapters.postgres.provision import migrate as apply
-    from server.compose import administrator
-    from server.settings import load_settings
 
-    with ExitStack() as stack:
-        applied = apply(administrator(load_settings(), stack))
+    with _administrator() as (dsn, _):
+        applied = apply(dsn)
     if as_json:
         emit({"applied": applied})
         return
@@ -32,3 +55,116 @@ def migrate(as_json: Json = False) -> None:
     for name in applied:
         screen.line(f"applied {name}")
     screen.line(f"{len(applied)} migrations applied." if applied else "The schema is current.")
+
+
+def backup(
+    file: Annotated[Path | None, typer.Argument(help="The file to make; named after the time when left out.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write everything, of every tenant, to one file; services may go on meanwhile."""
+    from adapters.postgres.maintenance.backup import backup as take
+    from adapters.postgres.provision import migrate as apply
+
+    chosen = file or Path(f"colony-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.backup")
+    with _administrator() as (dsn, _):
+        apply(dsn)
+        taken = take(dsn, chosen)
+    if as_json:
+        emit({**asdict(taken), "file": str(taken.file)})
+        return
+    screen = Screen()
+    screen.line(f"{taken.file}: {taken.missions} missions, {taken.size / 1e6:.1f} MB, sha256 {taken.sha256}")
+    screen.line("It holds what your customers wrote: keep it as you keep them.")
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="A backup by `colony db backup`.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Drop the missions that are there.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Put a backup in the place of the database, and hold its open writes against the root before anything goes on."""
+    from adapters.postgres.maintenance.restore import restore as put_back
+
+    with _administrator() as (dsn, settings):
+        restored = put_back(dsn, file, replace=replace)
+        if not as_json:
+            total = sum(restored.missions.values())
+            by_status = ", ".join(f"{n} {status}" for status, n in sorted(restored.missions.items()))
+            Screen().line(f"restored {total} missions" + (f" ({by_status})" if by_status else ""))
+        found = asyncio.run(_reconcile(dsn, settings))
+    if as_json:
+        emit({**asdict(restored), "findings": [asdict(one) for one in found or []]})
+    else:
+        _show(found)
+
+
+def reconcile(as_json: Json = False) -> None:
+    """End the hold that a restore left when the root did not answer."""
+    with _administrator() as (dsn, settings):
+        found = asyncio.run(_reconcile(dsn, settings))
+    if as_json:
+        emit({"held": found is not None, "findings": [asdict(one) for one in found or []]})
+    else:
+        _show(found)
+
+
+async def _reconcile(dsn: str, settings: Settings) -> list[Finding] | None:
+    from adapters.postgres.maintenance.hold import let_go
+    from adapters.root.client import RootClient
+    from server.compose import open_colony
+    from server.reconcile import reconcile as held_against
+
+    if settings.root_api_base_url is None:  # the embedded root went back in time with everything else
+        await asyncio.to_thread(let_go, dsn, {"findings": [], "root": "embedded"})
+        return []
+    root = RootClient(settings.root_base_url, settings.root_api_key)
+    try:
+        async with open_colony(settings) as colony:
+            return await held_against(dsn, root, colony.service)
+    finally:
+        await root.aclose()
+
+
+def _show(found: list[Finding] | None) -> None:
+    screen = Screen()
+    if found is None:
+        screen.line("The database is not on hold.")
+        return
+    if found:
+        screen.table(
+            ("mission", "write", "was", "the root shows", "so"),
+            ([f.mission_id, f"{f.operation} {f.target}", f.state, f.shown, f.action] for f in found),
+        )
+    screen.line(f"{len(found)} open writes held against the root; missions may go on.")
+
+
+def prune(
+    older_than: Age = "30d",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Drop what replay alone needs of missions that ended long ago; what an audit needs stays."""
+    from adapters.postgres.maintenance.prune import prune as drop
+    from adapters.postgres.provision import migrate as apply
+
+    days = _days(older_than)
+    screen = Screen()
+    with _administrator() as (dsn, _):
+        apply(dsn)
+        done = drop(dsn, days, dry_run=dry_run, progress=None if as_json else lambda n: screen.line(f"{n} missions …"))
+    if as_json:
+        emit({**_plain(done), "dry_run": dry_run})
+        return
+    word = "would be pruned" if dry_run else "pruned"
+    screen.line(f"{done.missions} missions {word}, {done.rows} rows dropped, {done.keys} idempotency keys forgotten.")
+
+
+def _plain(done: Any) -> dict[str, int]:
+    return {name: int(value) for name, value in asdict(done).items()}
+
+
+def _days(age: str) -> float:
+    found = _AGE.fullmatch(age.strip())
+    if found is None:
+        raise BadInput(f"{age!r} is not an age", code="age_invalid", hint="Write it as 30d or 12h.")
+    return int(found[1]) / (1 if found[2] == "d" else 24)

@@ -69,11 +69,11 @@ where mission_id = %(mission_id)s order by proposal_id, payload_sha256;
 
 -- name: bundle_model_calls
 select call_id, task_key, revision, status, tier, provider, model, request_sha256,
-       encode(sha256(response), 'hex') as response_sha256, tokens_in, tokens_out, usage_source, cost_usd, duration_ms,
+       coalesce(response_sha256, encode(sha256(response), 'hex')) as response_sha256, tokens_in, tokens_out, usage_source, cost_usd, duration_ms,
        reason, created_at
 from colony_model_calls where mission_id = %(mission_id)s order by created_at, call_id;
 
 -- name: bundle_tool_calls
-select call_id, task_key, revision, status, tool, arguments, reason, encode(sha256(response), 'hex') as response_sha256,
+select call_id, task_key, revision, status, tool, arguments, reason, coalesce(response_sha256, encode(sha256(response), 'hex')) as response_sha256,
        created_at
 from colony_tool_calls where mission_id = %(mission_id)s order by created_at, call_id;

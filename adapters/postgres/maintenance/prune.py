@@ -1,0 +1,64 @@
+"""Drop what replay alone needs of missions that ended long ago; what an audit needs stays.
+
+Gone are the checkpoints, the recorded requests and answers of models and tools (their hashes stay) and spent
+idempotency keys. Envelope, artifacts, evidence, decisions, approvals, writebacks and the event chain are never touched,
+nor is any mission that waits, runs or can be retried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import psycopg
+from psycopg.rows import dict_row
+
+from adapters.postgres.guard import store_errors
+from adapters.postgres.provision import PRUNE_ROLE
+from adapters.postgres.queries import Queries
+
+_PAGE = 200
+_DROPS = ("prune_writes", "prune_blobs", "prune_checkpoints", "prune_model_calls", "prune_tool_calls")
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """How many missions were pruned, how many of their rows dropped or emptied, and idempotency keys forgotten."""
+
+    missions: int
+    rows: int
+    keys: int
+
+
+def prune(dsn: str, days: float, *, dry_run: bool = False, progress: Callable[[int], None] | None = None) -> Pruned:
+    """Prune missions that ended more than ``days`` ago, each in a transaction of its own; running it again is safe.
+
+    Raises:
+        StoreUnavailable: Postgres does not answer.
+    """
+    queries = Queries.load("maintenance")
+    missions = rows = 0
+    with store_errors(), psycopg.connect(dsn, autocommit=True, connect_timeout=10, row_factory=dict_row) as conn:
+        conn.execute(f"set role {PRUNE_ROLE}")
+        if dry_run:
+            counted = conn.execute(queries["prunable_count"], {"days": days}).fetchone() or {}
+            return Pruned(int(counted.get("missions", 0)), 0, int(counted.get("keys", 0)))
+        while page := conn.execute(queries["prunable"], {"days": days, "most": _PAGE}).fetchall():
+            for mission in page:
+                with conn.transaction():
+                    dropped = _prune_one(conn, queries, str(mission["mission_id"]))
+                missions, rows = missions + (dropped is not None), rows + (dropped or 0)
+            if progress is not None:
+                progress(missions)
+        keys = conn.execute(queries["prune_keys"], {"days": days}).rowcount
+    return Pruned(missions, rows, keys)
+
+
+def _prune_one(conn: psycopg.Connection[dict[str, object]], queries: Queries, mission_id: str) -> int | None:
+    """Prune one mission under its lock; None when it is no longer one to prune."""
+    names = {"mission_id": mission_id}
+    if conn.execute(queries["prune_lock"], names).fetchone() is None:
+        return None
+    dropped = sum(conn.execute(queries[drop], names).rowcount for drop in _DROPS)
+    conn.execute(queries["prune_mark"], names)
+    return dropped

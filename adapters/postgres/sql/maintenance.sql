@@ -1,0 +1,94 @@
+-- Backup, restore and prune. Run as an administrator who takes on one of the roles.
+-- name: services
+select count(*)::int as count from pg_stat_activity
+where datname = current_database() and application_name like 'colony %' and application_name <> 'colony maintenance'
+  and pid <> pg_backend_pid();
+
+-- name: drop
+drop schema if exists root, queue, public cascade; create schema public;
+
+-- name: unguard
+-- Row-level security is forced on the owner, too, and the guard lets an epoch rise by one only.
+alter table colony_missions no force row level security, disable trigger guard;
+alter table colony_leases no force row level security;
+
+-- name: outdate
+-- A process of the time before the restore must not hold an epoch that is given out again.
+update colony_missions set epoch = epoch + 1000000;
+
+-- name: unlease
+delete from colony_leases;
+
+-- name: guard
+alter table colony_missions force row level security, enable trigger guard;
+alter table colony_leases force row level security;
+
+-- name: hold
+insert into colony_restores (backup_sha256) values (%(sha256)s);
+
+-- name: statuses
+select status, count(*) from colony_missions group by status;
+
+-- name: release
+update colony_restores set reconciled_at = clock_timestamp(), report = %(report)s where reconciled_at is null
+returning restore_id;
+
+-- name: open_writebacks
+-- What may have been written after the backup was taken: asked, granted or begun, and not known to be over.
+select m.mission_id, m.tenant_id, 'pending' as state, p.value as proposal
+from colony_approvals a join colony_missions m using (mission_id)
+cross join lateral jsonb_array_elements(a.payload -> 'proposals') as p
+where a.status = 'pending' and m.status = 'awaiting_approval'
+union all
+select m.mission_id, m.tenant_id, coalesce(w.status, 'granted'), g.payload
+from colony_approval_grants g join colony_missions m using (mission_id)
+left join colony_writebacks w using (mission_id, proposal_id, payload_sha256)
+where m.status in ('running', 'failed', 'awaiting_approval') and coalesce(w.status, 'granted') in ('granted', 'intended')
+order by 1;
+
+-- name: prunable
+select mission_id from colony_missions
+where pruned_at is null and status in ('completed', 'blocked', 'rejected', 'cancelled')
+  and updated_at < clock_timestamp() - %(days)s * interval '1 day'
+order by updated_at limit %(most)s;
+
+-- name: prunable_count
+select count(*) as missions,
+  (select count(*) from colony_submissions where created_at < clock_timestamp() - %(days)s * interval '1 day') as keys
+from colony_missions
+where pruned_at is null and status in ('completed', 'blocked', 'rejected', 'cancelled')
+  and updated_at < clock_timestamp() - %(days)s * interval '1 day';
+
+-- name: prune_lock
+select set_config('colony.tenant', tenant_id, true), set_config('colony.epoch', epoch::text, true)
+from colony_missions
+where mission_id = %(mission_id)s and pruned_at is null and status in ('completed', 'blocked', 'rejected', 'cancelled')
+for update;
+
+-- name: prune_writes
+delete from checkpoint_writes where thread_id = %(mission_id)s;
+
+-- name: prune_blobs
+delete from checkpoint_blobs where thread_id = %(mission_id)s;
+
+-- name: prune_checkpoints
+delete from checkpoints where thread_id = %(mission_id)s;
+
+-- name: prune_model_calls
+update colony_model_calls
+set response_sha256 = encode(sha256(response), 'hex'), request = '', response = ''
+where mission_id = %(mission_id)s and response_sha256 is null;
+
+-- name: prune_tool_calls
+update colony_tool_calls
+set response_sha256 = encode(sha256(response), 'hex'), response = null
+where mission_id = %(mission_id)s and response_sha256 is null and response is not null;
+
+-- name: prune_mark
+update colony_missions set pruned_at = clock_timestamp(), step_key = null, step_update = null
+where mission_id = %(mission_id)s;
+
+-- name: prune_keys
+delete from colony_submissions s using colony_missions m
+where m.mission_id = s.mission_id and m.pruned_at is not null
+  and s.created_at < clock_timestamp() - %(days)s * interval '1 day';

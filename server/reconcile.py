@@ -1,0 +1,105 @@
+"""After a restore: hold every write that may have happened against the root, and only then let missions go on.
+
+What the root shows as done is never sent again. A granted or begun write gets its outcome; a question that is still
+open, but whose writes are done or can't be seen, ends its mission, for a person to look at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from adapters.postgres.maintenance.hold import OpenWriteback, let_go, open_writebacks
+from adapters.postgres.missions import Takeover
+from adapters.root.client import RootClient
+from adapters.root.readback import Shown, shown
+from contracts.base import ActorId, TenantId
+from contracts.ports import EffectOutcome
+from graph.effects import effect_event, key_of
+from server.missions import MissionService
+from server.principal import Principal
+
+ACTOR = ActorId("colony:restore")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One write, what the root shows of it and what was done about it."""
+
+    mission_id: str
+    proposal_id: str
+    operation: str
+    target: str
+    state: str
+    shown: str
+    action: str
+
+
+async def reconcile(dsn: str, root: RootClient, service: MissionService) -> list[Finding] | None:
+    """Reconcile and end the hold; None when there is no hold. It can be run again after any failure.
+
+    Raises:
+        RootUnavailable: the root does not answer; the hold stays.
+        StoreUnavailable: Postgres does not answer; the hold stays.
+    """
+    found = await asyncio.to_thread(open_writebacks, dsn)
+    if found is None:
+        return None
+    by_mission: dict[tuple[str, str], list[tuple[OpenWriteback, Shown]]] = defaultdict(list)
+    for one in found:
+        by_mission[one.tenant_id, one.mission_id].append((one, await shown(root, one.tenant_id, one.proposal)))
+    findings = [f for (tenant, _), looked in by_mission.items() for f in await _settle(service, tenant, looked)]
+    await asyncio.to_thread(let_go, dsn, {"findings": [asdict(f) for f in findings]})
+    return findings
+
+
+async def _settle(
+    service: MissionService, tenant_id: str, looked: Sequence[tuple[OpenWriteback, Shown]]
+) -> list[Finding]:
+    mission_id = looked[0][0].mission_id
+    pending = [(one, seen) for one, seen in looked if one.state == "pending"]
+    ends = any(_may_have_happened(one, seen) for one, seen in pending)
+    granted = [(one, seen) for one, seen in looked if one.state != "pending" and _may_have_happened(one, seen)]
+    if granted:
+        async with service.store.take(tenant_id, mission_id, ACTOR) as taken:
+            for one, seen in granted:
+                await _record(taken, one, seen)
+    if ends:
+        await _end(service, tenant_id, mission_id, pending)
+    return [_finding(one, seen, ends=ends) for one, seen in looked]
+
+
+def _may_have_happened(one: OpenWriteback, seen: Shown) -> bool:
+    """Whether sending it could be a second time; a patch that nobody can see is refused by its precondition."""
+    return seen is Shown.DONE or (seen is Shown.UNKNOWN and one.proposal.operation != "patch")
+
+
+async def _record(taken: Takeover, one: OpenWriteback, seen: Shown) -> None:
+    """Give a write its outcome, so that the mission goes on without sending it."""
+    status = "applied" if seen is Shown.DONE else "unknown"
+    detail: dict[str, Any] = {"code": "reconciled", "reason": "read back from the root after a restore"}
+    await taken.unit.intend(one.proposal, key_of(one.mission_id, one.proposal))
+    outcome = EffectOutcome(status, detail)
+    await taken.unit.settle(one.proposal, outcome)
+    taken.unit.record(effect_event(one.proposal, outcome))
+
+
+async def _end(
+    service: MissionService, tenant_id: str, mission_id: str, pending: Sequence[tuple[OpenWriteback, Shown]]
+) -> None:
+    seen = ", ".join(f"{one.proposal.operation} on {one.proposal.target.id}: {what.value}" for one, what in pending)
+    who = Principal(TenantId(tenant_id), ACTOR, frozenset({"mission:operate"}))
+    await service.fail(who, mission_id, f"restored from a backup, and the root already shows its writes ({seen})")
+
+
+def _finding(one: OpenWriteback, seen: Shown, *, ends: bool) -> Finding:
+    p = one.proposal
+    if one.state == "pending":
+        action = "mission ended" if ends else "asked again"
+    else:
+        action = "outcome recorded" if _may_have_happened(one, seen) else "goes on"
+    target = f"{p.target.system}/{p.target.entity}/{p.target.id}"
+    return Finding(one.mission_id, p.proposal_id, p.operation, target, one.state, seen.value, action)
