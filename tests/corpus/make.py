@@ -17,7 +17,7 @@ import httpx
 from adapters.postgres.cluster import open_cluster, stop_cluster
 from adapters.postgres.cluster_server import program
 from graph.version import GRAPH_VERSION
-from tests.support import Service, Spawned
+from tests.support import Service, Spawned, until
 
 _DOCUMENT = "The show flat of Harbour View opens on Monday. The service charge is 4.20 per square metre and year."
 
@@ -28,7 +28,7 @@ async def fill(service: Service, env: dict[str, str], home: Path) -> dict[str, s
     for n in range(4):
         await service.seed_lead(f"L-{n}")
     document = {"document_id": "D-1", "title": "Harbour View", "source": "harbour.md", "media_type": "text/markdown"}
-    await service._put("documents", [{**document, "text": _DOCUMENT}])  # noqa: SLF001
+    await service._put("documents", [{**document, "text": _DOCUMENT}])
     worker = Spawned.start(("worker",), env, home / "worker.log")
     found["waiting"] = await service.submit(inputs={"lead_id": "L-0"})
     found["completed"] = await service.submit(inputs={"lead_id": "L-1"})
@@ -40,8 +40,11 @@ async def fill(service: Service, env: dict[str, str], home: Path) -> dict[str, s
     await service.post(found["completed"], "approve")
     await service.settled(found["completed"])
     found["killed"] = await service.submit(inputs={"lead_id": "L-2"})
-    while (await service.mission(found["killed"]))["stage"] not in {"researcher", "workers", "aggregator"}:
-        await asyncio.sleep(0.001)
+
+    async def midway() -> bool:
+        return (await service.mission(found["killed"]))["stage"] in {"researcher", "workers", "aggregator"}
+
+    await until(midway, "the mission to be under way")
     worker.kill()
     found["received"] = await service.submit(inputs={"lead_id": "L-3"})
     states = {name: await service.mission(mission_id) for name, mission_id in found.items()}
@@ -66,7 +69,9 @@ async def make(file: Path) -> None:
             finally:
                 api.kill()
             dump = [str(program("pg_dump")), "--format=custom", "--compress=gzip:9", "--no-unlogged-table-data"]
-            subprocess.run([*dump, "--exclude-table-data=queue.*", f"--file={file}", cluster.dsn], check=True)
+            subprocess.run(  # noqa: ASYNC221 - nothing else is going on
+                [*dump, "--exclude-table-data=queue.*", f"--file={file}", cluster.dsn], check=True
+            )
         stop_cluster(home)
     about = {"graph_version": GRAPH_VERSION, "missions": missions}
     file.with_suffix(".json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
