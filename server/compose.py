@@ -53,6 +53,7 @@ from server.ending import ended
 from server.intake import Intake
 from server.metrics.process import ProcessMetrics
 from server.missions import MissionService
+from server.relays import Relays, open_relays
 from server.settings import RootValidation, Settings
 from server.worker import Worker
 
@@ -71,6 +72,7 @@ class Colony:
     root_store: RootStore | None
     governance: Governance
     metrics: ProcessMetrics
+    relays: Relays
 
 
 def database(settings: Settings, stack: AsyncExitStack) -> Dsns:
@@ -233,11 +235,12 @@ async def open_colony(
         runner = Runner(Sessions(pools["runs"], claims, clock), keeper, ports, governance)
         intake = Intake(queue, runner.run, places=settings.max_concurrent_missions, rung=doorbell.jobs)
         worker = Worker(queue, claims, keeper, runner, intake, service.expire, sweep_ms=times.sweep_ms)
+        relays = await open_relays(settings, api, dsns.app, name, stack)
         listener = asyncio.create_task(doorbell.listen(), name="doorbell")
         stack.push_async_callback(ended, listener)
         stats = {name: pool.get_stats for name, pool in pools.items()}
         metrics = ProcessMetrics(stats, lambda: doorbell.waiting, lambda: keeper.holding)
-        yield Colony(settings, service, MissionReader(api), doorbell, worker, root_store, governance, metrics)
+        yield Colony(settings, service, MissionReader(api), doorbell, worker, root_store, governance, metrics, relays)
 
 
 async def _pools(stack: AsyncExitStack, dsns: Dsns, settings: Settings, times: LeaseTimes) -> dict[str, Pool]:

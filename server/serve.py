@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
@@ -88,6 +88,7 @@ async def running(
         async with open_colony(settings, times=times, patience=patience) as colony, _http(colony, sock):
             if work:
                 colony.worker.start()
+                colony.relays.start()
             _log.info("ready", url=f"http://{host}:{settings.port}", worker=work)
             try:
                 yield colony
@@ -97,6 +98,7 @@ async def running(
                 colony.doorbell.close()
                 if work:
                     await colony.worker.stop()
+                    await colony.relays.stop()
     finally:
         sock.close()
 
@@ -156,18 +158,43 @@ async def work_only(
                 url = scraped.enter_context(metrics_served(colony.metrics, *metrics))
                 _log.info("metrics", url=url)
             colony.worker.start()
+            colony.relays.start()
             _log.info("worker ready", concurrency=settings.max_concurrent_missions)
             try:
                 await _until(stopped, colony, work=True)
             finally:
                 await colony.worker.stop()
+                await colony.relays.stop()
+
+
+async def relay_only(settings: Settings, *, metrics: tuple[str, int] | None = None) -> None:
+    """Relay events to the outside until a signal, and run no mission.
+
+    Raises:
+        SettingInvalid: no setting says where to, or the metrics' port is taken.
+    """
+    with stop_signals() as stopped, ExitStack() as scraped:
+        async with open_colony(settings) as colony:
+            if not colony.relays:
+                raise SettingInvalid("there is nowhere to relay to", hint="Set KAFKA_BOOTSTRAP_SERVERS.")
+            if metrics is not None:
+                scraped.enter_context(metrics_served(colony.metrics, *metrics))
+            colony.relays.start()
+            _log.info("relay ready")
+            try:
+                await _first(stopped.wait(), colony.relays.wait())
+            finally:
+                await colony.relays.stop()
 
 
 async def _until(stopped: asyncio.Event, colony: Colony, *, work: bool) -> None:
-    waits: list[asyncio.Task[Any]] = [asyncio.create_task(stopped.wait())]
-    if work:
-        waits.append(asyncio.create_task(colony.worker.wait()))
-    done, left = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    await _first(stopped.wait(), *([colony.worker.wait(), colony.relays.wait()] if work else []))
+
+
+async def _first(*waits: Coroutine[Any, Any, Any]) -> None:
+    """Wait for the first to end; its error is raised."""
+    tasks = [asyncio.create_task(wait) for wait in waits]
+    done, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in left:
         task.cancel()
     for task in done:

@@ -17,6 +17,7 @@ from contracts.errors import SettingInvalid
 from contracts.mission import ModelTier
 
 _UNBROKEN = re.compile(r"[!-~]+")
+_BROKERS = r"^[A-Za-z0-9_.\-\[\]:]+:[0-9]{1,5}(,[A-Za-z0-9_.\-\[\]:]+:[0-9]{1,5})*$"
 
 
 def _url(value: str) -> str:
@@ -87,6 +88,8 @@ class Settings(BaseSettings):
     jwt_issuer: str | None = Field(None, alias="JWT_ISSUER")
     jwt_audience: str | None = Field(None, alias="JWT_AUDIENCE")
     jwt_jwks_file: Path | None = Field(None, alias="JWT_JWKS_FILE")
+    kafka_bootstrap_servers: str | None = Field(None, alias="KAFKA_BOOTSTRAP_SERVERS", pattern=_BROKERS)
+    kafka_client_file: Path | None = Field(None, alias="KAFKA_CLIENT_FILE")
     log_level: str = Field("INFO", alias="LOG_LEVEL", pattern=r"^(?i:debug|info|warning|error)$")
 
     @field_validator("*", mode="before")
@@ -126,7 +129,6 @@ RESERVED = (
     "BROWSER_PROVIDER",
     "CONSTITUTION_PUBLIC_KEY",
     "PAYLOAD_ENCRYPTION_KEY",
-    "KAFKA_BOOTSTRAP_SERVERS",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
 )
 """Variables of the interface that change nothing in this version yet."""
@@ -136,6 +138,7 @@ _RIGHT = {
     "COLONY_DEPLOYMENT_MODE": "one of " + ", ".join(DeploymentMode),
     "DEFAULT_MODEL_ROUTE": "one of " + ", ".join(ModelTier),
     "LOG_LEVEL": "one of debug, info, warning, error",
+    "KAFKA_BOOTSTRAP_SERVERS": "brokers such as kafka-1:9092,kafka-2:9092",
     "PORT": "a port number from 0 to 65535",
     "COLONY_ENABLED": "true or false",
     "COLONY_SERVICE_BASE_URL": "a URL such as http://127.0.0.1:8080",

@@ -56,10 +56,15 @@ def worker(
     concurrency: Concurrency = None,
     metrics_port: MetricsPort = None,
     metrics_host: Annotated[str, typer.Option(help="Address of the metrics' port.")] = "127.0.0.1",
+    relay_only: Annotated[
+        bool, typer.Option("--relay-only", help="Relay events to Kafka and webhooks, and take no mission.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Take missions from the queue, without an API."""
+    from server.serve import relay_only as relay
     from server.serve import work_only
 
     settings = _prepared(as_json=as_json, MAX_CONCURRENT_MISSIONS=concurrency)
-    asyncio.run(work_only(settings, metrics=None if metrics_port is None else (metrics_host, metrics_port)))
+    metrics = None if metrics_port is None else (metrics_host, metrics_port)
+    asyncio.run(relay(settings, metrics=metrics) if relay_only else work_only(settings, metrics=metrics))

@@ -37,8 +37,11 @@ GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "colony_queue_jobs": ("Jobs in the queue", ("status",)),
     "colony_approvals_pending": ("Approvals that wait for a person", ()),
     "colony_approvals_pending_age_seconds": ("Age of the oldest of them", ()),
-    "colony_outbox_pending": ("Events in the outbox that are not relayed yet", ()),
-    "colony_outbox_pending_age_seconds": ("Age of the oldest of them", ()),
+    "colony_relay_backlog_events": ("Events that a channel has not carried yet", ("channel",)),
+    "colony_relay_backlog_missions": ("Missions with such events", ("channel",)),
+    "colony_relay_backlog_age_seconds": ("For how long the oldest of them has waited", ("channel",)),
+    "colony_relay_retrying_missions": ("Missions whose next event was refused at least once", ("channel",)),
+    "colony_relay_dead_letters": ("Events that a channel has given up", ("channel",)),
 }
 UP = "colony_store_up"
 

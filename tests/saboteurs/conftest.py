@@ -56,8 +56,10 @@ async def _finish(dsn: str, home: Path) -> Finished:
         # What a finished mission leaves empty is given a row, so that no table can pass for want of one.
         lab.db.run(
             f"select set_config('colony.tenant', 'demo', false), set_config('colony.epoch', epoch::text, false) "
-            f"from colony_missions; insert into colony_outbox (mission_id, actor_id, topic, payload) "
-            f"values ('{mission_id}', 'ann', 'test', '{{}}'); insert into colony_deltas (mission_id, task_key, "
+            f"from colony_missions; insert into colony_outbox (channel, mission_id, tenant_id, "
+            f"seq, relayed_seq) values ('kafka', '{mission_id}', 'demo', 1, 0); insert into colony_dead_letters "
+            f"(channel, mission_id, tenant_id, seq, event_id, event_type, attempts, reason) values ('kafka', "
+            f"'{mission_id}', 'demo', 1, 'ev', 't', 1, 'r'); insert into colony_deltas (mission_id, task_key, "
             f"call_id, text) values ('{mission_id}', 't', 'c', 'x'); insert into colony_leases (mission_id, worker_id, "
             f"epoch, lease_until) values ('{mission_id}', 'w', 1, now())"
         )

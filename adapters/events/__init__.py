@@ -1,0 +1,1 @@
+"""Channels that carry runtime events to the outside."""
