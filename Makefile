@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo up test check test-external eval-crm eval-oracle endurance docs lock clean
+.PHONY: help setup dev demo up test check chaos test-external eval-crm eval-oracle endurance docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -29,6 +29,9 @@ check: dev ## format, lint, types, import contracts (no tests)
 
 test: check ## check, then every test
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+chaos: dev ## every fault at its full count, judged afterwards; COUNT=… FAULT=… for a part of it
+	$(BIN)/python -m tests.faults --full $(if $(FAULT),--fault $(FAULT)) $(if $(COUNT),--count $(COUNT))
 
 eval-crm: dev ## facts and visits of 180 real conversations, as whole missions
 	$(BIN)/python -m benchmarks.evaluate crm

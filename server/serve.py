@@ -144,7 +144,11 @@ async def serve(settings: Settings, *, host: str, work: bool) -> None:
 
 
 async def work_only(
-    settings: Settings, *, times: LeaseTimes | None = None, metrics: tuple[str, int] | None = None
+    settings: Settings,
+    *,
+    times: LeaseTimes | None = None,
+    patience: Patience | None = None,
+    metrics: tuple[str, int] | None = None,
 ) -> None:
     """Run a worker without an API until a signal; ``metrics`` is where this process's own are served, if anywhere.
 
@@ -153,7 +157,7 @@ async def work_only(
         StoreUnavailable: Postgres does not answer, or the worker lost its queue for good.
     """
     with stop_signals() as stopped, ExitStack() as scraped:
-        async with open_colony(settings, times=times) as colony:
+        async with open_colony(settings, times=times, patience=patience) as colony:
             if metrics is not None:
                 url = scraped.enter_context(metrics_served(colony.metrics, *metrics))
                 _log.info("metrics", url=url)

@@ -7,7 +7,6 @@ from enum import StrEnum
 from typing import Any
 
 from adapters.root.client import MAX_PAGES, RootClient
-from adapters.root.replies import KEY_REFUSED
 from contracts.errors import NotFound, RootRefused
 from contracts.evidence import WritebackProposal
 
@@ -31,7 +30,7 @@ async def shown(root: RootClient, tenant_id: str, proposal: WritebackProposal) -
 
     Raises:
         RootUnavailable: the root does not answer.
-        RootRefused: the root refuses the key.
+        Unauthenticated: the root refuses the key.
     """
     try:
         if proposal.operation == "patch":
@@ -39,9 +38,7 @@ async def shown(root: RootClient, tenant_id: str, proposal: WritebackProposal) -
         return await _listed(root, tenant_id, proposal)
     except NotFound:
         return Shown.CHANGED if proposal.operation == "patch" else Shown.UNKNOWN
-    except RootRefused as exc:
-        if exc.code == KEY_REFUSED:
-            raise
+    except RootRefused:
         return Shown.UNKNOWN
 
 

@@ -45,7 +45,7 @@ class RootProxy:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.open += 1
         try:
-            call = await _read(reader)
+            call = await read_call(reader)
             self.seen.append(call)
             await self.before(call)
             writer.write(await self._forwarded(call))
@@ -71,7 +71,8 @@ class RootProxy:
         return "\r\n".join([*head, "", ""]).encode() + answer.content
 
 
-async def _read(reader: asyncio.StreamReader) -> Call:
+async def read_call(reader: asyncio.StreamReader) -> Call:
+    """Read one call off a connection."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     method, path, _ = head[0].split(" ")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}

@@ -6,7 +6,7 @@ select from colony_missions where mission_id = %(mission_id)s for update;
 
 -- name: read
 select m.*, b.token_budget, b.time_budget_ms, b.tokens_in, b.tokens_out, b.tokens_reserved, b.time_spent_ms,
-       l.lease_until > clock_timestamp() as leased
+       nullif(l.lease_until, '-infinity') > clock_timestamp() as leased
 from colony_missions m
 join colony_budgets b using (mission_id)
 left join colony_leases l using (mission_id)

@@ -1,0 +1,73 @@
+"""A worker is stopped where it is, sleeps past its lease while others take over, and is let go on."""
+
+import asyncio
+import random
+import signal
+from typing import Any
+
+from tests.faults.history import read_lines
+from tests.faults.nursery import Process
+from tests.faults.stand import TENANTS, Stand, driven
+from tests.support import until
+
+# Each is a moment after which a worker that knows nothing of its lost lease would write, or send, at once.
+POINTS = (
+    "checkpoint[6].before",
+    "write[note].before",
+    "commit[planner:1].before",
+    "checkpoint[3].before",
+    "write[patch].after",
+    "model[FactSheet].after",
+    "commit[question].before",
+    "commit[outcome:task].before",
+    "claim.after",
+    "checkpoint[9].before",
+)
+_AT_ONCE = 3
+
+
+async def pauses(stand: Stand, count: int, seed: int) -> dict[str, Any]:
+    """Pause ``count`` workers, up to three at a time."""
+    await stand.serve()
+    points = list(POINTS)
+    random.Random(seed).shuffle(points)  # noqa: S311
+    points = [*POINTS[:_AT_ONCE], *points]
+    plan = [points[n % len(points)] for n in range(count)]
+    woken = 0
+    for n in range(0, count, _AT_ONCE):
+        sleepers = [await stand.worker(stop=point) for point in plan[n : n + _AT_ONCE]]
+        missions: dict[str, str] = {}
+        for k, _ in enumerate(sleepers * 2):
+            if mission_id := await stand.submit(TENANTS[k % 2]):
+                missions[mission_id] = TENANTS[k % 2]
+        driving = asyncio.create_task(driven(stand, missions))
+        woken += await _slept_and_woken(stand, sleepers, driving)
+        await driving
+        for sleeper in sleepers:
+            await sleeper.kill()
+    return {"pauses": woken, "missions": len(stand.workers)}
+
+
+async def _slept_and_woken(stand: Stand, sleepers: list[Process], driving: asyncio.Task[None]) -> int:
+    """Wait until all sleep, let another worker take their missions over, and wake them."""
+
+    async def asleep() -> bool:
+        stopped = {line["pid"] for line in read_lines(stand.note) if line["what"] == "stopped"}
+        return stopped >= {sleeper.pid for sleeper in sleepers} or driving.done()
+
+    await until(asleep, "the workers to stop")
+    for sleeper in sleepers:
+        stand.history.note("stop", "fault", pid=sleeper.pid)
+    other = await stand.worker()
+
+    async def taken_over() -> bool:
+        pids = [f"%:{sleeper.pid}" for sleeper in sleepers]
+        return not await stand.rows("select from colony_leases where worker_id like any(%s)", pids)
+
+    await until(taken_over, "the sleepers' missions to be taken over")
+    for sleeper in sleepers:
+        stand.history.note("continue", "fault", pid=sleeper.pid)
+        sleeper.signal(signal.SIGCONT)
+    await driving
+    await other.kill()
+    return len(sleepers)

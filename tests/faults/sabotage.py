@@ -1,0 +1,183 @@
+"""Mechanisms taken away, one by one, by name: inside a process that the harness starts, or in its database.
+
+What holds each is taken away from outside, so that the product has no switch that turns a promise off.
+"""
+
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import graph.approvals
+import graph.metering
+import graph.runner
+import server.missions
+import server.routes.events
+from adapters.postgres.missions import MissionStore, Pending
+from adapters.postgres.queries import Queries
+from adapters.postgres.unit import Unit
+from adapters.root.writer import RootWriter
+from contracts.decisions import ApprovalRequest
+from contracts.ports import Allowance
+from contracts.stateflow import Status
+from graph.topology import build, roles
+from server.worker import Worker
+
+MECHANISMS: dict[str, Callable[[], None]] = {}
+
+
+def _mechanism(name: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
+    def named(take_away: Callable[[], None]) -> Callable[[], None]:
+        MECHANISMS[name] = take_away
+        return take_away
+
+    return named
+
+
+def _rewrite(owner: str, query: str, was: str, to: str) -> None:
+    """Let a named query be loaded as another."""
+    load = Queries.load.__func__  # type: ignore[attr-defined]
+
+    def loaded(cls: Any, name: str) -> Queries:
+        found = load(cls, name)
+        if name == owner:
+            assert was in found[query], f"{owner}.{query} no longer says {was!r}"
+            found._blocks[query] = found[query].replace(was, to)
+        return found
+
+    Queries.load = classmethod(loaded)  # type: ignore[method-assign,assignment]
+
+
+@_mechanism("idempotency-key")
+def _no_key() -> None:
+    """Every sending of a write goes out under a key of its own."""
+    send = RootWriter.send
+
+    async def keyless(
+        self: RootWriter, tenant_id: str, proposal: Any, precondition: Any, key: str
+    ) -> Mapping[str, Any]:
+        return await send(self, tenant_id, proposal, precondition, secrets.token_hex(16))
+
+    RootWriter.send = keyless  # type: ignore[method-assign]
+
+
+@_mechanism("lease")
+def _no_lease() -> None:
+    """A claim does not look whether somebody else holds the mission."""
+    _rewrite("claims", "read", "nullif(l.lease_until, '-infinity') > clock_timestamp() as leased", "null as leased")
+
+
+@_mechanism("sweeper")
+def _no_sweeper() -> None:
+    """Nobody looks for missions that nobody runs."""
+
+    async def blind(_self: Worker) -> None:
+        return None
+
+    Worker.sweep_once = blind  # type: ignore[method-assign]
+
+
+@_mechanism("gate")
+def _no_gate() -> None:
+    """The graph asks nobody, and writes whatever the workers proposed."""
+    from tests.saboteurs.test_binding import NO_GATE_NOR_WRITEBACK
+
+    graph.runner.compiled = lambda: build({**roles(), **NO_GATE_NOR_WRITEBACK}).compile()  # type: ignore[assignment]
+
+
+@_mechanism("approval-hash")
+def _no_hash() -> None:
+    """An answer counts for what is pending, whatever it says that it is for."""
+    real = graph.approvals.decide
+
+    def trusting(request: ApprovalRequest, interrupt_id: Any, answers: Any, *rest: Any, **named: Any) -> Any:
+        shown = {p.proposal_id: p.payload_sha256 for p in request.proposals}
+        believed = [a.model_copy(update={"payload_sha256": shown[a.proposal_id]}) for a in answers]
+        return real(request, interrupt_id, believed, *rest, **named)
+
+    graph.approvals.decide = trusting
+
+
+@_mechanism("one-answer")
+def _many_answers() -> None:
+    """A question that was answered takes another answer."""
+    _rewrite("missions", "pending", "and status = 'pending'", "")
+    _rewrite("unit", "decide", "and status = 'pending'", "")
+    _rewrite("unit", "grant", "%(sha256)s)", "%(sha256)s) on conflict do nothing")
+
+    def pending(taken: Any, _interrupt_id: str | None) -> Pending:
+        return taken.pending
+
+    move = Unit.move
+
+    async def again(self: Unit, status: Status, **more: Any) -> None:
+        await (self._guarded("enter_running") if status is Status.RUNNING else move(self, status, **more))
+
+    server.missions._pending = pending
+    enter = "update colony_missions set status = 'running' where mission_id = %(mission_id)s and epoch = %(epoch)s"
+    _add("unit", "enter_running", enter)
+    Unit.move = again  # type: ignore[method-assign]
+
+
+def _add(owner: str, query: str, statement: str) -> None:
+    load = Queries.load.__func__  # type: ignore[attr-defined]
+
+    def loaded(cls: Any, name: str) -> Queries:
+        found = load(cls, name)
+        if name == owner:
+            found._blocks[query] = statement
+        return found
+
+    Queries.load = classmethod(loaded)  # type: ignore[method-assign,assignment]
+
+
+@_mechanism("submission-key")
+def _no_submission_key() -> None:
+    """A submission does not look whether its key was used."""
+
+    async def unknown(*_: Any) -> None:
+        return None
+
+    MissionStore._reserve = unknown  # type: ignore[method-assign,assignment]
+
+
+@_mechanism("last-event-id")
+def _no_last_event_id() -> None:
+    """A stream begins at the beginning, whatever its reader has seen."""
+    real = server.routes.events.stream
+
+    def forgetful(reader: Any, doorbell: Any, tenant_id: str, mission_id: str, _after: int) -> Any:
+        return real(reader, doorbell, tenant_id, mission_id, 0)
+
+    server.routes.events.stream = forgetful  # type: ignore[assignment]
+
+
+@_mechanism("reservation")
+def _no_reservation() -> None:
+    """A model call is made whatever is left of the budget."""
+
+    async def generous(self: Any, tokens_in: int, most_out: int) -> Allowance:
+        self._named += 1
+        self._under_way += 1
+        name = graph.metering.digest([self._mission.mission_id, self._mission.epoch, self._named])
+        allowance = Allowance(f"mc_{name[:24]}", tokens_in, most_out)
+        self._move(allowance.tokens_in + allowance.most_out)
+        return allowance
+
+    graph.metering.Budget.reserve = generous  # type: ignore[method-assign]
+
+
+FENCE_DROPPED = """
+do $$
+declare
+  t record;
+begin
+  for t in select tgrelid::regclass as name from pg_trigger where tgname = 'fence' loop
+    execute format('drop trigger fence on %s', t.name);
+  end loop;
+end $$
+"""
+ROW_SECURITY_OFF = (
+    "alter table colony_missions disable row level security",
+    "alter table colony_budgets disable row level security",
+)
+GRANT_NOT_NEEDED = "alter table colony_writebacks drop constraint writeback_needs_grant"

@@ -1,0 +1,143 @@
+"""The saboteurs: a short run that brings about what each mechanism is for, to be done with it and without it."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.acceptance.root_proxy import Call
+from tests.faults import sabotage
+from tests.faults.cases import FAULTS, Run
+from tests.faults.root import Mood
+from tests.faults.stand import TENANTS, Stand, driven
+
+_TIGHT = 15_000
+
+
+@dataclass(frozen=True)
+class Saboteur:
+    """A mechanism, the run that needs it, and the rules that are broken without it."""
+
+    rules: frozenset[str]
+    run: Run
+    without: tuple[str, ...] = ()
+    database: tuple[str, ...] = ()
+    environment: Mapping[str, Any] = field(default_factory=dict)
+
+
+async def _missions(stand: Stand, count: int, **body: Any) -> dict[str, str]:
+    made: dict[str, str] = {}
+    for n in range(count):
+        if mission_id := await stand.submit(TENANTS[n % 2], **body):
+            made[mission_id] = TENANTS[n % 2]
+    return made
+
+
+async def lost_answers(stand: Stand, count: int, _seed: int) -> dict[str, Any]:
+    """The root does every write, and its first answer to each is lost."""
+    seen: set[tuple[str, bytes]] = set()
+
+    def mood(call: Call) -> Mood:
+        if not call.writes or (call.path, call.body) in seen:
+            return Mood.WELL
+        seen.add((call.path, call.body))
+        return Mood.COMMIT_THEN_ERROR
+
+    stand.root.mood = mood
+    await stand.serve()
+    await stand.worker()
+    await driven(stand, await _missions(stand, count))
+    return {"lost": len(seen)}
+
+
+async def unasked(stand: Stand, count: int, _seed: int) -> dict[str, Any]:
+    """Missions run, and nobody answers anything."""
+    await stand.serve()
+    await stand.worker()
+    await driven(stand, await _missions(stand, count), verdict=None)
+    return {"missions": count}
+
+
+async def other_payloads(stand: Stand, count: int, _seed: int) -> dict[str, Any]:
+    """People approve something else than what is pending."""
+    await stand.serve()
+    await stand.worker()
+    missions = await _missions(stand, count)
+    await driven(stand, missions, verdict=None)
+    for mission_id, tenant in missions.items():
+        shown = await stand.pending(tenant, mission_id)
+        assert shown is not None
+        other = [{**p, "payload_sha256": "0" * 64} for p in shown["proposals"]]
+        await stand.answer(tenant, mission_id, shown={**shown, "proposals": other})
+    await driven(stand, missions, verdict=None)
+    return {"answers": count}
+
+
+async def two_jobs(stand: Stand, count: int, _seed: int) -> dict[str, Any]:
+    """The queue hands every mission out more than once, while it is being run."""
+    await stand.serve()
+    for _ in range(2):
+        await stand.worker()
+    missions = await _missions(stand, count)
+    for _ in range(3):
+        for mission_id, tenant in missions.items():
+            await stand.run(
+                "set search_path = queue",
+                "insert into procrastinate_jobs (queue_name, task_name, args) values "
+                f"""('missions', 'colony.run', '{{"mission_id": "{mission_id}", "tenant_id": "{tenant}"}}')""",
+            )
+        await asyncio.sleep(0.1)
+    await driven(stand, missions)
+    return {"jobs": 4 * count}
+
+
+async def tight_budgets(stand: Stand, count: int, _seed: int) -> dict[str, Any]:
+    """Missions whose tokens suffice for either of their calls, and not for both."""
+    await stand.serve()
+    await stand.worker()
+    missions = {}
+    for _ in range(count):
+        inputs = {"lead_id": stand.new_lead(TENANTS[0], filler=600)}
+        if mission_id := await stand.submit(inputs=inputs, token_budget=_TIGHT):
+            missions[mission_id] = TENANTS[0]
+    await driven(stand, missions, verdict=None)
+    return {"missions": count}
+
+
+async def orphans(stand: Stand, count: int, _seed: int) -> dict[str, Any]:
+    """A worker dies with a mission, and another is there."""
+    await stand.serve()
+    missions = await _missions(stand, count)
+    worker = await stand.worker(kill="commit[librarian:1].after")
+    await asyncio.wait_for(worker.ended.wait(), 30)
+    await stand.worker()
+    await driven(stand, missions, verdict=None, patience_s=10)
+    return {"missions": count}
+
+
+async def two_tenants(stand: Stand, count: int, _seed: int) -> dict[str, Any]:
+    """Two tenants submit, and each looks at its list."""
+    await stand.serve()
+    for mission_id, tenant in (await _missions(stand, 2 * count)).items():
+        path = f"/missions/{mission_id}/cancel"
+        await stand.call("cancel", tenant, "POST", path, {"reason": "counted"}, mission_id=mission_id)
+    for tenant in TENANTS:
+        await stand.listed(tenant)
+    return {"missions": 2 * count}
+
+
+SABOTEURS: Mapping[str, Saboteur] = {
+    "fence trigger": Saboteur(frozenset({"I4"}), FAULTS["pauses"].run, database=(sabotage.FENCE_DROPPED,)),
+    "lease": Saboteur(frozenset({"H"}), two_jobs, without=("lease",)),
+    "sweeper": Saboteur(frozenset({"I1"}), orphans, without=("sweeper",)),
+    "idempotency key": Saboteur(frozenset({"I2"}), lost_answers, without=("idempotency-key",)),
+    "grant": Saboteur(frozenset({"I7"}), unasked, without=("gate",), database=(sabotage.GRANT_NOT_NEEDED,)),
+    "approval's hash": Saboteur(frozenset({"I7"}), other_payloads, without=("approval-hash",)),
+    "one answer": Saboteur(frozenset({"A"}), FAULTS["answers"].run, without=("one-answer",)),
+    "submission's key": Saboteur(frozenset({"S"}), FAULTS["submissions"].run, without=("submission-key",)),
+    "Last-Event-ID": Saboteur(frozenset({"E"}), FAULTS["streams"].run, without=("last-event-id",)),
+    "reservation": Saboteur(
+        frozenset({"I5"}), tight_budgets, without=("reservation",), environment={"MAX_WORKERS_PER_MISSION": 1}
+    ),
+    "row-level security": Saboteur(frozenset({"I6"}), two_tenants, database=sabotage.ROW_SECURITY_OFF),
+}

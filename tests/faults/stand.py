@@ -1,0 +1,305 @@
+"""The stand: one database, one API process, workers, the root, and the clients that keep the history."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+from psycopg.rows import dict_row
+
+from tests.faults.history import History
+from tests.faults.nursery import Nursery, Process, nursed
+from tests.faults.observer import OBSERVE
+from tests.faults.root import Root, rooted
+from tests.server.tokens import Issuer
+from tests.support import CHAT, GOAL, until
+
+TENANTS = ("acme", "umbrella")
+TIMES = {"heartbeat_ms": 300, "lease_ms": 1_500, "sweep_ms": 200}
+PATIENCE = {"total_s": 1.0, "backoff_s": 0.02, "retry_after_s": 1.0}
+ENDED = {"completed", "blocked", "rejected", "cancelled", "expired", "failed"}
+AT_REST = ENDED | {"awaiting_approval"}
+PATIENCE_S = 90.0
+Row = dict[str, Any]
+
+
+@dataclass
+class Stand:
+    """What a fault is run against. Whatever is done through it is in the history."""
+
+    folder: Path
+    dsn: str
+    nursery: Nursery
+    root: Root
+    history: History
+    issuer: Issuer
+    port: int
+    api: Process | None = None
+    workers: list[Process] = field(default_factory=list)
+    without: tuple[str, ...] = ()
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    _clients: dict[str, httpx.AsyncClient] = field(default_factory=dict)
+    _admin: psycopg.AsyncConnection[Row] | None = None
+    _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _leads: int = 0
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def note(self) -> Path:
+        """Where processes note the points at which they were killed or stopped."""
+        return self.folder / "points.jsonl"
+
+    def client(self, tenant: str = TENANTS[0], subject: str = "ada") -> httpx.AsyncClient:
+        """Return a client of one person."""
+        name = f"{tenant}/{subject}"
+        if name not in self._clients:
+            headers = self.issuer.bearer(tenant=tenant, sub=subject, exp=4_000_000_000)
+            limits = httpx.Limits(max_keepalive_connections=0)
+            self._clients[name] = httpx.AsyncClient(base_url=self.base, headers=headers, timeout=20, limits=limits)
+        return self._clients[name]
+
+    def settings(self) -> dict[str, Any]:
+        """Return what every process of the stand is set to."""
+        trusted = {k: v for k, v in self.issuer.settings(self.folder).items() if k.startswith("JWT_")}
+        return {
+            "DATABASE_URL": self.dsn,
+            "COLONY_HOME": str(self.folder),
+            "COLONY_DEPLOYMENT_MODE": "developer-light",
+            "ROOT_API_BASE_URL": self.root.base,
+            "PORT": self.port,
+            "LOG_LEVEL": "info",
+            "MAX_CONCURRENT_MISSIONS": 3,
+            **trusted,
+            **self.environment,
+        }
+
+    async def serve(self) -> Process:
+        """Start the API and wait until it is ready."""
+        order = {"role": "serve", "settings": self.settings(), "without": self.without}
+        self.api = await self.nursery.spawn("serve", self.folder / "serve.log", order)
+        async with httpx.AsyncClient(base_url=self.base, timeout=5) as client:
+
+            async def ready() -> bool:
+                assert self.api is not None
+                assert not self.api.ended.is_set(), self.api.output()
+                try:
+                    return (await client.get("/api/colony/health/ready")).status_code == 200
+                except httpx.TransportError:
+                    return False
+
+            await until(ready, "the API to be ready")
+        return self.api
+
+    async def worker(self, *, without: Sequence[str] = (), times: Mapping[str, int] = TIMES, **order: Any) -> Process:
+        """Start a worker; ``kill`` and ``stop`` name the point at which that happens to it."""
+        name = f"worker-{len(self.workers) + 1}"
+        full = {
+            "role": "worker",
+            "settings": self.settings(),
+            "note": str(self.note),
+            "times": dict(times),
+            "patience": PATIENCE,
+            "without": [*self.without, *without],
+            **order,
+        }
+        process = await self.nursery.spawn(name, self.folder / f"{name}.log", full)
+        self.workers.append(process)
+        return process
+
+    def new_lead(self, tenant: str, filler: int = 0) -> str:
+        """Put a lead of its own into the root for a mission, with as many more messages as are asked for."""
+        self._leads += 1
+        lead_id = f"L-{self._leads}"
+        more = [("lead", f"And one more thing, number {n}: is there a shop nearby?") for n in range(filler)]
+        chat = [{"author": author, "text": text} for author, text in [*CHAT, *more]]
+        self.root.seed(tenant, lead_id, chat, name="Ada Marsh", stage="contacted")
+        return lead_id
+
+    async def rows(self, statement: str, *params: Any) -> list[Row]:
+        """Ask Postgres as its administrator, whom row-level security does not bind."""
+        async with self._asking:
+            if self._admin is None or self._admin.closed:
+                connect = psycopg.AsyncConnection[Row].connect
+                self._admin = await connect(self.dsn, autocommit=True, row_factory=dict_row)
+            return list(await (await self._admin.execute(statement, params or None)).fetchall())
+
+    async def run(self, *statements: str) -> None:
+        """Do something to the database as its administrator."""
+        conn = await psycopg.AsyncConnection.connect(self.dsn, autocommit=True)
+        async with conn:
+            for statement in statements:
+                await conn.execute(statement)
+
+    async def submit(self, tenant: str = TENANTS[0], *, key: str | None = None, **body: Any) -> str | None:
+        """Submit a mission on a lead of its own; None when nobody knows whether it was accepted, or it was not."""
+        inputs = body.pop("inputs", None) or {"lead_id": self.new_lead(tenant)}
+        asked = {"mission_type": "crm_lead_intelligence", "user_goal": GOAL, "inputs": inputs, **body}
+        headers = {"Idempotency-Key": key} if key else {}
+        answer = await self.call("submit", tenant, "POST", "/missions", asked, headers=headers, key=key)
+        return str(answer["mission_id"]) if answer else None
+
+    async def call(
+        self,
+        op: str,
+        tenant: str,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        subject: str = "ada",
+        **known: Any,
+    ) -> Row | None:
+        """Make one call of the API; the history says how it ended. Returns the answer of one that was accepted."""
+        with self.history.attempt(op, tenant_id=tenant, **known) as attempt:
+            try:
+                answer = await self.client(tenant, subject).request(
+                    method, f"/api/colony{path}", json=body, headers=dict(headers or {})
+                )
+            except httpx.TransportError as exc:
+                attempt.ended("unknown", error=type(exc).__name__)
+                return None
+            if answer.status_code >= 500:
+                attempt.ended("unknown", status=answer.status_code)
+                return None
+            if answer.status_code >= 400:
+                attempt.ended("fail", status=answer.status_code, code=answer.json().get("code"))
+                return None
+            said = dict(answer.json())
+            attempt.ended("ok", status=answer.status_code, **{k: said[k] for k in ("mission_id",) if k in said})
+            return said
+
+    async def listed(self, tenant: str) -> None:
+        """Note which missions a tenant is shown."""
+        with self.history.attempt("list", tenant_id=tenant) as attempt:
+            answer = await self.client(tenant).get("/api/colony/missions", params={"limit": 200})
+            attempt.ended("ok", missions=[item["mission_id"] for item in answer.json()["items"]])
+
+    async def pending(self, tenant: str, mission_id: str) -> Row | None:
+        """Return what a mission waits for, as its person sees it."""
+        try:
+            answer = await self.client(tenant).get(f"/api/colony/missions/{mission_id}")
+        except httpx.TransportError:
+            return None
+        found = answer.json().get("pending_approval") if answer.status_code == 200 else None
+        return dict(found) if found else None
+
+    async def answer(self, tenant: str, mission_id: str, verdict: str = "approve", **known: Any) -> Row | None:
+        """Answer every proposal of a mission alike, bound to the hashes that were shown."""
+        shown = known.pop("shown", None) or await self.pending(tenant, mission_id)
+        if shown is None:
+            return None
+        decisions = [
+            {"proposal_id": p["proposal_id"], "payload_sha256": p["payload_sha256"], "verdict": verdict}
+            for p in shown["proposals"]
+        ]
+        body = {"interrupt_id": shown["interrupt_id"], "decisions": decisions}
+        hashes = sorted(p["payload_sha256"] for p in shown["proposals"])
+        known |= {"interrupt_id": shown["interrupt_id"], "verdict": verdict, "hashes": hashes}
+        path = f"/missions/{mission_id}/approve"
+        return await self.call("answer", tenant, "POST", path, body, mission_id=mission_id, **known)
+
+    async def sabotaged(self, *statements: str) -> None:
+        """Begin to observe the writes, then take mechanisms of the database away."""
+        await self.run(OBSERVE, *statements)
+
+    async def close(self) -> None:
+        """Kill whatever still runs."""
+        for process in [*self.workers, *([self.api] if self.api else [])]:
+            if not process.ended.is_set():
+                await process.kill()
+        for client in self._clients.values():
+            await client.aclose()
+        if self._admin is not None:
+            await self._admin.close()
+        self.history.close()
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+@asynccontextmanager
+async def standing(
+    folder: Path, dsn: str, nursery: Nursery | None = None, *, without: Sequence[str] = (), **environment: Any
+) -> AsyncIterator[Stand]:
+    """Open a stand without a process; whatever is started on it ends with the block."""
+    async with AsyncExitStack() as stack:
+        nursery = nursery or await stack.enter_async_context(nursed())
+        root = await stack.enter_async_context(rooted())
+        history = History(folder / "history.jsonl")
+        stand = Stand(folder, dsn, nursery, root, history, Issuer(), free_port())
+        stand.without, stand.environment = tuple(without), environment
+        stack.push_async_callback(stand.close)
+        yield stand
+
+
+def _nothing_more() -> bool:
+    return False
+
+
+async def driven(
+    stand: Stand,
+    missions: Mapping[str, str],
+    *,
+    verdict: str | None = "approve",
+    patience_s: float = PATIENCE_S,
+    more: Callable[[], bool] = _nothing_more,
+) -> None:
+    """See missions (id → tenant) to their end, as their people would: answer what waits, retry what the root failed.
+
+    With ``verdict`` None nobody answers. ``more`` tells whether missions are still being added. Gives up quietly
+    when there was time enough: the checker says what did not end.
+    """
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + patience_s
+    answered: dict[str, asyncio.Task[Any]] = {}
+    retries: dict[str, int] = {}
+    while clock() < deadline:
+        left = 0
+        for row in await _statuses(stand, list(missions)):
+            mission_id, tenant, status = row["mission_id"], row["tenant_id"], row["status"]
+            if status == "failed" and row["code"] == "root_unavailable" and retries.get(mission_id, 0) < 5:
+                retries[mission_id] = retries.get(mission_id, 0) + 1
+                path = f"/missions/{mission_id}/retry"
+                await stand.call("retry", tenant, "POST", path, {"reason": "again"}, mission_id=mission_id)
+            elif status == "awaiting_approval" and verdict is not None:
+                task = answered.get(mission_id)
+                if task is None or task.done():
+                    answered[mission_id] = asyncio.create_task(stand.answer(tenant, mission_id, verdict))
+            elif status in AT_REST:
+                continue
+            left += 1
+        if more():
+            deadline = clock() + patience_s
+        elif not left:
+            break
+        await asyncio.sleep(0.1)
+    await asyncio.gather(*answered.values(), return_exceptions=True)
+
+
+async def _statuses(stand: Stand, ids: list[str]) -> list[Row]:
+    try:
+        return await stand.rows(
+            "select mission_id, tenant_id, status, payload #>> '{failure,code}' as code from colony_missions "
+            "where mission_id = any(%s)",
+            ids,
+        )
+    except psycopg.OperationalError:
+        return [{"mission_id": None, "tenant_id": None, "status": "?", "code": None}]
+
+
+def load_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
