@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage, BaseMessage
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import tiktoken
 
 _PER_MESSAGE = 4
+_COMMON, _RARE = 300, 100_000
+_LEAST = 0.35
 
 
 @cache
@@ -29,6 +32,21 @@ def _encoding() -> tiktoken.Encoding:
 def count_tokens(text: str) -> int:
     """Return the number of tokens of a text; what looks like a special token is text like any other."""
     return len(_encoding().encode_ordinary(text))
+
+
+@lru_cache(maxsize=65536)
+def uncommon(word: str) -> float:
+    """Say how rare a word is in writing, from 0.35 (common) to 1, by its place in the vocabulary of the tokenizer.
+
+    The vocabulary was built from frequency, so the place of a word that is one token is its rank in a large body of
+    text; a word of several tokens is rare.
+    """
+    ranks = [
+        found[0] for form in (word, word.capitalize()) if len(found := _encoding().encode_ordinary(f" {form}")) == 1
+    ]
+    rank = min(ranks, default=_RARE)
+    placed = math.log(max(rank, _COMMON) / _COMMON) / math.log(_RARE / _COMMON)
+    return _LEAST + (1 - _LEAST) * min(1.0, placed)
 
 
 @cache

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from adapters.root.client import MAX_PAGES, RootClient
+from adapters.root.replies import KEY_REFUSED
 from contracts.errors import NotFound, RootRefused
 from contracts.evidence import WritebackProposal
 
@@ -30,7 +31,7 @@ async def shown(root: RootClient, tenant_id: str, proposal: WritebackProposal) -
 
     Raises:
         RootUnavailable: the root does not answer.
-        Unauthenticated: the root refuses the key.
+        RootRefused: the root refuses the key.
     """
     try:
         if proposal.operation == "patch":
@@ -38,7 +39,9 @@ async def shown(root: RootClient, tenant_id: str, proposal: WritebackProposal) -
         return await _listed(root, tenant_id, proposal)
     except NotFound:
         return Shown.CHANGED if proposal.operation == "patch" else Shown.UNKNOWN
-    except RootRefused:
+    except RootRefused as exc:
+        if exc.code == KEY_REFUSED:
+            raise
         return Shown.UNKNOWN
 
 

@@ -17,6 +17,8 @@ MAX_ANSWER = 16 * 1024 * 1024
 
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _STALE = frozenset({412, 428})
+_KEY_REFUSED = frozenset({401, 403})
+KEY_REFUSED = "root_key_refused"
 
 
 class NotYet(Exception):
@@ -73,6 +75,10 @@ def refuse(reply: Reply, what: str) -> None:
         raise NotFound(f"the root has no such {what}", code=f"{what}_not_found")
     if reply.status in _STALE:
         raise PreconditionStale(f"the {what} is no longer the one that was read")
+    if reply.status in _KEY_REFUSED:
+        raise RootRefused(
+            "the root refuses the key", code=KEY_REFUSED, hint="Set ROOT_API_KEY to a key the root accepts."
+        )
     if not 200 <= reply.status < 300:
         code = (reply.data or {}).get("code")
         known = code if isinstance(code, str) and _CODE.fullmatch(code) else "no code"

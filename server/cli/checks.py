@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 import httpx
 
-from contracts.errors import ColonyError, NotFound, SettingInvalid, StoreUnavailable, Unauthenticated
+from contracts.errors import ColonyError, NotFound, SettingInvalid, StoreUnavailable
 from server.cli.api import client_of
 
 if TYPE_CHECKING:
@@ -148,8 +148,6 @@ async def root(found: Settings, served: Finding) -> Finding:
         await client.get_lead("demo", "colony-doctor")
     except NotFound:
         pass
-    except Unauthenticated as exc:
-        return Finding("root", "fail", f"{found.root_base_url}: {exc.message}", "Set ROOT_API_KEY.")
     except ColonyError as exc:
         return Finding("root", "fail", f"{found.root_base_url}: {exc.message}", exc.hint or "Check ROOT_API_BASE_URL.")
     finally:

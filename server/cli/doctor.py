@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(as_json: Json = False) -> None:
-    """Check python, settings, home, rules, database, service, root and port."""
+    """Check python, settings, home, rules, database, service, root, port, models and work that stands still."""
     configure_logging("warning")
     found = asyncio.run(_look())
     well = all(finding.state != "fail" for finding in found)
@@ -35,10 +35,11 @@ def doctor(as_json: Json = False) -> None:
 
 
 async def _look() -> list[Finding]:
-    from server.cli import checks
+    from server.cli import checks, checks_work
 
     read, settings = checks.settings()
     found = [checks.python(), read]
     if settings is not None:
         found += [finding async for finding in checks.findings(settings)]
+        found += [await checks_work.models(settings), checks_work.work(settings)]
     return found

@@ -10,18 +10,20 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+from adapters.models.extractive.expected import holds_expected
 from adapters.models.extractive.passages import Line, Passage, Question, read_passages, read_question
 from adapters.models.extractive.values import Answer, Evidence, span_of
 
 NOT_SUPPORTED = "Not supported by the evidence."
-_SUPPORTED = 0.72
-_OF_SENTENCE, _OF_PAIRS = 0.25, 0.5
+_SUPPORTED = 1.235
+_OF_SENTENCE, _OF_NEIGHBOURS, _OF_PAIRS, _OF_HEADINGS = 0.5, 0.7, 0.5, 0.35
+_NO_HEAD, _NOT_EXPECTED = 0.5, 0.35
 _NEIGHBOURS, _HEADING, _PASSAGE = 0.4, 0.9, 0.25
 _SATURATION, _LENGTH = 1.2, 0.6
 _BACKGROUND = 100
 _CITED = 3
 _CONSIDERED = 12
-_NUMBER, _NO_HEAD = 1.1, 0.33
+_NUMBER = 1.1
 _ASIDE = 0.5
 _WORTH_CITING = 0.5
 
@@ -74,7 +76,7 @@ def _weights(asked: Question, passages: Sequence[Passage], aside: frozenset[str]
         for term in asked.terms
     }
     names = dict.fromkeys(asked.exact, 1.5) | dict.fromkeys(aside, _ASIDE)
-    return {term: rarity[term] * names.get(term, 1.0) for term in asked.terms}
+    return {term: rarity[term] * names.get(term, 1.0) * asked.rare.get(term, 1.0) for term in asked.terms}
 
 
 def _ranked(
@@ -106,10 +108,20 @@ def _line_score(lines: Sequence[Line], i: int, weights: dict[str, float]) -> flo
 
 
 def _support(asked: Question, weights: dict[str, float], passage: Passage, i: int) -> float:
-    """Say how much of the question is there: in the passage, in the sentence, and in the same pairs of words."""
+    """Say how much of the question is there: in the passage, in the sentence and those beside it, in pairs of words.
+
+    A passage that lacks the thing asked for, or where no time, number or name stands that could answer, has less.
+    """
     total = sum(weights.values())
+    beside = passage.lines[max(0, i - 1) : i + 2]
     in_passage = sum(weights[term] for term in passage.counts) / total
     in_sentence = sum(weights[term] for term in passage.lines[i].terms) / total
+    around = frozenset().union(*(line.terms for line in beside))
+    nearby = sum(weights[term] for term in around) / total
+    above = sum(weights[term] for term in passage.lines[i].above - around) / total
     pairs = len(asked.pairs & passage.lines[i].pairs) / max(1, len(asked.pairs))
+    found = in_passage + _OF_SENTENCE * in_sentence + _OF_NEIGHBOURS * nearby + _OF_PAIRS * pairs + _OF_HEADINGS * above
     lacks = _NO_HEAD * bool(asked.head and asked.head not in passage.counts)
-    return in_passage - lacks + _OF_SENTENCE * in_sentence + _OF_PAIRS * pairs
+    if not holds_expected(asked.text, passage.item.text[beside[0].start : beside[-1].end]):
+        lacks += _NOT_EXPECTED
+    return found - lacks

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
@@ -11,11 +11,18 @@ from adapters.models.extractive.blocks import Piece, pieces
 from adapters.models.extractive.lexicon import FUNCTION_WORDS
 from adapters.models.extractive.text import Token, bag, tokens
 from adapters.models.extractive.values import Evidence
+from adapters.models.tokens import uncommon
 
 _MOST_SENTENCES = 12
 _FEWEST_SENTENCES = 3
 _LONGEST = 1200
-_ASKING = bag("name many much kind type call called refer term mean happen give said known use")
+_ASKING = bag(
+    """
+    name many much kind type call called refer term mean happen give said known use
+    hi hello hey please thank thanks tell know like want check find look let show explain wonder wondering curious help
+    according document documents file files information info question
+    """
+)
 _ENDINGS = [
     "ization",
     "isation",
@@ -50,6 +57,7 @@ _ENDINGS = [
     "y",
 ]
 _ROOT = 7
+_SHORT_PLURAL = 4
 _SAME = {"flat": "apartment", "flats": "apartments"}
 
 
@@ -57,14 +65,18 @@ _SAME = {"flat": "apartment", "flats": "apartments"}
 class Question:
     """A question's content terms, those that must be met to the letter (names, numbers), and its pairs of words.
 
-    `head` is the thing asked for ("What is the property *tax* on …"), `numeric` whether a number would answer.
+    `head` is the thing asked for ("What is the property *tax* on …"), `numeric` whether a number would answer, `rare`
+    how rare each term is in writing.
     """
+
+    text: str
 
     terms: frozenset[str]
     exact: frozenset[str]
     pairs: frozenset[tuple[str, str]]
-    head: str = ""
-    numeric: bool = False
+    head: str
+    numeric: bool
+    rare: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +110,17 @@ def read_question(question: str) -> Question:
     head = _HEAD.match(question.lower())
     named = root(head.group(1)) if head else ""
     numeric = bool(_NUMERIC.search(question.lower()))
+    rare: dict[str, float] = {}
+    for token, term in zip(kept, roots, strict=True):
+        rare[term] = max(uncommon(token.lower), rare.get(term, 0.0))
     return Question(
-        frozenset(roots), frozenset(exact), frozenset(pairwise(roots)), named if named in roots else "", numeric
+        question,
+        frozenset(roots),
+        frozenset(exact),
+        frozenset(pairwise(roots)),
+        named if named in roots else "",
+        numeric,
+        rare,
     )
 
 
@@ -119,6 +140,8 @@ def _is_content(token: Token) -> bool:
 def root(word: str) -> str:
     """Cut a word to what its family shares ("pharmacist", "pharmacies"): rough, and the same on both sides."""
     word = _SAME.get(word, word)
+    if len(word) == _SHORT_PLURAL and word[-1] == "s" and word[-2] not in "sui":
+        return word[:-1]
     ending = next((one for one in _ENDINGS if word.endswith(one) and len(word) - len(one) >= 4), "")
     word = word[: len(word) - len(ending)]
     if len(word) > 4 and word[-1] == word[-2]:

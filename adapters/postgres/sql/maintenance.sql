@@ -92,3 +92,24 @@ where mission_id = %(mission_id)s;
 delete from colony_submissions s using colony_missions m
 where m.mission_id = s.mission_id and m.pruned_at is not null
   and s.created_at < clock_timestamp() - %(days)s * interval '1 day';
+
+-- name: standstill
+select colony_on_hold() as on_hold, m.*, a.*, w.*
+from (
+  select count(*) filter (where waits) as runnable,
+         coalesce(extract(epoch from clock_timestamp() - min(updated_at) filter (where waits)), 0)::bigint as runnable_age_s,
+         count(*) filter (where status = 'failed' and recent) as failed,
+         count(*) filter (where status = 'failed' and code = 'quarantined') as quarantined
+  from (
+    select m.status, m.updated_at, m.payload -> 'failure' ->> 'code' as code,
+           m.updated_at > clock_timestamp() - interval '1 day' as recent,
+           m.status in ('received', 'running') and (l.lease_until is null or l.lease_until < clock_timestamp()) as waits
+    from colony_missions m left join colony_leases l using (mission_id)
+    where m.status in ('received', 'running', 'failed')
+  ) as seen
+) as m, (
+  select count(*) as pending, coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)::bigint as pending_age_s
+  from colony_approvals where status = 'pending'
+) as a, (
+  select count(*) as unknown from colony_writebacks where status = 'unknown'
+) as w;

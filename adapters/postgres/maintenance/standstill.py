@@ -1,0 +1,28 @@
+"""What stands still in a database: for an operator who asks, not for a service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from adapters.postgres.guard import store_errors
+from adapters.postgres.provision import BACKUP_ROLE, pending
+from adapters.postgres.queries import Queries
+
+
+def standstill(dsn: str) -> dict[str, Any] | None:
+    """Count, over all tenants, what waits and for how long (seconds); None when the schema is not current.
+
+    Keys: ``on_hold, runnable, runnable_age_s, pending, pending_age_s, failed, quarantined, unknown``.
+
+    Raises:
+        StoreUnavailable: Postgres does not answer.
+    """
+    if pending(dsn):
+        return None
+    with store_errors(), psycopg.connect(dsn, autocommit=True, connect_timeout=10, row_factory=dict_row) as conn:
+        conn.execute(f"set role {BACKUP_ROLE}")
+        row = conn.execute(Queries.load("maintenance")["standstill"]).fetchone()
+    return dict(row) if row else None
