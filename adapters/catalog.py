@@ -13,6 +13,13 @@ SOURCES: tuple[SourceCard, ...] = (
     SourceCard("chat", "root.get_chat", {"lead_id": "lead_id"}, "the conversations with the lead"),
     SourceCard("board", "root.get_kanban", {}, "the board's stages in order"),
     SourceCard(
+        "signals",
+        "root.get_signals",
+        {"lead_id": "lead_id"},
+        "what was noticed about the lead",
+        may_be_absent=True,
+    ),
+    SourceCard(
         "documents",
         "root.search_documents",
         {"query": "question", "document_ids": "document_ids"},

@@ -39,7 +39,7 @@ def _task(
 TEMPLATES: Mapping[MissionClass, tuple[Task, ...]] = {
     MissionClass.CRM_LEAD_INTELLIGENCE: (
         _task(_K.EXTRACT_FACTS, "Extract what the lead wants", "facts", needs=("chat", "lead"), weight=5),
-        _task(_K.ASSESS_ENGAGEMENT, "Assess engagement and intent", "engagement", needs=("chat",), weight=3),
+        _task(_K.ASSESS_ENGAGEMENT, "Assess engagement and intent", "engagement", needs=("chat", "signals"), weight=3),
         _task(
             _K.ASSESS_STAGE,
             "Assess the stage against the board",

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from contracts.canonical import clean_text, digest
-from contracts.errors import BadInput
+from contracts.errors import BadInput, NotFound, RootRefused, RootUnavailable
 from contracts.events import EventType, NewEvent
 from contracts.evidence import ResearchArtifact, Source, Trust
 from contracts.mission import MissionClass
@@ -32,7 +32,9 @@ async def researcher(state: MissionState, ports: Ports) -> StepResult:
     if envelope is None:
         raise BadInput("the mission was not admitted", code="not_admitted")
     passes = await ports.artifacts.all(LibrarianPass, state["passes"])
+    optional = {card.source for card in ports.catalog.sources() if card.may_be_absent}
     seen: set[str] = set()
+    absent: dict[str, str] = {}
     found: dict[str, ResearchArtifact] = {}
     for one in passes:
         for card in one.route_cards:
@@ -40,12 +42,18 @@ async def researcher(state: MissionState, ports: Ports) -> StepResult:
             if name in seen:
                 continue
             seen.add(name)
-            answer = await ports.tools.call(one.task_key, card.tool, card.arguments)
+            try:
+                answer = await ports.tools.call(one.task_key, card.tool, card.arguments)
+            except (NotFound, RootRefused, RootUnavailable) as exc:
+                if card.source not in optional:
+                    raise
+                absent[card.source] = exc.code
+                continue
             found |= await asyncio.to_thread(_named, card.source, answer["items"])
     kept = list(found.values())
     if envelope.mission_type is MissionClass.ORACLE_ADVISORY:
         kept = _relevant(str(envelope.inputs["question"]), kept, ports.limits.documents)
-    return StepResult(artifacts=tuple(kept), events=(_gathered(kept, len(found)),))
+    return StepResult(artifacts=tuple(kept), events=(_gathered(kept, len(found), absent),))
 
 
 def _named(need: str, items: Iterable[Mapping[str, Any]]) -> dict[str, ResearchArtifact]:
@@ -53,7 +61,7 @@ def _named(need: str, items: Iterable[Mapping[str, Any]]) -> dict[str, ResearchA
     return {artifact.artifact_id: artifact for artifact in rendered(need, items)}
 
 
-def _gathered(kept: list[ResearchArtifact], found: int) -> NewEvent:
+def _gathered(kept: list[ResearchArtifact], found: int, absent: Mapping[str, str]) -> NewEvent:
     payload = {
         "artifacts": len(kept),
         "left_out": found - len(kept),
@@ -61,7 +69,8 @@ def _gathered(kept: list[ResearchArtifact], found: int) -> NewEvent:
         "by_trust": {t.value: n for t in Trust if (n := sum(a.trust is t for a in kept))},
         "cleaned": sum(a.cleaned for a in kept),
     }
-    return NewEvent(event_type=EventType.EVIDENCE_GATHERED, payload=payload)
+    # A source that need not be there and was not is said, with the reason's code.
+    return NewEvent(event_type=EventType.EVIDENCE_GATHERED, payload=payload | ({"absent": absent} if absent else {}))
 
 
 def _relevant(question: str, artifacts: list[ResearchArtifact], most: int) -> list[ResearchArtifact]:
@@ -140,6 +149,11 @@ def _record_text(data: Mapping[str, Any]) -> str:
     return "\n".join(f"{_line(key)}: {_line(value)}" for key, value in data.items() if value not in (None, ""))
 
 
+def _signals_text(data: Mapping[str, Any]) -> str:
+    """Render what was noticed, one signal a line."""
+    return "\n".join("; ".join(_record_text(one).split("\n")) for one in data.get("items") or [])
+
+
 def _document_text(data: Mapping[str, Any]) -> str:
     return str(data.get("text") or "")
 
@@ -165,6 +179,7 @@ _TEXTS = {
     "board": _record_text,
     "page": _record_text,
     "chat": _chat_text,
+    "signals": _signals_text,
     "document": _document_text,
     "table": _table_text,
     "lookup": _table_text,
@@ -174,6 +189,7 @@ _KINDS = {
     "board": "board",
     "page": "record",
     "chat": "chat",
+    "signals": "record",
     "document": "document",
     "table": "table",
     "lookup": "table",
@@ -183,6 +199,8 @@ _TRUST = {
     "board": Trust.SYSTEM,
     "page": Trust.OPERATOR,
     "chat": Trust.CUSTOMER,
+    # What another system noticed of what the lead did, and may hold the lead's own words.
+    "signals": Trust.CUSTOMER,
     "document": Trust.OPERATOR,
     "table": Trust.OPERATOR,
     "lookup": Trust.OPERATOR,

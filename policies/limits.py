@@ -64,6 +64,7 @@ TOOLS: Mapping[str, Tool] = {
     "root.get_lead": Tool("lead", _LEAD, ("lead_id",)),
     "root.get_chat": Tool("chat", _LEAD | {"limit": _FREE, "cursor": _FREE}, ("lead_id",)),
     "root.get_kanban": Tool("board"),
+    "root.get_signals": Tool("signals", _LEAD, ("lead_id",)),
     "root.list_documents": Tool("documents", _LIST | {"document_ids": _DOCUMENTS}),
     "root.search_documents": Tool("documents", _LIST | {"query": _FREE, "document_ids": _DOCUMENTS}),
     "root.get_document": Tool("documents", {"document_id": _DOCUMENTS}, ("document_id",)),
@@ -129,8 +130,8 @@ ALLOWANCES: dict[MissionClass, Allowance] = {
                 _K.PROPOSE_WRITEBACKS,
             }
         ),
-        sources=frozenset({"lead", "chat", "board"}),
-        tools=frozenset({"root.get_lead", "root.get_chat", "root.get_kanban"}),
+        sources=frozenset({"lead", "chat", "board", "signals"}),
+        tools=frozenset({"root.get_lead", "root.get_chat", "root.get_kanban", "root.get_signals"}),
         writes=frozenset({"root.patch_lead", "root.add_note", "root.add_task", "root.send_message"}),
     ),
     MissionClass.ORACLE_ADVISORY: Allowance(

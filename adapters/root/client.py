@@ -6,28 +6,22 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 from pydantic import SecretStr, ValidationError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from adapters.root import catalyst
 from adapters.root.paths import checked_path, lead_path, page_path, segment
+from adapters.root.reading import Fetched, every_page
 from adapters.root.records import BatchOutcome, Kind, Record
 from adapters.root.replies import NotYet, Reply, read_reply, refuse, unavailable
 from contracts.errors import OutcomeUnknown, PreconditionStale, RootRefused
 
 ATTEMPTS = 3
 CONNECT_SECONDS = 2.0
-MAX_PAGES = 1_000
-
-
-class Fetched(NamedTuple):
-    """An object of the root, and the ETag that a write must name."""
-
-    data: dict[str, Any]
-    etag: str | None
 
 
 @dataclass(frozen=True)
@@ -82,9 +76,9 @@ class RootClient:
         """Return ``{lead_id, …}``."""
         return await self._get(tenant, lead_path(lead_id), "lead")
 
-    async def get_chat(self, tenant: str, lead_id: str) -> Fetched:
-        """Return ``{items: [{conversation_id, channel, messages}]}``."""
-        return await self._get(tenant, lead_path(lead_id, "chat"), "lead")
+    async def get_chat(self, tenant: str, lead_id: str, cursor: str | None = None) -> Fetched:
+        """Return ``{items: [{conversation_id, channel, messages}], next_cursor}``."""
+        return await self._get(tenant, lead_path(lead_id, "chat"), "lead", cursor=cursor)
 
     async def list_activities(self, tenant: str, lead_id: str, kind: str, cursor: str | None = None) -> Fetched:
         """Return ``{items, next_cursor}`` of a lead's ``notes``, ``tasks`` or ``messages``, for a read-back."""
@@ -133,24 +127,22 @@ class RootClient:
             PreconditionStale: the campaign changed while it was being read.
         """
         path = f"/api/catalyst/campaigns/{segment(campaign_id)}"
-        data, etag = await self._get(tenant, path, "campaign")
-        rows = list(data.get("rows", []))
-        for _ in range(MAX_PAGES):
-            if not (cursor := data.get("next_cursor")):
-                return Fetched({**data, "rows": rows, "next_cursor": None}, etag)
-            data, etag_now = await self._get(tenant, path, "campaign", cursor=cursor)
-            if etag_now != etag:
-                raise PreconditionStale("the campaign changed while it was being read")
-            rows += data.get("rows", [])
-        raise RootRefused("the root's list does not end", code="root_answer_unusable")
+
+        async def read(cursor: str | None) -> Fetched:
+            return await self._get(tenant, path, "campaign", cursor=cursor)
+
+        pages = await every_page(read, "campaign")
+        if any(page.etag != pages[0].etag for page in pages):
+            raise PreconditionStale("the campaign changed while it was being read")
+        return Fetched(catalyst.campaign([page.data for page in pages], campaign_id), pages[0].etag)
 
     async def list_campaigns(self, tenant: str, *, limit: int = 50, cursor: str | None = None) -> Fetched:
         """Return ``{items: [{campaign_id, columns}], next_cursor}``."""
         return await self._get(tenant, "/api/catalyst/campaigns", "campaign", limit=str(limit), cursor=cursor)
 
-    async def get_signals(self, tenant: str, lead_id: str) -> Fetched:
-        """Return ``{items: […]}``."""
-        return await self._get(tenant, f"/api/sentinel/leads/{segment(lead_id)}/signals", "lead")
+    async def get_signals(self, tenant: str, lead_id: str, cursor: str | None = None) -> Fetched:
+        """Return ``{items: […], next_cursor}``."""
+        return await self._get(tenant, f"/api/sentinel/leads/{segment(lead_id)}/signals", "signals", cursor=cursor)
 
     async def write(
         self,
@@ -202,7 +194,7 @@ class RootClient:
         try:
             return BatchOutcome.model_validate(reply.data)
         except ValidationError as exc:
-            raise RootRefused("the root's answer can't be used", code="root_answer_unusable") from exc
+            raise RootRefused("malformed payload: the root's answer can't be used", code="malformed_payload") from exc
 
     async def _get(self, tenant: str, path: str, what: str, **params: str | Sequence[str] | None) -> Fetched:
         wanted = {name: value for name, value in params.items() if value is not None}
@@ -210,7 +202,7 @@ class RootClient:
         reply = await self._patiently(self._reads.build_request("GET", path, params=wanted, headers=headers))
         refuse(reply, what)
         if reply.data is None:
-            raise RootRefused("the root's answer can't be used", code="root_answer_unusable")
+            raise RootRefused("malformed payload: the root's answer can't be used", code="malformed_payload")
         return Fetched(reply.data, reply.etag)
 
     async def _patiently(self, request: httpx.Request) -> Reply:

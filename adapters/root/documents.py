@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from adapters.passages import cut
+from adapters.root import oracle
 from adapters.root.client import RootClient
+from adapters.root.reading import listed, objects
 from contracts.errors import NotFound, RootRefused
 
 Items = list[dict[str, Any]]
@@ -51,14 +53,15 @@ class DocumentSearch:
 
     async def _searched(self, query: str, named: Sequence[str] | None) -> list[Mapping[str, Any]]:
         data, _ = await self._client.search_passages(self._tenant, query, document_ids=named, limit=MOST_PASSAGES)
-        return [_checked(row, named) for row in data.get("items", [])]
+        rows = objects(listed(data, "passages", "passages"), "passages")
+        return [_checked(oracle.passage(row), named) for row in rows]
 
     async def _whole(self, query: str, named: Sequence[str] | None) -> list[Mapping[str, Any]]:
         if named is None:
             data, _ = await self._client.list_documents(self._tenant, q=query[:500], limit=_MOST_DOCUMENTS, text=True)
-            documents = data.get("items", [])
+            documents = [oracle.document(d) for d in objects(listed(data, "documents", "documents"), "documents")]
         else:
-            documents = [(await self._client.get_document(self._tenant, name)).data for name in named]
+            documents = [oracle.document((await self._client.get_document(self._tenant, n)).data, n) for n in named]
         return [part for document in documents for part in _cut(document)]
 
 
@@ -97,7 +100,7 @@ def _checked(row: Mapping[str, Any], named: Sequence[str] | None) -> Mapping[str
     text, start, end = row.get("text"), row.get("start"), row.get("end")
     whole = isinstance(text, str) and isinstance(start, int) and isinstance(end, int) and end - start == len(text)
     if not whole or "document_id" not in row:
-        raise RootRefused("the root's answer holds what is no passage", code="root_answer_unusable")
+        raise RootRefused("malformed payload: the root's answer holds what is no passage", code="malformed_payload")
     if named is not None and row["document_id"] not in named:
         raise RootRefused("the root answered with a document that was not asked for", code="root_answer_out_of_scope")
     return row

@@ -97,7 +97,8 @@ def _object(body: bytes) -> dict[str, Any] | None:
         value = json.loads(body, parse_constant=_no_number)
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) else None
+    # A bare list is a list of items.
+    return {"items": value} if isinstance(value, list) else value if isinstance(value, dict) else None
 
 
 def _no_number(name: str) -> None:

@@ -11,9 +11,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from adapters.root.client import MAX_PAGES, RootClient
+from adapters.root import catalyst, oracle
+from adapters.root.client import RootClient
+from adapters.root.reading import MAX_PAGES, cursor_of, listed, malformed, objects
 from adapters.root.records import addressable
-from contracts.errors import BadInput, NotFound, RootRefused
+from contracts.errors import BadInput, NotFound
 
 Items = list[dict[str, Any]]
 
@@ -66,11 +68,12 @@ class RootTables:
         folder = [d for d in documents if _is_csv(d) and _folder(d) == name.strip("/")]
         if not named and not folder:
             raise NotFound(f"there is no campaign, document or folder {name[:80]}", code="dataset_not_found")
-        chosen = named[0] if named else max(folder, key=lambda d: int(d.get("characters") or 0))
+        chosen = named[0] if named else max(folder, key=_size)
         return await self._document(chosen)
 
     async def _document(self, chosen: Mapping[str, Any]) -> Items:
-        data, etag = await self._client.get_document(self._tenant, str(chosen["document_id"]))
+        raw, etag = await self._client.get_document(self._tenant, str(chosen["document_id"]))
+        data = oracle.document(raw, str(chosen["document_id"]))
         table = _item("table", str(data["document_id"]), str(data.get("source") or ""), _text_of(data), etag)
         columns = _header(str(data.get("text") or ""))
         found = await self._document_lookups(_folder(data), columns, str(data["document_id"]))
@@ -91,13 +94,11 @@ class RootTables:
         beside = [
             d
             async for d in self._documents()
-            if _is_csv(d)
-            and _folder(d) == folder
-            and d["document_id"] != own
-            and int(d.get("characters") or 0) <= _LARGEST_LOOKUP
+            if _is_csv(d) and _folder(d) == folder and d["document_id"] != own and _size(d) <= _LARGEST_LOOKUP
         ]
         for document in beside[:_MOST_CANDIDATES]:
-            data, etag = await self._client.get_document(self._tenant, str(document["document_id"]))
+            raw, etag = await self._client.get_document(self._tenant, str(document["document_id"]))
+            data = oracle.document(raw)
             if _refers(columns, _header(str(data.get("text") or ""))):
                 source = str(data.get("source") or data["document_id"])
                 found.append(_item("lookup", str(data["document_id"]), source, _text_of(data), etag))
@@ -107,11 +108,11 @@ class RootTables:
         cursor: str | None = None
         for _ in range(MAX_PAGES):
             data, _etag = await self._client.list_documents(self._tenant, limit=_PAGE, cursor=cursor)
-            for item in data.get("items", []):
-                yield item
-            if not (cursor := data.get("next_cursor")):
+            for item in objects(listed(data, "documents", "documents"), "documents"):
+                yield oracle.document(item)
+            if not (cursor := cursor_of(data, "documents")):
                 return
-        raise RootRefused("the root's list does not end", code="root_answer_unusable")
+        raise malformed("documents", "are a list that does not end")
 
     async def _campaigns(self) -> AsyncIterator[dict[str, Any]]:
         cursor: str | None = None
@@ -120,11 +121,11 @@ class RootTables:
                 data, _etag = await self._client.list_campaigns(self._tenant, limit=_PAGE, cursor=cursor)
             except NotFound:
                 return  # a root need not list them
-            for item in data.get("items", []):
+            for item in catalyst.headers(data):
                 yield item
-            if not (cursor := data.get("next_cursor")):
+            if not (cursor := cursor_of(data, "campaigns")):
                 return
-        raise RootRefused("the root's list does not end", code="root_answer_unusable")
+        raise malformed("campaigns", "are a list that does not end")
 
 
 def _item(entity: str, name: str, title: str, data: Mapping[str, Any], etag: str | None) -> dict[str, Any]:
@@ -162,6 +163,13 @@ def _called(name: str, documents: Sequence[Mapping[str, Any]]) -> list[Mapping[s
         if found := [d for d in documents if of(d) == name]:
             return found
     return []
+
+
+def _size(document: Mapping[str, Any]) -> int:
+    try:
+        return int(document.get("characters") or 0)
+    except (TypeError, ValueError):
+        raise malformed("document", "has characters that are no number") from None
 
 
 def _by_id(document: Mapping[str, Any]) -> str:

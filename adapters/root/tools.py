@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
+from adapters.root import crm, oracle, sentinel
 from adapters.root.client import RootClient
 from adapters.root.documents import DocumentSearch
+from adapters.root.reading import every_page, version_of
 from adapters.root.tables import RootTables
 from contracts.errors import PassRefused
 
@@ -34,21 +37,27 @@ class RootTools:
     async def get_lead(self, arguments: Mapping[str, Any]) -> Items:
         """Return one lead with its ETag."""
         lead_id = str(arguments["lead_id"])
-        data, etag = await self._client.get_lead(self._tenant, lead_id)
-        return [_item("lead", lead_id, str(data.get("name") or lead_id), data, etag)]
+        fetched = await self._client.get_lead(self._tenant, lead_id)
+        lead = crm.lead(fetched.data, lead_id)
+        return [_item("lead", lead_id, crm.title(lead), lead, version_of(fetched, lead, "lead"))]
 
     async def get_chat(self, arguments: Mapping[str, Any]) -> Items:
         """Return every conversation of a lead, one item each."""
-        data, _ = await self._client.get_chat(self._tenant, str(arguments["lead_id"]))
-        return [
-            _item("chat", str(c["conversation_id"]), str(c.get("channel") or "chat"), c, None)
-            for c in data.get("items", [])
-        ]
+        lead_id = str(arguments["lead_id"])
+        pages = await every_page(partial(self._client.get_chat, self._tenant, lead_id), "chat")
+        found = crm.conversations([page.data for page in pages], lead_id)
+        return [_item("chat", c["conversation_id"], c["channel"], c, None) for c in found]
 
     async def get_kanban(self, arguments: Mapping[str, Any]) -> Items:
         """Return the board's stages in order, without the counts that change from minute to minute."""
-        data, _ = await self._client.get_kanban(self._tenant)
-        return [_item("board", "kanban", "board", {"order": data.get("order", [])}, None)]
+        return [_item("board", "kanban", "board", crm.board((await self._client.get_kanban(self._tenant)).data), None)]
+
+    async def get_signals(self, arguments: Mapping[str, Any]) -> Items:
+        """Return what was noticed about a lead, all in one item; nothing when nothing was."""
+        lead_id = str(arguments["lead_id"])
+        pages = await every_page(partial(self._client.get_signals, self._tenant, lead_id), "signals")
+        found = sentinel.signals([page.data for page in pages])
+        return [_item("signals", lead_id, "signals", {"items": found}, None)] if found else []
 
     async def search_documents(self, arguments: Mapping[str, Any]) -> Items:
         """Return the passages that match a query best; only of the named documents when ids are given."""
@@ -60,8 +69,9 @@ class RootTools:
     async def get_page(self, arguments: Mapping[str, Any]) -> Items:
         """Return one page with its ETag."""
         page_id = str(arguments["page_id"])
-        data, etag = await self._client.get_page(self._tenant, page_id)
-        return [_item("page", page_id, str(data.get("title") or page_id), data, etag)]
+        fetched = await self._client.get_page(self._tenant, page_id)
+        page = oracle.page(fetched.data, page_id)
+        return [_item("page", page_id, str(page.get("title") or page_id), page, version_of(fetched, page, "page"))]
 
     async def get_campaign(self, arguments: Mapping[str, Any]) -> Items:
         """Return a campaign as a table, and the tables it refers to."""
@@ -80,6 +90,7 @@ _TOOLS: dict[str, Tool] = {
     "root.get_lead": RootTools.get_lead,
     "root.get_chat": RootTools.get_chat,
     "root.get_kanban": RootTools.get_kanban,
+    "root.get_signals": RootTools.get_signals,
     "root.search_documents": RootTools.search_documents,
     "root.get_page": RootTools.get_page,
     "root.get_campaign": RootTools.get_campaign,

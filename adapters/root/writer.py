@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from adapters.root import crm, oracle
 from adapters.root.client import RootClient
-from adapters.root.paths import lead_path, page_path
 from contracts.errors import RootRefused
 from contracts.evidence import WritebackProposal
 
@@ -40,13 +40,11 @@ class RootWriter:
 
 
 def _call(proposal: WritebackProposal) -> tuple[str, str]:
-    target = proposal.target
-    match (target.entity, proposal.operation):
-        case ("lead", "patch"):
-            return "PATCH", lead_path(target.id)
-        case ("lead", "note" | "task" | "message" as operation):
-            return "POST", lead_path(target.id, f"{operation}s")
-        case ("page", "patch"):
-            return "PATCH", page_path(target.id)
-        case _:
-            raise RootRefused(f"the root has no {proposal.operation} on {target.entity}", code="unknown_write")
+    """Return the write that a proposal is; catalyst and sentinel have none."""
+    match proposal.target.entity:
+        case "lead":
+            return crm.call_of(proposal)
+        case "page":
+            return oracle.call_of(proposal)
+        case entity:
+            raise RootRefused(f"the root has no {proposal.operation} on {entity}", code="unknown_write")

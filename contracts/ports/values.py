@@ -142,7 +142,8 @@ class SourceCard:
     """One entry of the source catalog: a need that a plan may name, the tool that serves it, and its trust label.
 
     ``binds`` maps the tool's argument names to the mission inputs they must equal; those in ``optional`` are left out
-    when the mission does not give the input.
+    when the mission does not give the input. A source that ``may_be_absent`` stops no mission when the root does not
+    have it or can't give it.
     """
 
     source: str
@@ -150,6 +151,7 @@ class SourceCard:
     binds: Mapping[str, str]
     description: str
     optional: frozenset[str] = frozenset()
+    may_be_absent: bool = False
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ async def assess_engagement(ctx: WorkContext) -> WorkerResult:
     if not parts:
         finding = "Engagement is low: there is no conversation to judge."
         return WorkerResult(task_key=ctx.task.task_key, findings=(finding,), outputs=_NOTHING)
+    for signals in ctx.of("signals"):
+        parts.extend(windows(signals, ctx.ports.limits.evidence_chars, limit=1)[0])
     judged, labelled = await ctx.fill(Engagement, {}, parts)
     subject = str(ctx.envelope.inputs["lead_id"])
     claims = ctx.held(

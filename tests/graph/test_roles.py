@@ -41,9 +41,10 @@ async def ends_as_it_should(lab: Lab, swaps: Swaps) -> None:
     types = [e["event_type"] for e in await lab.service.events(waiting["mission_id"])]
     assert list(dict.fromkeys(t for t in types if t in GOLDEN)) == GOLDEN
     signals = {s["source"]: s["status"] for s in lab.db.rows("select source, status from colony_pheromone_signals")}
-    assert signals == {"chat": "useful", "lead": "useful", "board": "empty"}
+    assert signals == {"chat": "useful", "lead": "useful", "board": "empty", "signals": "empty"}
 
 
+SOURCES = {"lead", "chat", "board", "signals"}
 GOAL_NORMAL = "What do we know about this lead?"
 
 
@@ -56,7 +57,7 @@ async def _artifacts_are_there(lab: Lab, mission_id: str) -> None:
     for kind in ("prompt_package", "librarian_pass", "worker_result"):
         assert {a["task_key"] for a in await of(kind)} == tasks, kind
     assert all(p["token_count"] > 0 and p["system"] for p in await of("prompt_package"))
-    assert {c["source"] for p in await of("librarian_pass") for c in p["route_cards"]} == {"lead", "chat", "board"}
+    assert {c["source"] for p in await of("librarian_pass") for c in p["route_cards"]} == SOURCES
     assert {a["trust"] for a in await of("research_artifact")} == {"customer", "operator", "system"}
 
 

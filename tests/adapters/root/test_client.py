@@ -78,7 +78,7 @@ async def test_a_refusal_names_the_roots_own_code(root, client):
     "body",
     [
         pytest.param(b"not json", id="not-json"),
-        pytest.param(b"[1]", id="not-an-object"),
+        pytest.param(b"1", id="not-an-object"),
         pytest.param(b"[" * 100_000, id="too-deep"),
         pytest.param(b"", id="empty"),
     ],
@@ -87,7 +87,7 @@ async def test_an_unusable_answer_to_a_read_is_refused_but_a_write_has_happened(
     root.answers(http_answer(200, body))
     with pytest.raises(RootRefused) as caught:
         await client.get_lead("t", "L-1")
-    assert caught.value.code == "root_answer_unusable"
+    assert caught.value.code == "malformed_payload"
     assert await write(client) == ({}, None)
 
 
@@ -231,11 +231,11 @@ async def test_a_write_goes_to_plain_paths_only(root, client, path):
 
 async def test_a_campaign_is_read_to_its_last_page(root, client):
     root.answers(
-        http_answer(200, b'{"campaign_id": "C", "rows": [1, 2], "next_cursor": "x"}', ETag='"1"'),
-        http_answer(200, b'{"campaign_id": "C", "rows": [3], "next_cursor": null}', ETag='"1"'),
+        http_answer(200, b'{"campaign_id": "C", "rows": [{"n": 1}, {"n": 2}], "next_cursor": "x"}', ETag='"1"'),
+        http_answer(200, b'{"campaign_id": "C", "rows": [{"n": 3}], "next_cursor": null}', ETag='"1"'),
     )
     data, etag = await client.get_campaign("t", "C")
-    assert (data["rows"], etag) == ([1, 2, 3], '"1"')
+    assert (data["rows"], etag) == ([{"n": 1}, {"n": 2}, {"n": 3}], '"1"')
     assert root.asked_for[1] == "GET /root/api/catalyst/campaigns/C?cursor=x HTTP/1.1"
 
 

@@ -55,7 +55,7 @@ async def test_a_root_that_ignores_the_filter_is_refused(root, client):
     [
         pytest.param(passage(end=99), id="offsets-that-do-not-fit"),
         pytest.param({k: v for k, v in passage().items() if k != "text"}, id="no-text"),
-        pytest.param(passage(start="5"), id="offsets-as-text"),
+        pytest.param(passage(start="five"), id="offsets-that-are-no-numbers"),
     ],
 )
 async def test_what_is_no_passage_is_refused(root, client, row):
