@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from adapters.root.client import MAX_PAGES, RootClient
+from adapters.root.client import RootClient
+from adapters.root.reading import MAX_PAGES
 from adapters.root.replies import KEY_REFUSED
 from contracts.errors import NotFound, RootRefused
 from contracts.evidence import WritebackProposal

@@ -1,6 +1,7 @@
 """Evidence: rendered so that nobody can put words into another's mouth, cut and quoted without moving a character."""
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from contracts.canonical import canonical_bytes
-from contracts.errors import BadInput
+from contracts.errors import BadInput, ColonyError, NotFound, RootRefused, RootUnavailable
 from contracts.evidence import ResearchArtifact, Trust
 from contracts.outputs import Quoted
 from contracts.ports import NodeLimits
@@ -147,6 +148,54 @@ async def test_each_place_is_visited_once_under_the_pass_that_leads_there() -> N
     payload = made.events[0].payload
     assert payload["by_trust"] == {"operator": 1, "customer": 1}
     assert payload["artifacts"] == 2
+
+
+class Refusing(Tools):
+    """Has no answer where it is told to refuse."""
+
+    def __init__(self, answers: Mapping[str, Sequence[Mapping[str, Any]]], **refusals: ColonyError) -> None:
+        super().__init__(answers)
+        self._refusals = refusals
+
+    async def call(self, task_key: str, tool: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        if refusal := self._refusals.get(tool.removeprefix("root.")):
+            raise refusal
+        return await super().call(task_key, tool, arguments)
+
+
+LEAD_ONLY = {"root.get_lead": [{"entity": "lead", "id": "L-1", "data": {"name": "Ada"}}]}
+
+
+@pytest.mark.parametrize(
+    "why",
+    [
+        NotFound("no sentinel here", code="signals_not_found"),
+        RootRefused("malformed payload: …", code="malformed_payload"),
+        RootUnavailable("away"),
+    ],
+    ids=lambda why: why.code,
+)
+async def test_a_root_without_signals_stops_no_mission_and_it_is_said(why: ColonyError) -> None:
+    cards = (
+        RouteCard(source="signals", tool="root.get_signals", arguments={"lead_id": "L-1"}, priority=0.6, why=""),
+        card("root.get_lead", lead_id="L-1"),
+    )
+    made = await gathered(Refusing(LEAD_ONLY, get_signals=why), allowing("a", *cards))
+    assert [a.source.entity for a in made.artifacts] == ["lead"]
+    assert made.events[0].payload["absent"] == {"signals": why.code}
+
+
+async def test_a_root_without_the_lead_does() -> None:
+    refusing = Refusing(LEAD_ONLY, get_lead=NotFound("no such lead"))
+    with pytest.raises(NotFound):
+        await gathered(refusing, allowing("a", card("root.get_lead", lead_id="L-1")))
+
+
+def test_signals_are_evidence_with_a_trust_label_one_a_line() -> None:
+    signals = [{"signal_id": "1", "type": "opened_email", "score": "0.9"}, {"signal_id": "2", "note": "x\ny"}]
+    made = rendered("signals", [{"entity": "signals", "id": "L-1", "data": {"items": signals}}])[0]
+    assert made.text == "signal_id: 1; type: opened_email; score: 0.9\nsignal_id: 2; note: x y"
+    assert (made.kind, made.trust) == ("record", Trust.CUSTOMER)
 
 
 async def test_of_many_documents_the_relevant_ones_are_kept_and_the_rest_is_counted() -> None:
