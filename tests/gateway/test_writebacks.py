@@ -261,7 +261,7 @@ NO_REASON = '{"verdict": "refuse", "reasons": null}'
         pytest.param(says("200 OK", '{"ok": true}', JSON), "malformed_payload", id="no-verdict"),
         pytest.param(says("200 OK", "yes", JSON), "malformed_payload", id="not-json"),
         pytest.param(says("200 OK", NO_REASON, JSON), "root_refused", id="no-reason"),
-        pytest.param(says("403 Forbidden", '{"code": "key_unknown"}', JSON), "root_refused", id="the-key-is-refused"),
+        pytest.param(says("403 Forbidden", '{"code": "key_unknown"}', JSON), "root_key_refused", id="the-key-is-refused"),
     ],
 )
 async def test_an_answer_that_is_not_a_yes_is_a_no(answer: Any, code: str | None, stand_in: Any) -> None:
