@@ -51,7 +51,7 @@ async def test_the_key_is_sent_and_never_shown(root):
         pytest.param(http_answer(412, PROBLEM), PreconditionStale, "precondition_stale", id="412"),
         pytest.param(http_answer(428, PROBLEM), PreconditionStale, "precondition_stale", id="428"),
         pytest.param(http_answer(400, PROBLEM), RootRefused, "root_refused", id="400"),
-        pytest.param(http_answer(401), RootRefused, "root_refused", id="401"),
+        pytest.param(http_answer(401), RootRefused, "root_key_refused", id="401"),
         pytest.param(http_answer(409, PROBLEM), RootRefused, "root_refused", id="409"),
         pytest.param(http_answer(422, PROBLEM), RootRefused, "root_refused", id="422"),
         pytest.param(http_answer(302, Location="http://evil.example"), RootRefused, "root_refused", id="redirect"),
