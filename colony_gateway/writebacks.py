@@ -142,7 +142,7 @@ class ApprovedWrites:
         """Return the approved write that a request is.
 
         Raises:
-            HTTPException: 403, it is none; 503, Colony can't say.
+            HTTPException: 409, it is none; 503, Colony can't say.
         """
         mission_id = request.headers.get("X-Colony-Mission-Id")
         if mission_id is None:
@@ -181,4 +181,4 @@ async def _body(request: Request) -> Any:
 
 
 def _refused(code: str, detail: str) -> HTTPException:
-    return HTTPException(403, {"code": code, "detail": detail})
+    return HTTPException(409, {"code": code, "detail": detail})

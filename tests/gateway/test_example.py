@@ -58,7 +58,7 @@ async def test_the_example_runs_as_written(service: Service, tmp_path: Path) -> 
             forged = check("L-1", stage="won") | {"phase": "before_write"}
             assert (await client.post(hook, json=forged, headers=COLONY)).json()["reasons"][0]["code"] == "not_approved"
             answer = await client.patch("/api/crm/leads/L-1", json={"stage": "won"}, headers=COLONY)
-            assert (answer.status_code, answer.json()["detail"]["code"]) == (403, "not_approved")
+            assert (answer.status_code, answer.json()["detail"]["code"]) == (409, "not_approved")
     finally:
         process.terminate()
         await asyncio.wait_for(process.wait(), 10)

@@ -153,7 +153,7 @@ async def test_a_root_is_asked_before_and_after_the_approval_and_is_given_only_w
     assert await stand.verified(waiting["mission_id"])
     note = by_operation(ended)["note"]
     replayed = await stand.http.post(NOTES, json=note["after"], headers=named(ended["mission_id"], note))
-    assert (replayed.status_code, replayed.json()["detail"]["code"]) == (403, "not_approved")
+    assert (replayed.status_code, replayed.json()["detail"]["code"]) == (409, "not_approved")
 
 
 NOTES = "/api/crm/leads/L-1/notes"
@@ -178,11 +178,11 @@ async def forged_writes_are_refused(stand: Stand, died: dict[str, Any]) -> None:
     other_target = await stand.http.post("/api/crm/leads/L-2/notes", json=body, headers=names)
     other_kind = await stand.http.post("/api/crm/leads/L-1/tasks", json=body, headers=names)
     for answer in (other_body, other_target, other_kind):
-        assert (answer.status_code, answer.json()["detail"]["code"]) == (403, "payload_changed")
+        assert (answer.status_code, answer.json()["detail"]["code"]) == (409, "payload_changed")
     for header, value in (("X-Colony-Tenant", "other"), ("X-Colony-Payload-Sha256", "0" * 64)):
         answer = await stand.http.post(NOTES, json=body, headers=names | {header: value})
-        assert (answer.status_code, answer.json()["detail"]["code"]) == (403, "not_approved")
-    assert (await stand.http.post(NOTES, json=body)).status_code == 403
+        assert (answer.status_code, answer.json()["detail"]["code"]) == (409, "not_approved")
+    assert (await stand.http.post(NOTES, json=body)).status_code == 409
     assert await stand.lab.service.writes() == before
 
 
@@ -261,7 +261,9 @@ NO_REASON = '{"verdict": "refuse", "reasons": null}'
         pytest.param(says("200 OK", '{"ok": true}', JSON), "malformed_payload", id="no-verdict"),
         pytest.param(says("200 OK", "yes", JSON), "malformed_payload", id="not-json"),
         pytest.param(says("200 OK", NO_REASON, JSON), "root_refused", id="no-reason"),
-        pytest.param(says("403 Forbidden", '{"code": "key_unknown"}', JSON), "root_key_refused", id="the-key-is-refused"),
+        pytest.param(
+            says("403 Forbidden", '{"code": "key_unknown"}', JSON), "root_key_refused", id="the-key-is-refused"
+        ),
     ],
 )
 async def test_an_answer_that_is_not_a_yes_is_a_no(answer: Any, code: str | None, stand_in: Any) -> None:
