@@ -65,11 +65,13 @@ class Budget:
         allowance = Allowance(f"mc_{name[:24]}", tokens_in, min(most_out, self._left - tokens_in))
         self._move(allowance.tokens_in + allowance.most_out)
         self._under_way += 1
+        stored = False
         try:
             await self.keep()
-        except BaseException:
-            self._free(allowance)
-            raise
+            stored = True
+        finally:
+            if not stored:
+                self._free(allowance)
         return allowance
 
     def settle(self, allowance: Allowance, call: ModelCall) -> None:
@@ -91,15 +93,21 @@ class Budget:
 class GuardedModel:
     """Satisfies ``ModelPort``: asks the package's tier, and when its provider fails the fallback that policy allows."""
 
-    def __init__(self, models: TierPort, budget: Budget, record: Record, governance: Governance) -> None:
+    def __init__(
+        self,
+        models: TierPort,
+        budget: Budget,
+        record: Record,
+        governance: Governance,
+        on_delta: OnDelta | None = None,
+    ) -> None:
         self._models = models
         self._budget = budget
         self._record = record
         self._governance = governance
+        self._on_delta = on_delta
 
-    async def fill(
-        self, output: type[FilledT], prompt: Prompt, *, on_delta: OnDelta | None = None, tools: Toolbox | None = None
-    ) -> FilledT:
+    async def fill(self, output: type[FilledT], prompt: Prompt, *, tools: Toolbox | None = None) -> FilledT:
         """Ask for the schema to be filled; what the calls cost is stored when this returns or raises an error.
 
         Raises:
@@ -107,20 +115,18 @@ class GuardedModel:
             BudgetExceeded: the mission's tokens don't cover the call.
         """
         try:
-            filled = await self._asked(output, prompt, on_delta, tools)
+            filled = await self._asked(output, prompt, tools)
         except ColonyError:
             await self._budget.keep()
             raise
         await self._budget.keep()
         return filled
 
-    async def _asked(
-        self, output: type[FilledT], prompt: Prompt, on_delta: OnDelta | None, tools: Toolbox | None
-    ) -> FilledT:
+    async def _asked(self, output: type[FilledT], prompt: Prompt, tools: Toolbox | None) -> FilledT:
         tried = [prompt.package.tier]
         while True:
             try:
-                return await self._models.fill(tried[-1], output, prompt, self._budget, on_delta, tools)
+                return await self._models.fill(tried[-1], output, prompt, self._budget, self._on_delta, tools)
             except ProviderFailed as exc:
                 fallback = self._models.fallback(tried[-1])
                 if fallback is None or fallback in tried or not self._may_go(prompt.package, tried[-1], fallback, exc):

@@ -19,6 +19,7 @@ from adapters.models.routefile import Endpoint, read_routes
 from adapters.models.routes import ModelRoutes
 from adapters.postgres.claims import Claims, LeaseTimes
 from adapters.postgres.cluster import open_cluster
+from adapters.postgres.deltas import DELTAS, WATCHED, DeltaFeed, DeltaWriter
 from adapters.postgres.doorbell import Doorbell
 from adapters.postgres.missions import MissionStore
 from adapters.postgres.pools import Pool, open_pool
@@ -68,6 +69,7 @@ class Colony:
     service: MissionService
     reader: MissionReader
     doorbell: Doorbell
+    feed: DeltaFeed
     worker: Worker
     root_store: RootStore | None
     governance: Governance
@@ -161,13 +163,18 @@ class PortMaker:
     governance: Governance
     templates: TemplateRegistry
     clock: SystemClock
+    deltas: DeltaWriter | None = None
 
     def __call__(self, mission: Mission, ledger: LedgerPort, record: Record) -> Ports:
         """Return the ports for a claimed mission."""
         return Ports(
             mission=mission,
             model=GuardedModel(
-                self.models, Budget(mission, record, partial(record.keep, ledger)), record, self.governance
+                self.models,
+                Budget(mission, record, partial(record.keep, ledger)),
+                record,
+                self.governance,
+                self.deltas.of(mission) if self.deltas is not None else None,
             ),
             tools=GuardedTools(RootTools(self.root, mission.tenant_id), ledger, record, self.clock),
             artifacts=StoredArtifacts(ledger),
@@ -228,7 +235,10 @@ async def open_colony(
         service = MissionService(MissionStore(api, queue, clock), governance, settings)
         models = await asyncio.to_thread(models_for, endpoints, model)
         stack.push_async_callback(models.aclose)
-        ports = PortMaker(settings, root, models, routes, governance, TemplateRegistry(), clock)
+        writer, feed = DeltaWriter(api), DeltaFeed(api)
+        doorbell.on(WATCHED, writer.watched)
+        doorbell.on(DELTAS, feed.rung)
+        ports = PortMaker(settings, root, models, routes, governance, TemplateRegistry(), clock, writer)
         name = f"{socket.gethostname()}:{os.getpid()}"
         claims = Claims(api, name, times, clock, GRAPH_VERSION)
         keeper = LeaseKeeper(claims, heartbeat_ms=times.heartbeat_ms, lease_ms=times.lease_ms)
@@ -236,11 +246,14 @@ async def open_colony(
         intake = Intake(queue, runner.run, places=settings.max_concurrent_missions, rung=doorbell.jobs)
         worker = Worker(queue, claims, keeper, runner, intake, service.expire, sweep_ms=times.sweep_ms)
         relays = await open_relays(settings, api, dsns.app, name, stack)
-        listener = asyncio.create_task(doorbell.listen(), name="doorbell")
-        stack.push_async_callback(ended, listener)
+        loops = {"doorbell": doorbell.listen(), "delta writer": writer.run(), "delta feed": feed.run()}
+        background = [asyncio.create_task(loop, name=name) for name, loop in loops.items()]
+        stack.push_async_callback(ended, *background)
         stats = {name: pool.get_stats for name, pool in pools.items()}
         metrics = ProcessMetrics(stats, lambda: doorbell.waiting, lambda: keeper.holding)
-        yield Colony(settings, service, MissionReader(api), doorbell, worker, root_store, governance, metrics, relays)
+        yield Colony(
+            settings, service, MissionReader(api), doorbell, feed, worker, root_store, governance, metrics, relays
+        )
 
 
 async def _pools(stack: AsyncExitStack, dsns: Dsns, settings: Settings, times: LeaseTimes) -> dict[str, Pool]:

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+from adapters.postgres.deltas import DeltaFeed
 from adapters.postgres.doorbell import Doorbell
 from adapters.postgres.reader import MissionReader
 from contracts.errors import StoreUnavailable
@@ -25,9 +26,15 @@ def frame(event: dict[str, Any]) -> bytes:
     return f"id: {event['seq']}\nevent: {event['event_type']}\ndata: {data}\n\n".encode()
 
 
+def delta_frame(delta: dict[str, Any]) -> bytes:
+    """Return a piece of a model's answer as a server-sent event: it has no id, for it is not stored."""
+    return f"event: message.delta\ndata: {json.dumps(delta, ensure_ascii=False, separators=(',', ':'))}\n\n".encode()
+
+
 async def stream(
     reader: MissionReader,
     doorbell: Doorbell,
+    feed: DeltaFeed,
     tenant_id: str,
     mission_id: str,
     after: int,
@@ -36,12 +43,13 @@ async def stream(
 ) -> AsyncIterator[bytes]:
     """Give a mission's events after a seq, and a comment whenever nothing was sent for ``heartbeat_s``.
 
-    No connection is held between two events. Ends when a terminal event is the mission's last, and when the process
-    closes. While the store is away the stream waits: its events are there when it is back.
+    Pieces of models' answers come in between as they are said, best effort. No connection is held between two events.
+    Ends when a terminal event is the mission's last, and when the process closes. While the store is away the stream
+    waits: its events are there when it is back.
     """
     yield b": colony\n\n"
     sent = time.monotonic()
-    async with doorbell.waiter(mission_id) as rung:
+    async with doorbell.waiter(mission_id) as rung, feed.listening(tenant_id, mission_id, rung) as heard:
         while not doorbell.closing:
             rung.clear()
             patience_s = heartbeat_s
@@ -50,6 +58,9 @@ async def stream(
                 ended = not events and await _ended(reader, tenant_id, mission_id, after)
             except StoreUnavailable:
                 events, ended, patience_s = [], False, _STORE_AWAY_S
+            while heard:
+                yield delta_frame(heard.popleft())
+                sent = time.monotonic()
             for event in events:
                 yield frame(event)
                 after, sent = event["seq"], time.monotonic()

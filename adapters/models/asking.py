@@ -155,14 +155,15 @@ class Question(Generic[FilledT]):
         # Of several tools the schema comes first; once the rounds are used up there is no other choice.
         choice = "any" if self._defined and self._rounds else self.output.__name__
         asked = self.provider.model.bind_tools([self.output, *self._defined], tool_choice=choice)
+        voice = _Voice(self.on_delta, self.prompt.package.task_key, allowance.call_id)
         # No tracing: a variable of the environment must not send prompts to a third party.
         with tracing_context(enabled=False):
             stream = asked.bind(max_tokens=allowance.most_out).astream(list(messages))
             async with aclosing(cast("AsyncGenerator[AIMessage]", stream)) as chunks:
                 async for chunk in chunks:
                     heard.chunks.append(chunk)
-                    if self.on_delta is not None and (text := piece(chunk)):
-                        self.on_delta(text)
+                    if text := piece(chunk):
+                        voice(text)
 
     def _read(self, heard: Heard, outcome: _Outcome) -> FilledT | _Unfit | Calls:
         message = heard.message() if heard.began else AIMessage("")
@@ -204,6 +205,25 @@ class Question(Generic[FilledT]):
             usage_source=source,
             reason=outcome.reason,
         )
+
+
+@dataclass
+class _Voice:
+    """Says an answer aloud as it comes; one that comes whole is not said, for the call's event follows at once."""
+
+    say: OnDelta | None
+    task_key: str
+    call_id: str
+    _first: str | None = ""
+
+    def __call__(self, text: str) -> None:
+        if self.say is None:
+            return
+        if self._first == "":
+            self._first = text
+            return
+        self.say(self.task_key, self.call_id, (self._first or "") + text)
+        self._first = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import psycopg
@@ -28,8 +28,13 @@ class Doorbell:
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
         self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self._hooks: dict[str, Callable[[str], None]] = {}
         self.jobs = asyncio.Event()
         self.closing = False
+
+    def on(self, channel: str, hook: Callable[[str], None]) -> None:
+        """Give a channel's payloads to a hook; to be said before the listening begins."""
+        self._hooks[channel] = hook
 
     @asynccontextmanager
     async def waiter(self, mission_id: str) -> AsyncIterator[asyncio.Event]:
@@ -67,7 +72,8 @@ class Doorbell:
                 async with await AsyncConnection.connect(
                     self._dsn, autocommit=True, application_name="colony doorbell"
                 ) as conn:
-                    await conn.execute(f'listen {_CHANNEL}; listen "{JOBS}"')
+                    for channel in (_CHANNEL, JOBS, *self._hooks):
+                        await conn.execute(f'listen "{channel}"')
                     self._ring_all()
                     if lost:
                         _log.info("the event listener is back")
@@ -75,6 +81,9 @@ class Doorbell:
                     async for notice in conn.notifies():
                         if notice.channel == JOBS:
                             self.jobs.set()
+                        if (hook := self._hooks.get(notice.channel)) is not None:
+                            hook(notice.payload)
+                            continue
                         for event in self._waiting.get(notice.payload, ()):
                             event.set()
             except psycopg.OperationalError:

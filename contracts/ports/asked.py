@@ -30,19 +30,15 @@ FilledT = TypeVar("FilledT", bound=Value)
 StoredT = TypeVar("StoredT", bound=Contract)
 
 
-OnDelta = Callable[[str], None]
+OnDelta = Callable[[str, str, str], None]
+"""Is given a piece of an answer's raw text as it comes, with the task's key and the call's id."""
 
 
 class ModelPort(Protocol):
     """Asks a model to fill a schema. What the calls cost is recorded by the port itself."""
 
-    async def fill(
-        self, output: type[FilledT], prompt: Prompt, *, on_delta: OnDelta | None = None, tools: Toolbox | None = None
-    ) -> FilledT:
+    async def fill(self, output: type[FilledT], prompt: Prompt, *, tools: Toolbox | None = None) -> FilledT:
         """Return the filled schema; a model may ask for calls of ``tools`` before, a bounded number of times.
-
-        ``on_delta`` is given the answer's raw text piece by piece as it comes, best effort: an answer that has to be
-        asked for again is given again.
 
         Raises:
             ModelFailed: no usable answer after the allowed repair.

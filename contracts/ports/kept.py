@@ -61,6 +61,8 @@ class TierPort(Protocol):
     ) -> FilledT:
         """Return the filled schema; each request that is sent is reserved and settled.
 
+        ``on_delta`` hears every answer as it comes, best effort; one that has to be asked for again is another call.
+
         Raises:
             ProviderFailed: the provider gave no answer.
             ModelFailed: its answers don't fit the schema.

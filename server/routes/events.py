@@ -19,7 +19,9 @@ router = APIRouter(prefix="/api/colony", tags=["events"], route_class=BoundedRou
 _LAST_SEQ = 2**63 - 1
 _MOST = 10_000
 _STREAMED = {
-    "description": "The events. As a stream `id` is the seq, `event` the event_type and `data` the event as JSON.",
+    "description": "The events. As a stream `id` is the seq, `event` the event_type and `data` the event as JSON; a "
+    "`message.delta` has no id: it is a piece of a model's raw answer (`mission_id, task_key, call_id, text`) while it "
+    "is being given, neither checked nor stored.",
     "content": {STREAM: {"schema": {"type": "string"}}},
 }
 
@@ -45,7 +47,7 @@ async def events(
     if STREAM not in request.headers.get("accept", ""):
         return JSONResponse({"items": await colony.reader.events(who.tenant_id, mission_id, start, _MOST)})
     return StreamingResponse(
-        stream(colony.reader, colony.doorbell, who.tenant_id, mission_id, start),
+        stream(colony.reader, colony.doorbell, colony.feed, who.tenant_id, mission_id, start),
         media_type=STREAM,
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )

@@ -7,7 +7,7 @@ import pytest
 
 from contracts.evidence import ResearchArtifact, Source, Trust, WorkerResult, payload_sha256
 from contracts.outputs import CitedAnswer, Engagement, FactSheet
-from contracts.ports import NodeLimits, OnDelta, Prompt, Toolbox
+from contracts.ports import NodeLimits, Prompt, Toolbox
 from contracts.tasks import TaskKind
 from graph.context import Record
 from nodes.work.answer import UNSUPPORTED, answer_question
@@ -43,9 +43,7 @@ class Says:
         self._answers = list(answers)
         self.asked: list[Prompt] = []
 
-    async def fill(
-        self, output: type, prompt: Prompt, *, on_delta: OnDelta | None = None, tools: Toolbox | None = None
-    ) -> Any:
+    async def fill(self, output: type, prompt: Prompt, *, tools: Toolbox | None = None) -> Any:
         self.asked.append(prompt)
         said = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         return output.model_validate(said)

@@ -196,7 +196,7 @@ async def test_a_quiet_stream_shows_that_it_lives(service: Service) -> None:
     stored = await service.events(mission_id)
     parser, frames = Parser(), []
     colony = service.colony
-    quiet = stream(colony.reader, colony.doorbell, "demo", mission_id, 0, heartbeat_s=0.05)
+    quiet = stream(colony.reader, colony.doorbell, colony.feed, "demo", mission_id, 0, heartbeat_s=0.05)
     began = time.monotonic()
     async for chunk in quiet:
         frames += list(parser.feed(chunk))

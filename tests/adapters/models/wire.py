@@ -24,6 +24,7 @@ class Reply:
         cut: ``abrupt`` loses the connection halfway, ``clean`` ends the body before the frame that says why it ended.
         usage: whether the answer says how many tokens it took.
         held: the answer never comes.
+        paced: the answer comes frame by frame, whenever ``Wire.pace`` is released.
         calls: the answer makes these calls, instead of being a recording.
     """
 
@@ -33,6 +34,7 @@ class Reply:
     cut: str = ""
     usage: bool = True
     held: bool = False
+    paced: bool = False
     calls: tuple[Call, ...] = ()
 
 
@@ -46,6 +48,7 @@ class Wire:
         self.journal: list[dict[str, Any]] = []
         self.replies: dict[str, list[Reply]] = {}
         self.asked = asyncio.Event()
+        self.pace = asyncio.Semaphore(0)
         self._recordings = json.loads((RECORDINGS / f"{provider}.json").read_text(encoding="utf-8"))
 
     @property
@@ -88,18 +91,23 @@ class Wire:
         if reply.held:
             await reader.read()
         else:
-            self._answer(writer, reply)
+            await self._answer(writer, reply)
             await writer.drain()
         writer.close()
 
-    def _answer(self, writer: asyncio.StreamWriter, reply: Reply) -> None:
+    async def _answer(self, writer: asyncio.StreamWriter, reply: Reply) -> None:
         status, headers, text = self._body(reply)
         lines = [f"HTTP/1.1 {status} Recorded", "Transfer-Encoding: chunked", "Connection: close"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
         data = text.encode()
         data = data[: len(data) // 2] if reply.cut == "abrupt" else data
-        writer.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+        for part in data.split(b"\n\n") if reply.paced else ():
+            await self.pace.acquire()
+            writer.write(f"{len(part) + 2:x}\r\n".encode() + part + b"\n\n\r\n")
+            await writer.drain()
+        if not reply.paced:
+            writer.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
         if reply.cut != "abrupt":
             writer.write(b"0\r\n\r\n")
 
