@@ -5,15 +5,18 @@ What was decided is read from the store, not from the value the graph is resumed
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from langgraph.config import get_config
 from langgraph.runtime import Runtime
 from langgraph.types import Interrupt, interrupt
 
 from contracts.base import InterruptId
+from contracts.clock import rfc3339
 from contracts.decisions import ApprovalDecision, ApprovalRequest
 from contracts.errors import BadInput, Denied
 from contracts.events import EventType, NewEvent
-from contracts.mission import MissionEnvelope, ReviewLevel
+from contracts.mission import Level, MissionEnvelope, ReviewLevel
 from contracts.ports import StepResult
 from contracts.state import MissionState, ReleaseState
 from contracts.stateflow import Stage, Status
@@ -64,8 +67,8 @@ async def _ask(state: MissionState, ctx: RunContext, key: str, interrupt_id: Int
         return await store(Stage.RELEASE_GATE, key, state, quiet, ctx)
     async with ctx.ledger.unit() as unit:
         await unit.put(state["revision"], result.gate.decisions)
-        await unit.ask_person(interrupt_id, request, ctx.mission.approval_timeout_ms)
-        unit.record(*result.gate.events, *held.events, _requested(interrupt_id, request))
+        expires_at = await unit.ask_person(interrupt_id, request, ctx.mission.approval_timeout_ms)
+        unit.record(*result.gate.events, *held.events, _requested(interrupt_id, request, envelope, expires_at))
         await unit.enter(Stage.RELEASE_GATE, f"{key}:asked", {})
         # Whoever sees the question may answer it: the mission waits from the moment that it is asked.
         await unit.move(Status.AWAITING_APPROVAL)
@@ -80,10 +83,15 @@ def _looks(state: MissionState, envelope: MissionEnvelope) -> tuple[str, ...]:
     return looks
 
 
-def _requested(interrupt_id: InterruptId, request: ApprovalRequest) -> NewEvent:
+def _requested(
+    interrupt_id: InterruptId, request: ApprovalRequest, envelope: MissionEnvelope, expires_at: datetime
+) -> NewEvent:
+    risks = [p.risk_level for p in request.proposals] or [envelope.risk_level]
     payload = {
         "interrupt_id": interrupt_id,
         "proposals": [p.proposal_id for p in request.proposals],
         "reasons": list(request.reasons),
+        "risk_level": max(risks, key=list(Level).index),
+        "expires_at": rfc3339(expires_at),
     }
     return NewEvent(event_type=EventType.APPROVAL_REQUESTED, payload=payload)

@@ -76,6 +76,7 @@ class Relay:
         """Take what is behind, carry it, note how far it got; tells whether there was anything."""
         lines = await self._outbox.take(self._pace.missions, self._pace.events, self._pace.room)
         if not lines:
+            await self._outbox.settle([])
             return False
         carried = await self._channel.deliver(lines)
         await self._outbox.settle([await self._settled(*pair) for pair in zip(lines, carried, strict=True)])

@@ -21,6 +21,10 @@ _OURS = ("security.", "sasl.", "ssl.", "compression.")
 _ALSO = frozenset({"client.id", "message.max.bytes", "linger.ms"})
 
 
+# A receiver of webhooks may be away for hours before its news are given up; a broker refuses an event for good.
+PACES = {"kafka": Pace(), "webhook": Pace(missions=16, backoff_ms=1_000, longest_ms=3_600_000, attempts=20)}
+
+
 class Relays:
     """Background tasks that carry events to the outside, and the view of what they have not carried yet."""
 
@@ -60,13 +64,14 @@ async def open_relays(settings: Settings, api: Pool, dsn: str, name: str, stack:
     channels = channels_for(settings)
     if not channels:
         return Relays((), Backlogs(api))
-    pace = Pace()
     pool: Pool = await open_pool(dsn, name="relay", most=2 * len(channels), least=0)
     stack.push_async_callback(pool.close)
     for channel in channels:
         stack.push_async_callback(channel.aclose)
     relay_id = f"{name}:{uuid4().hex[:8]}"
-    relays = [Relay(Outbox(pool, c.name, relay_id, lease_ms=pace.lease_ms), c, pace) for c in channels]
+    relays = [
+        Relay(Outbox(pool, c.name, relay_id, lease_ms=PACES[c.name].lease_ms), c, PACES[c.name]) for c in channels
+    ]
     return Relays(relays, Backlogs(api))
 
 
@@ -78,6 +83,17 @@ def channels_for(settings: Settings) -> list[ChannelPort]:
 
         more = client_properties(settings.kafka_client_file) if settings.kafka_client_file else {}
         found.append(KafkaChannel(settings.kafka_bootstrap_servers, more))
+    if settings.webhook_url is not None:
+        from adapters.events.webhook import WebhookChannel, checked_url
+
+        if settings.webhook_secret is None:
+            raise SettingInvalid(
+                "COLONY_WEBHOOK_URL needs COLONY_WEBHOOK_SECRET",
+                hint="What is not signed can't be told from a forgery.",
+            )
+        private = settings.webhook_allow_private or not settings.deployment_mode.is_production
+        url = checked_url(settings.webhook_url)
+        found.append(WebhookChannel(url, settings.webhook_secret, settings.own_base_url, allow_private=private))
     return found
 
 

@@ -180,7 +180,9 @@ async def relay_only(settings: Settings, *, metrics: tuple[str, int] | None = No
     with stop_signals() as stopped, ExitStack() as scraped:
         async with open_colony(settings) as colony:
             if not colony.relays:
-                raise SettingInvalid("there is nowhere to relay to", hint="Set KAFKA_BOOTSTRAP_SERVERS.")
+                raise SettingInvalid(
+                    "there is nowhere to relay to", hint="Set KAFKA_BOOTSTRAP_SERVERS or COLONY_WEBHOOK_URL."
+                )
             if metrics is not None:
                 scraped.enter_context(metrics_served(colony.metrics, *metrics))
             colony.relays.start()

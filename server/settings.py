@@ -90,6 +90,9 @@ class Settings(BaseSettings):
     jwt_jwks_file: Path | None = Field(None, alias="JWT_JWKS_FILE")
     kafka_bootstrap_servers: str | None = Field(None, alias="KAFKA_BOOTSTRAP_SERVERS", pattern=_BROKERS)
     kafka_client_file: Path | None = Field(None, alias="KAFKA_CLIENT_FILE")
+    webhook_url: Url | None = Field(None, alias="COLONY_WEBHOOK_URL")
+    webhook_secret: SecretStr | None = Field(None, alias="COLONY_WEBHOOK_SECRET")
+    webhook_allow_private: bool = Field(default=False, alias="COLONY_WEBHOOK_ALLOW_PRIVATE")
     log_level: str = Field("INFO", alias="LOG_LEVEL", pattern=r"^(?i:debug|info|warning|error)$")
 
     @field_validator("*", mode="before")
@@ -139,6 +142,8 @@ _RIGHT = {
     "DEFAULT_MODEL_ROUTE": "one of " + ", ".join(ModelTier),
     "LOG_LEVEL": "one of debug, info, warning, error",
     "KAFKA_BOOTSTRAP_SERVERS": "brokers such as kafka-1:9092,kafka-2:9092",
+    "COLONY_WEBHOOK_URL": "an https URL, or http on loopback",
+    "COLONY_WEBHOOK_ALLOW_PRIVATE": "true or false",
     "PORT": "a port number from 0 to 65535",
     "COLONY_ENABLED": "true or false",
     "COLONY_SERVICE_BASE_URL": "a URL such as http://127.0.0.1:8080",

@@ -61,7 +61,8 @@ class KafkaChannel:
             "enable.idempotence": True,
             "enable.gapless.guarantee": True,
             "acks": "all",
-            "message.timeout.ms": int(patience_s * 1000),
+            # No message times out by itself, for one after it might still be sent: a batch is given up as a whole.
+            "message.timeout.ms": 0,
             "queue.buffering.max.kbytes": 65_536,
             "log_level": 2,
             "error_cb": self._note,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -41,6 +42,7 @@ class Outbox:
         self._pool = pool
         self._names = {"channel": channel, "relay": relay_id}
         self._lease_ms = lease_ms
+        self._late: list[tuple[float, Settled]] = []
         self._q = Queries.load("outbox")
 
     async def _rows(self, statement: str, **params: Any) -> list[DictRow]:
@@ -99,10 +101,20 @@ class Outbox:
         return read, room - (int(rows[-1]["running"]) if rows else 0)
 
     async def settle(self, settled: Sequence[Settled]) -> None:
-        """Move cursors on and give the leases back; a lease that another relay has taken over is left to it."""
-        if not settled:
+        """Move cursors on and give the leases back; a lease that another relay has taken over is left to it.
+
+        A mission that is being written at this moment is settled by the next call, while the lease lasts.
+        """
+        now = time.monotonic()
+        late = [(end, one) for end, one in self._late if end > now]
+        late += [(now + self._lease_ms / 1000, one) for one in settled]
+        if not late:
             return
-        await self._rows(
+        done = await self._settle([one for _, one in late])
+        self._late = [(end, one) for end, one in late if one.line.mission_id not in done]
+
+    async def _settle(self, settled: Sequence[Settled]) -> set[str]:
+        rows = await self._rows(
             "settle",
             missions=[s.line.mission_id for s in settled],
             upto=[s.upto for s in settled],
@@ -110,6 +122,7 @@ class Outbox:
             tried=[s.attempts for s in settled],
             delay_ms=[s.delay_ms for s in settled],
         )
+        return {str(row["mission_id"]) for row in rows}
 
     async def bury(self, line: Line, count: int, attempts: int, reason: str) -> None:
         """Keep the event after the first ``count`` of the line as a dead letter."""

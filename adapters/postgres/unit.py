@@ -6,8 +6,8 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, cast
 
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
@@ -178,10 +178,10 @@ class Unit:
         """Open the mission's budget."""
         await self._run("open_budget", tokens=tokens, time_ms=time_ms)
 
-    async def ask_person(self, interrupt_id: InterruptId, request: ApprovalRequest, timeout_ms: int) -> None:
-        """Open the approval that a person is to answer; asking the same again changes nothing."""
+    async def ask_person(self, interrupt_id: InterruptId, request: ApprovalRequest, timeout_ms: int) -> datetime:
+        """Open the approval that a person is to answer; returns its deadline. Asking the same again changes nothing."""
         content = request.canonical()
-        await self._run(
+        row = await self._row(
             "ask_person",
             interrupt_id=interrupt_id,
             payload=Jsonb(json.loads(content)),
@@ -189,6 +189,9 @@ class Unit:
             sha256=sha256_hex(content),
             timeout_ms=timeout_ms,
         )
+        if row is None:
+            raise FenceLost("another process has taken this mission over")
+        return cast("datetime", row["expires_at"])
 
     async def decide(self, decision: ApprovalDecision) -> None:
         """Store a person's decision and what it grants; of several answers the first wins.

@@ -141,8 +141,8 @@ class UnitPort(Protocol):
         """Store the admitted envelope."""
         ...
 
-    async def ask_person(self, interrupt_id: InterruptId, request: ApprovalRequest, timeout_ms: int) -> None:
-        """Open the approval that a person is to answer."""
+    async def ask_person(self, interrupt_id: InterruptId, request: ApprovalRequest, timeout_ms: int) -> datetime:
+        """Open the approval that a person is to answer; returns its deadline."""
         ...
 
     async def intend(self, proposal: WritebackProposal, idempotency_key: str) -> EffectOutcome | None:

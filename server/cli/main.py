@@ -20,6 +20,7 @@ from server.cli.operate import register as operate
 from server.cli.output import Exit, print_error, report_error
 from server.cli.policies import register as policies
 from server.cli.processes import register as processes
+from server.cli.relay import register as relay
 from server.cli.root import register as root
 from server.cli.verify import register as verify
 
@@ -32,7 +33,7 @@ _of_missions = typer.Typer(no_args_is_help=True, help="Submit missions, follow t
 for _register in (missions, answers, operate, history):
     _register(_of_missions)
 app.add_typer(_of_missions, name="missions")
-for _register in (verify, root, policies, database):
+for _register in (verify, root, policies, database, relay):
     _register(app)
 
 

@@ -112,15 +112,21 @@ language sql security definer set search_path = public, pg_temp as $$
   returning o.mission_id, o.tenant_id, o.seq, o.relayed_seq, o.attempts
 $$;
 
--- Moves cursors on and gives the leases back; what another relay has taken over in the meantime is left alone.
+-- Moves cursors on and gives the leases back; returns the missions that it could. What another relay has taken over is left
+-- alone, and so is a mission that is being written at this moment: a writer that was stopped within its transaction must not
+-- hold up everybody else's events.
 create function colony_settle_outbox(called text, relay text, missions text[], upto bigint[], since timestamptz[],
   tried int[], delay_ms bigint[]) returns setof text
 language sql security definer set search_path = public, pg_temp as $$
+  with free as materialized (
+    select o.mission_id from colony_outbox o
+    where o.channel = called and o.mission_id = any(missions) and o.relay_id = relay
+    order by o.mission_id for update skip locked)
   update colony_outbox o
   set relayed_seq = greatest(o.relayed_seq, least(o.seq, d.upto)), behind_since = coalesce(d.since, o.behind_since),
       attempts = d.tried, due_at = clock_timestamp() + d.delay_ms * interval '1 millisecond', relay_id = null
-  from unnest(missions, upto, since, tried, delay_ms) as d(mission_id, upto, since, tried, delay_ms)
-  where o.channel = called and o.mission_id = d.mission_id and o.relay_id = relay
+  from free join unnest(missions, upto, since, tried, delay_ms) as d(mission_id, upto, since, tried, delay_ms) using (mission_id)
+  where o.channel = called and o.mission_id = free.mission_id
   returning o.mission_id
 $$;
 

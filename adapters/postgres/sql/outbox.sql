@@ -25,7 +25,7 @@ where running - length(content) < %(room)s
 order by nth, seq;
 
 -- name: settle
-select colony_settle_outbox(%(channel)s, %(relay)s, %(missions)s, %(upto)s, %(since)s, %(tried)s, %(delay_ms)s);
+select colony_settle_outbox(%(channel)s, %(relay)s, %(missions)s, %(upto)s, %(since)s, %(tried)s, %(delay_ms)s) as mission_id;
 
 -- name: bury
 select colony_bury_event(%(channel)s, %(relay)s, %(mission_id)s, %(seq)s, %(event_id)s, %(event_type)s, %(tried)s, %(reason)s);

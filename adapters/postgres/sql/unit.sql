@@ -73,11 +73,17 @@ where mission_id = %(mission_id)s and revision = %(was)s and not task_key = any(
 on conflict do nothing;
 
 -- name: ask_person
-insert into colony_approvals (mission_id, interrupt_id, actor_id, status, payload, content, sha256, expires_at)
-values (%(mission_id)s, %(interrupt_id)s, %(actor)s, 'pending', %(payload)s, %(content)s, %(sha256)s,
+with put as (
+  insert into colony_approvals (mission_id, interrupt_id, actor_id, status, payload, content, sha256, expires_at)
+  values (%(mission_id)s, %(interrupt_id)s, %(actor)s, 'pending', %(payload)s, %(content)s, %(sha256)s,
         clock_timestamp() + %(timeout_ms)s * interval '1 millisecond')
-on conflict (mission_id, interrupt_id) do nothing
-returning expires_at;
+  on conflict (mission_id, interrupt_id) do nothing
+  returning expires_at
+)
+select expires_at from put
+union all
+select expires_at from colony_approvals where mission_id = %(mission_id)s and interrupt_id = %(interrupt_id)s
+limit 1;
 
 -- name: decide
 update colony_approvals
