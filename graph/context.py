@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -113,9 +113,18 @@ def _tool_event(call: ToolCall) -> NewEvent:
     return NewEvent(event_type=kind, payload=payload | ({"reason": call.reason} if call.reason else {}))
 
 
+async def _at_once() -> None:
+    return None
+
+
 @dataclass
 class RunContext:
-    """One run. ``memo`` is the last step that was stored before the mission was claimed."""
+    """One run.
+
+    Attributes:
+        memo: the last step that was stored before the mission was claimed.
+        turn: waited for before a step.
+    """
 
     mission: Mission
     ports: Ports
@@ -124,6 +133,7 @@ class RunContext:
     record: Record
     memo: tuple[str, MissionState] | None = None
     asked: bool = False
+    turn: Callable[[], Awaitable[None]] = _at_once
 
     def recall(self) -> tuple[str, MissionState]:
         """Return the memo once: a later step of the same name, as after a retry, is a new one."""

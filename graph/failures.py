@@ -35,13 +35,17 @@ async def on_error(state: MissionState, error: NodeError, runtime: Runtime[RunCo
     """
     if isinstance(error.error, _RUN_STOPS):
         raise error.error
-    outcome = outcome_of(error.node, error.error)
     ctx = runtime.context
+    key = f"error:{error.node}"
+    was, gave = ctx.recall()
+    if was == key:  # stored before its checkpoint was: what is left of the error by now says less
+        return Command(goto=Stage.FAILED.value, update=gave)
+    outcome = outcome_of(error.node, error.error)
     async with ctx.ledger.unit() as unit:
         await ctx.record.store(unit)
         unit.record(*noted(outcome))
         unit.record(NewEvent(event_type=EventType.STAGE_ENTERED, payload={"stage": Stage.FAILED.value}))
-        await unit.enter(Stage.FAILED, f"error:{error.node}", {"outcome": outcome})
+        await unit.enter(Stage.FAILED, key, {"outcome": outcome})
     return Command(goto=Stage.FAILED.value, update={"outcome": outcome})
 
 

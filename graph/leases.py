@@ -47,6 +47,7 @@ class LeaseKeeper:
         self._safe_s = (lease_ms - heartbeat_ms) / 1000
         self._held: dict[str, _Held] = {}
         self._let_go: dict[str, int] = {}
+        self._sooner = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -93,10 +94,17 @@ class LeaseKeeper:
             await self._claims.let_go(given)
             self._let_go = {m: e for m, e in self._let_go.items() if given.get(m) != e}
 
+    def look(self, mission_id: str) -> None:
+        """Renew at once, since this mission was taken over: a run of it stops within a moment, not a heartbeat."""
+        if mission_id in self._held:
+            self._sooner.set()
+
     async def beat(self) -> None:
         """Renew until cancelled."""
         while True:
-            await asyncio.sleep(self._heartbeat_s)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._sooner.wait(), self._heartbeat_s)
+            self._sooner.clear()
             await self.beat_once()
 
     async def beat_once(self) -> None:
@@ -107,10 +115,7 @@ class LeaseKeeper:
         if not asked:
             return
         sent = time.monotonic()
-        try:
-            kept = await self._claims.renew(asked)
-        except StoreUnavailable:
-            kept = None
+        kept = await self._renewed(asked)
         now = time.monotonic()
         for mission_id, epoch in asked.items():
             held = self._held.get(mission_id)
@@ -121,3 +126,16 @@ class LeaseKeeper:
             elif kept is not None or now > held.good_until:
                 _log.warning("lease lost, run stopped", mission_id=mission_id, epoch=epoch)
                 held.driver.cancel("lease lost")
+
+    async def _renewed(self, asked: Mapping[str, int]) -> set[str] | None:
+        """Return what was renewed; None when Postgres does not answer within a heartbeat, or not at all."""
+        renewal = asyncio.ensure_future(self._claims.renew(asked))
+        await asyncio.wait({renewal}, timeout=self._heartbeat_s)
+        if not renewal.done():
+            # One that neither answers nor refuses is left behind: the leases end meanwhile.
+            renewal.add_done_callback(lambda late: late.cancelled() or late.exception())
+            return None
+        try:
+            return renewal.result()
+        except StoreUnavailable:
+            return None

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Any, Protocol, cast
 
 import structlog
@@ -25,6 +26,7 @@ from graph.context import Governance, Record, RunContext
 from graph.failures import noted, outcome_of
 from graph.leases import LeaseKeeper
 from graph.topology import Compiled, compiled
+from graph.turns import Turns
 
 _log = structlog.get_logger(__name__)
 _MOST_STEPS = 60
@@ -85,6 +87,7 @@ class Runner:
         self._governance = governance
         self._graph = graph or compiled()
         self._controls: set[RunControl] = set()
+        self._turns = Turns()
         self.draining = False
 
     def drain(self) -> None:
@@ -108,9 +111,10 @@ class Runner:
             return
         log = _log.bind(mission_id=mission_id)
         try:
-            async with self._sessions.open(mission_id, tenant_id, alone=alone) as session:
-                if session is not None:
-                    await self._hold(session)
+            with self._turns.at_work(tenant_id):
+                async with self._sessions.open(mission_id, tenant_id, alone=alone) as session:
+                    if session is not None:
+                        await self._hold(session)
         except FenceLost:
             log.info("run stopped: another process owns the mission")
         except StoreRefused:
@@ -165,6 +169,7 @@ class Runner:
         ports = self._make_ports(mission, session.ledger, record)
         memo = (mission.step_key, mission.step_update or {}) if mission.step_key else None
         ctx = RunContext(mission, ports, session.ledger, self._governance, record, cast("Any", memo))
+        ctx.turn = partial(self._turns.take, mission.tenant_id)
         left_ms = mission.time_budget_ms - mission.time_spent_ms
         try:
             async with asyncio.timeout(left_ms / 1000):

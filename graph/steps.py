@@ -46,6 +46,7 @@ def step(stage: Stage, role: Role) -> Node:
         was, gave = ctx.recall()
         if was == key:
             return gave
+        await ctx.turn()
         result = await role(state, ctx.ports)
         return await store(stage, key, state, result, ctx)
 

@@ -21,7 +21,7 @@ from adapters.postgres.claims import Claims, LeaseTimes
 from adapters.postgres.cluster import open_cluster
 from adapters.postgres.deltas import DELTAS, WATCHED, DeltaFeed, DeltaWriter
 from adapters.postgres.doorbell import Doorbell
-from adapters.postgres.missions import MissionStore
+from adapters.postgres.missions import TAKEN, MissionStore
 from adapters.postgres.pools import Pool, open_pool
 from adapters.postgres.provision import Dsns, dsns_for, migrate
 from adapters.postgres.queue import MissionQueue
@@ -242,8 +242,11 @@ async def open_colony(
         name = f"{socket.gethostname()}:{os.getpid()}"
         claims = Claims(api, name, times, clock, GRAPH_VERSION)
         keeper = LeaseKeeper(claims, heartbeat_ms=times.heartbeat_ms, lease_ms=times.lease_ms)
+        doorbell.on(TAKEN, keeper.look)
         runner = Runner(Sessions(pools["runs"], claims, clock), keeper, ports, governance)
-        intake = Intake(queue, runner.run, places=settings.max_concurrent_missions, rung=doorbell.jobs)
+        intake = Intake(
+            queue, runner.run, places=settings.max_concurrent_missions, rung=doorbell.jobs, away_ms=times.away_ms
+        )
         worker = Worker(queue, claims, keeper, runner, intake, service.expire, sweep_ms=times.sweep_ms)
         relays = await open_relays(settings, api, dsns.app, name, stack)
         loops = {"doorbell": doorbell.listen(), "delta writer": writer.run(), "delta feed": feed.run()}

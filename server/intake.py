@@ -18,8 +18,6 @@ from server.ending import ended
 _log = structlog.get_logger(__name__)
 _POLL_S = 1.0
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 2.0
-PATIENCE_S = 60.0
-"""How long Postgres may be away before a worker ends, so that its supervisor starts it anew."""
 
 
 class Run(Protocol):
@@ -40,14 +38,12 @@ class Intake:
     A mission that processes died with waits until nothing else runs here, and then runs alone.
     """
 
-    def __init__(
-        self, queue: MissionQueue, run: Run, *, places: int, rung: asyncio.Event, patience_s: float = PATIENCE_S
-    ) -> None:
+    def __init__(self, queue: MissionQueue, run: Run, *, places: int, rung: asyncio.Event, away_ms: int) -> None:
         self._queue = queue
         self._run = run
         self._places = places
         self._rung = rung
-        self._patience_s = patience_s
+        self._away_s = away_ms / 1000
         self._running: dict[asyncio.Task[None], str] = {}
         self._suspects: deque[Job] = deque()
         self._alone = False
@@ -73,7 +69,7 @@ class Intake:
                     away_since, wait_s = None, _FIRST_WAIT_S
                 except StoreUnavailable:
                     away_since = away_since or time.monotonic()
-                    if time.monotonic() - away_since > self._patience_s:
+                    if time.monotonic() - away_since > self._away_s:
                         raise
                     await asyncio.sleep(wait_s)
                     wait_s = min(2 * wait_s, _LONGEST_WAIT_S)

@@ -23,11 +23,19 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class LeaseTimes:
-    """How leases are kept, in milliseconds, on the database's clock."""
+    """How leases are kept, in milliseconds; leases end on the database's clock.
+
+    Attributes:
+        heartbeat_ms: between two renewals.
+        lease_ms: how long a lease lasts without one.
+        sweep_ms: between two searches for missions that nobody runs.
+        away_ms: how long Postgres may be away before a worker ends, for its supervisor to start it anew.
+    """
 
     heartbeat_ms: int = 2_000
     lease_ms: int = 8_000
     sweep_ms: int = 2_000
+    away_ms: int = 60_000
 
 
 MOST_DEATHS = 5
@@ -66,7 +74,7 @@ class Claims:
                     return None
                 if row["graph_version"] != self._graph_version:
                     return None
-                # A lease that is there and has lapsed is what a process leaves behind that died.
+                # A lease that has lapsed is what a process leaves behind that died.
                 deaths = int(row["deaths"]) + (row["leased"] is not None)
                 if SUSPECT_DEATHS <= deaths < MOST_DEATHS and not alone:
                     raise RunsAlone("processes have died with this mission, it runs alone")

@@ -27,6 +27,9 @@ from contracts.events import EventType, NewEvent
 from contracts.mission import MissionRequest
 from contracts.ports import Clock, Dispatcher, Mission
 
+TAKEN = "colony_taken"
+"""The channel that says which mission was taken over from outside a run."""
+
 
 @dataclass(frozen=True)
 class Submission:

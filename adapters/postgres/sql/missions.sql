@@ -24,7 +24,8 @@ select m.*, b.token_budget, b.time_budget_ms from colony_missions m join colony_
 where m.mission_id = %(mission_id)s for update of m;
 
 -- name: take_over
-update colony_missions set epoch = epoch + 1, deaths = 0, updated_at = now() where mission_id = %(mission_id)s returning epoch;
+update colony_missions set epoch = epoch + 1, deaths = 0, updated_at = now() where mission_id = %(mission_id)s
+returning epoch, pg_notify('colony_taken', mission_id);
 
 -- name: evict
 delete from colony_leases where mission_id = %(mission_id)s;

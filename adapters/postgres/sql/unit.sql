@@ -15,7 +15,9 @@ select pg_notify('colony_events', %(mission_id)s);
 
 -- name: enter
 update colony_missions
-set stage = %(stage)s, step_key = %(step_key)s, step_update = %(step_update)s, deaths = 0, updated_at = now()
+set stage = %(stage)s, step_key = %(step_key)s, step_update = %(step_update)s, updated_at = now(),
+    -- The same step again is no progress.
+    deaths = case when step_key is distinct from %(step_key)s then 0 else deaths end
 where mission_id = %(mission_id)s and epoch = %(epoch)s;
 
 -- name: move
