@@ -13,6 +13,7 @@ from contracts.errors import ColonyError, PassRefused
 from contracts.ports import Clock, LedgerPort, ToolCall, ToolPort
 from contracts.tasks import LibrarianPass, ToolGrant
 from graph.context import Record
+from graph.tracing import Spanned
 
 
 class GuardedTools:
@@ -37,7 +38,9 @@ class GuardedTools:
             self._note(task_key, tool, arguments, "refused", reason=refusal)
             raise PassRefused(f"{tool} was refused: {refusal}")
         try:
-            answer = await self._inner.call(task_key, tool, arguments)
+            # The name of a tool that a pass grants; a refused one's may be anything, and nothing is called.
+            with Spanned("execute_tool", {"gen_ai.tool.name": tool}):
+                answer = await self._inner.call(task_key, tool, arguments)
         except ColonyError as exc:
             self._note(task_key, tool, arguments, "failed", reason=exc.code)
             raise

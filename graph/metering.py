@@ -16,6 +16,7 @@ from contracts.ports import Allowance, Mission, ModelCall, OnDelta, Prompt, Tier
 from contracts.registry import artifact_id
 from contracts.tasks import PromptPackage
 from graph.context import Governance, Record
+from graph.tracing import Spanned, note_usage
 from policies.questions import routing_question
 
 FilledT = TypeVar("FilledT", bound=Value)
@@ -78,6 +79,7 @@ class Budget:
         """Give back what was set aside, charge what was used, and keep the call for the record."""
         self._left -= call.tokens_in + call.tokens_out
         self._record.models.append(call)
+        note_usage(call)
         self._free(allowance)
 
     def _free(self, allowance: Allowance) -> None:
@@ -126,7 +128,8 @@ class GuardedModel:
         tried = [prompt.package.tier]
         while True:
             try:
-                return await self._models.fill(tried[-1], output, prompt, self._budget, self._on_delta, tools)
+                with Spanned("chat", {"gen_ai.operation.name": "chat", "colony.tier": tried[-1].value}):
+                    return await self._models.fill(tried[-1], output, prompt, self._budget, self._on_delta, tools)
             except ProviderFailed as exc:
                 fallback = self._models.fallback(tried[-1])
                 if fallback is None or fallback in tried or not self._may_go(prompt.package, tried[-1], fallback, exc):

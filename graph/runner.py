@@ -26,6 +26,7 @@ from graph.context import Governance, Record, RunContext
 from graph.failures import noted, outcome_of
 from graph.leases import LeaseKeeper
 from graph.topology import Compiled, compiled
+from graph.tracing import run_of
 from graph.turns import Turns
 
 _log = structlog.get_logger(__name__)
@@ -114,7 +115,8 @@ class Runner:
             with self._turns.at_work(tenant_id):
                 async with self._sessions.open(mission_id, tenant_id, alone=alone) as session:
                     if session is not None:
-                        await self._hold(session)
+                        with run_of(session.mission):
+                            await self._hold(session)
         except FenceLost:
             log.info("run stopped: another process owns the mission")
         except StoreRefused:

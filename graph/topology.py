@@ -18,6 +18,7 @@ from graph.failures import is_hiccup, on_error
 from graph.gate import gate
 from graph.routing import next_stage
 from graph.steps import Node, step
+from graph.tracing import stage_of
 from nodes.admission import admission
 from nodes.aggregator import aggregator
 from nodes.finalize import finalize
@@ -58,7 +59,7 @@ def build(nodes: dict[Stage, Node] | None = None) -> StateGraph[MissionState, Ru
     )
     # LangGraph's annotations know neither a node that takes its runtime by keyword nor a handler that takes the error.
     handler: Any = on_error
-    placed: dict[Stage, Any] = {**(nodes or roles())}
+    placed: dict[Stage, Any] = {stage: stage_of(stage, node) for stage, node in (nodes or roles()).items()}
     for stage, node in placed.items():
         flow = STATEFLOW[stage]
         graph.add_node(

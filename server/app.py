@@ -10,6 +10,7 @@ from server.embedded_root.app import create_root_app
 from server.metrics.requests import CountedRequests
 from server.principal import Gatekeeper
 from server.routes import commands, events, health, history, missions
+from server.tracing import SPANS, InTrace
 
 
 def create_app(colony: Colony) -> FastAPI:
@@ -18,11 +19,17 @@ def create_app(colony: Colony) -> FastAPI:
     local = settings.deployment_mode.trusts_loopback
     # The interactive pages load scripts from elsewhere: for developers only.
     app = FastAPI(
-        title="Colony", version="0.1.0", redirect_slashes=False, docs_url="/docs" if local else None, redoc_url=None
+        title="Colony",
+        version="0.1.0",
+        redirect_slashes=False,
+        docs_url="/docs" if local else None,
+        redoc_url=None,
+        telemetry=SPANS,
     )
     app.state.colony = colony
     app.state.gatekeeper = Gatekeeper(settings)
     app.add_middleware(CountedRequests, metrics=colony.metrics)
+    app.add_middleware(InTrace)
     errors.install(app)
     for module in (missions, events, commands, history, health):
         app.include_router(module.router)

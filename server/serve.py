@@ -15,6 +15,7 @@ import uvicorn
 from adapters.postgres.claims import LeaseTimes
 from adapters.root.client import Patience
 from contracts.errors import SettingInvalid
+from server import telemetry
 from server.app import create_app
 from server.compose import Colony, open_colony
 from server.metrics.port import metrics_served
@@ -138,7 +139,7 @@ async def serve(settings: Settings, *, host: str, work: bool) -> None:
     Raises:
         StoreUnavailable: the worker lost its queue for good.
     """
-    with stop_signals() as stopped:
+    with telemetry.exported(settings), stop_signals() as stopped:
         async with running(settings, host=host, work=work) as colony:
             await _until(stopped, colony, work=work)
 
@@ -156,7 +157,7 @@ async def work_only(
         SettingInvalid: a setting can't be used, or the metrics' port is taken.
         StoreUnavailable: Postgres does not answer, or the worker lost its queue for good.
     """
-    with stop_signals() as stopped, ExitStack() as scraped:
+    with telemetry.exported(settings), stop_signals() as stopped, ExitStack() as scraped:
         async with open_colony(settings, times=times, patience=patience) as colony:
             if metrics is not None:
                 url = scraped.enter_context(metrics_served(colony.metrics, *metrics))

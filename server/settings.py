@@ -93,6 +93,7 @@ class Settings(BaseSettings):
     webhook_url: Url | None = Field(None, alias="COLONY_WEBHOOK_URL")
     webhook_secret: SecretStr | None = Field(None, alias="COLONY_WEBHOOK_SECRET")
     webhook_allow_private: bool = Field(default=False, alias="COLONY_WEBHOOK_ALLOW_PRIVATE")
+    otlp_endpoint: Url | None = Field(None, alias="OTEL_EXPORTER_OTLP_ENDPOINT")
     log_level: str = Field("INFO", alias="LOG_LEVEL", pattern=r"^(?i:debug|info|warning|error)$")
 
     @field_validator("*", mode="before")
@@ -132,7 +133,6 @@ RESERVED = (
     "BROWSER_PROVIDER",
     "CONSTITUTION_PUBLIC_KEY",
     "PAYLOAD_ENCRYPTION_KEY",
-    "OTEL_EXPORTER_OTLP_ENDPOINT",
 )
 """Variables of the interface that change nothing in this version yet."""
 
@@ -149,6 +149,7 @@ _RIGHT = {
     "COLONY_SERVICE_BASE_URL": "a URL such as http://127.0.0.1:8080",
     "ROOT_API_BASE_URL": "a URL such as https://crm.example.com",
     "ROOT_WRITEBACK_VALIDATION": "one of " + ", ".join(RootValidation),
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "a URL such as http://127.0.0.1:4318",
     "COLONY_DEFAULT_TOKEN_BUDGET": "a whole number of at least 1",
     "MAX_CONCURRENT_MISSIONS": "a whole number from 1 to 200",
     "MAX_WORKERS_PER_MISSION": "a whole number from 1 to 64",

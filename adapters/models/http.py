@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx2
 
 from adapters.models.routefile import Endpoint
+from adapters.tracing import stamp
 
 CONNECT_SECONDS = 5.0
 
@@ -16,4 +17,9 @@ def http_client(endpoint: Endpoint) -> httpx2.AsyncClient:
     followed.
     """
     timeout = httpx2.Timeout(None, connect=CONNECT_SECONDS)
-    return httpx2.AsyncClient(timeout=timeout, trust_env=not endpoint.route.private, follow_redirects=False)
+    return httpx2.AsyncClient(
+        timeout=timeout,
+        trust_env=not endpoint.route.private,
+        follow_redirects=False,
+        event_hooks={"request": [stamp]},
+    )

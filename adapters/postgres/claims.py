@@ -13,6 +13,7 @@ from adapters.postgres.pools import Pool
 from adapters.postgres.queries import Queries
 from adapters.postgres.records import mission_of
 from adapters.postgres.unit import Connection, Holder, Unit
+from adapters.tracing import span_id
 from contracts.errors import RunsAlone
 from contracts.events import EventType, NewEvent
 from contracts.ports import Clock, Mission
@@ -162,4 +163,5 @@ async def _quarantine(unit: Unit, mission: Mission, deaths: int) -> None:
 
 def holder_of(mission: Mission, *, actor_id: str | None = None) -> Holder:
     """Return who writes for a claimed mission."""
-    return Holder(mission.mission_id, mission.tenant_id, mission.epoch, mission.trace_id, actor_id or mission.actor_id)
+    m = mission
+    return Holder(m.mission_id, m.tenant_id, m.epoch, m.trace_id, actor_id or m.actor_id, span_id(m.trace_id))

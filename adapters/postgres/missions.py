@@ -19,6 +19,7 @@ from adapters.postgres.pools import Pool
 from adapters.postgres.queries import Queries
 from adapters.postgres.records import mission_of
 from adapters.postgres.unit import Connection, Holder, Unit
+from adapters.tracing import span_id, traceparent
 from contracts.base import InterruptId
 from contracts.canonical import sha256_hex
 from contracts.decisions import ApprovalRequest
@@ -103,11 +104,14 @@ class MissionStore:
             if s.idempotency_key is not None and (earlier := await self._reserve(conn, s)) is not None:
                 return earlier
             payload = {"request": s.request.model_dump(mode="json"), "approval_timeout_ms": s.approval_timeout_ms}
+            payload["traceparent"] = traceparent(s.trace_id)
             names = {"mission_id": s.mission_id, "actor_id": s.actor_id, "mission_type": s.request.mission_type.value}
             versions = {"graph_version": s.graph_version, "trace_id": s.trace_id}
             await conn.execute(self._q["scope_epoch"], {"epoch": "1"})
             await conn.execute(self._q["insert"], {**names, **versions, "payload": Jsonb(payload)})
-            unit = Unit(conn, Holder(s.mission_id, s.tenant_id, 1, s.trace_id, s.actor_id), self._clock)
+            unit = Unit(
+                conn, Holder(s.mission_id, s.tenant_id, 1, s.trace_id, s.actor_id, span_id(s.trace_id)), self._clock
+            )
             await unit.open_budget(s.token_budget, s.time_budget_ms)
             unit.record(_received(s))
             await unit.flush()

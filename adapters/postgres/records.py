@@ -34,4 +34,5 @@ def mission_of(row: Mapping[str, Any]) -> Mission:
         envelope=MissionEnvelope.model_validate(envelope) if envelope else None,
         step_key=row["step_key"],
         step_update=row["step_update"],
+        traceparent=payload.get("traceparent", ""),
     )

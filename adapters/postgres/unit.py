@@ -40,7 +40,7 @@ class Holder:
     epoch: int
     trace_id: str
     actor_id: str
-    span_id: str = "0" * 16
+    span_id: str
 
 
 class Unit:

@@ -18,6 +18,7 @@ from adapters.root.paths import checked_path, lead_path, page_path, segment
 from adapters.root.reading import Fetched, every_page
 from adapters.root.records import BatchOutcome, Kind, Record
 from adapters.root.replies import NotYet, Reply, read_reply, refuse, unavailable
+from adapters.tracing import stamp
 from contracts.errors import OutcomeUnknown, PreconditionStale, RootRefused
 
 ATTEMPTS = 3
@@ -62,10 +63,10 @@ class RootClient:
         timeout = httpx.Timeout(total, connect=min(CONNECT_SECONDS, total))
         # A kept connection may be closed by the far side as the write goes out: then nobody knows what happened.
         fresh = httpx.Limits(max_keepalive_connections=0)
-        self._reads = httpx.AsyncClient(base_url=base_url, headers=headers, timeout=timeout, trust_env=outside)
-        self._writes = httpx.AsyncClient(
-            base_url=base_url, headers=headers, timeout=timeout, trust_env=outside, limits=fresh
-        )
+        shared: dict[str, Any] = {"base_url": base_url, "headers": headers, "timeout": timeout, "trust_env": outside}
+        shared["event_hooks"] = {"request": [stamp]}
+        self._reads = httpx.AsyncClient(**shared)
+        self._writes = httpx.AsyncClient(**shared, limits=fresh)
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -16,7 +16,7 @@ from contracts.tasks import PromptPackage
 
 @dataclass(frozen=True)
 class Mission:
-    """The mission's row, as read when it was claimed."""
+    """The mission's row, as read when it was claimed; ``traceparent`` is the submitter's span (W3C), if it had one."""
 
     mission_id: MissionId
     tenant_id: TenantId
@@ -36,6 +36,7 @@ class Mission:
     envelope: MissionEnvelope | None = None
     step_key: str | None = None
     step_update: MissionState | None = None
+    traceparent: str = ""
 
 
 @dataclass(frozen=True)

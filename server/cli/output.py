@@ -155,20 +155,27 @@ def configure_logging(level: str, *, as_json: bool = False) -> None:
     import structlog
 
     number = logging.getLevelNamesMapping()[level.upper()]
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
     last = (
         structlog.processors.JSONRenderer()
         if as_json
         else structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"])
     )
+    # What libraries say is one line of the same form, a traceback included.
+    foreign = logging.StreamHandler(sys.stderr)
+    foreign.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processor=last, foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared]
+        )
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[foreign])
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            last,
-        ],
+        processors=[*shared, last],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )

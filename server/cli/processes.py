@@ -31,7 +31,7 @@ def _prepared(*, as_json: bool, **overrides: object) -> Settings:
     from server.settings import load_settings
 
     settings = load_settings(**overrides)
-    configure_logging(settings.log_level, as_json=as_json)
+    configure_logging(settings.log_level, as_json=as_json or settings.deployment_mode.is_production)
     return settings
 
 
