@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NoReturn, TypeVar, cast
 
 from langchain_core.messages import AIMessage, AIMessageChunk
@@ -15,6 +17,7 @@ from contracts.base import Value
 
 FilledT = TypeVar("FilledT", bound=Value)
 _MOST_PROBLEMS = 5
+_MOST_BRACES = 20
 CUT_SHORT = frozenset({"length", "max_tokens"})
 
 
@@ -100,7 +103,18 @@ def _arguments(name: str, message: AIMessage, *, named: bool) -> dict[str, Any]:
     text = str(message.text)
     if "{" not in text:
         raise AnswerInvalid("the answer is empty" if not text.strip() else "the answer holds no JSON object")
-    return _object(json_of(text[text.index("{") :], whole=False))
+    return _written(text)
+
+
+def _written(text: str) -> dict[str, Any]:
+    """Return the first JSON object of a text: a model may think aloud, with braces, before it answers."""
+    problem: AnswerInvalid | None = None
+    for brace in islice(re.finditer(r"\{", text), _MOST_BRACES):
+        try:
+            return _object(json_of(text[brace.start() :], whole=False))
+        except AnswerInvalid as exc:
+            problem = problem or exc
+    raise problem or AnswerInvalid("the answer holds no JSON object")
 
 
 def json_of(text: str, *, whole: bool = True) -> Any:

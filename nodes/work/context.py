@@ -14,6 +14,7 @@ from contracts.outputs import Quoted
 from contracts.ports import Ports, Prompt
 from contracts.quotes import widened
 from contracts.tasks import PromptPackage, Task
+from nodes.work.place import place
 from nodes.work.tools import TaskTools
 from nodes.work.windows import Window
 
@@ -75,14 +76,11 @@ class WorkContext:
 
 
 def located(quoted: Quoted, labelled: Mapping[str, Window]) -> Citation | None:
-    """Find a model's quote in the evidence it names; None when it is not there, character for character."""
-    window = labelled.get(quoted.evidence)
-    if window is None or not quoted.quote:
+    """Find a model's quote in the evidence it names, and cite the evidence; None when the words are not there."""
+    window = labelled.get(quoted.evidence.strip(" []:").upper())
+    if window is None or (found := place(window.text, quoted.quote)) is None:
         return None
-    at = window.text.find(quoted.quote)
-    if at < 0:
-        return None
-    start, end = widened(window.text, at, at + len(quoted.quote))
+    start, end = widened(window.text, *found)
     return Citation(
         artifact_id=window.artifact.artifact_id,
         quote=window.text[start:end],

@@ -192,3 +192,72 @@ async def test_a_mission_ends_when_its_tokens_are_used_up(wire: Wire, routed: Se
     assert 3_000 - 2 * 1_000 < used <= 3_000 + 408
     events = [e["event_type"] for e in await service.events(failed["mission_id"])]
     assert "budget.exceeded" in events
+
+
+async def test_a_rate_limit_is_waited_out_within_the_mission(wire: Wire, routed: Serve) -> None:
+    wire.script("FactSheet", Reply("limited", {"retry-after": "0.2"}), Reply("facts"))
+    service = await routed(**{LOCAL: wire.route()})
+    waiting = await asked(service)
+    assert waiting["status"] == "awaiting_approval", pretty(waiting["failure"])
+    assert ("extract_facts", LOCAL, "failed") in await called(service, waiting)
+    assert waiting["usage"]["tokens_in"] == 2 * 321
+
+
+async def test_what_a_provider_does_not_say_was_used_is_counted_and_charged(wire: Wire, routed: Serve) -> None:
+    wire.script("FactSheet", Reply("facts", usage=False))
+    wire.script("Engagement", Reply("engagement", usage=False))
+    service = await routed(**{LOCAL: wire.route()})
+    waiting = await asked(service)
+    assert waiting["status"] == "awaiting_approval", pretty(waiting["failure"])
+    assert waiting["usage"]["tokens_in"] > 300
+    assert waiting["usage"]["tokens_out"] > 60
+
+
+@pytest.mark.parametrize(
+    ("reply", "changes", "code"),
+    [
+        pytest.param(Reply("facts", held=True), {"timeout_ms": 300}, "model_timeout", id="hangs"),
+        pytest.param(Reply("limited", {"retry-after": "3600"}), {}, "model_rate_limited", id="wants-an-hour"),
+        pytest.param(Reply("unavailable", status=500), {}, "model_unavailable", id="500"),
+        pytest.param(Reply("facts", cut="abrupt"), {}, "model_stream_truncated", id="breaks-off"),
+    ],
+)
+async def test_a_provider_that_fails_for_good_fails_the_mission_with_the_reason(
+    wire: Wire, routed: Serve, reply: Reply, changes: dict[str, Any], code: str
+) -> None:
+    wire.script("FactSheet", reply)
+    service = await routed(**{LOCAL: wire.route(**changes)})
+    failed = await asked(service)
+    assert (failed["status"], failed["failure"]["code"]) == ("failed", code)
+    assert failed["failure"]["stage"] == "workers"
+    assert "MODEL_ROUTES_FILE" in failed["failure"]["hint"]
+
+
+async def test_a_number_that_a_model_invents_is_withheld(wire: Wire, routed: Serve) -> None:
+    wire.reword(r"50k\",", r"99k\",")
+    service = await routed(**{LOCAL: wire.route()})
+    waiting = await asked(service)
+    assert waiting["status"] == "awaiting_approval", pretty(waiting["failure"])
+    assert "399k" not in json.dumps([waiting["packet"], waiting["pending_approval"]["proposals"]])
+    assert {f["key"] for f in waiting["packet"]["facts"]} == {"area", "visit_booked"}
+
+
+CAMPAIGN = "channel,spend,clicks,conversions\nmail,100.10,50,5\nsearch,200.20,40,0\n"
+
+
+async def test_a_brief_is_computed_whatever_model_there_is(wire: Wire, routed: Serve) -> None:
+    service = await routed(**{LOCAL: wire.route()})
+    table = {
+        "document_id": "T-1",
+        "title": "Spring",
+        "source": "spring.csv",
+        "text": CAMPAIGN,
+        "media_type": "text/csv",
+    }
+    await service._put("documents", [table])
+    mission_id = await service.submit("catalyst_strategy_brief", inputs={"dataset": "spring.csv"})
+    ended = await service.settled(mission_id)
+    assert ended["status"] == "completed", pretty(ended["failure"])
+    totals = {m["name"]: m["value"] for m in ended["packet"]["metrics"] if m.get("group") is None}
+    assert (float(totals["spend_total"]), float(totals["conversions_total"])) == (300.3, 5)
+    assert ended["usage"]["model_calls"] == len(wire.journal) == 0

@@ -63,6 +63,11 @@ class Wire:
     def script(self, tool: str, *replies: Reply) -> None:
         self.replies[tool] = list(replies)
 
+    def reword(self, was: str, now: str) -> None:
+        """Let the model say something else, the first time that it says this."""
+        body = self._recordings["facts"]["body"]
+        self._recordings["facts"]["body"] = body.replace(was, now, 1)
+
     def _next(self, tool: str) -> Reply:
         left = self.replies.get(tool) or [Reply(GOOD.get(tool, "unavailable"))]
         return left.pop(0) if len(left) > 1 else left[0]
