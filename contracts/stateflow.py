@@ -146,7 +146,7 @@ STATEFLOW: dict[Stage, Flow] = {
     _G.RELEASE_GATE: Flow(
         "a released packet",
         (_G.WRITEBACK, _G.FINALIZE, _G.BLOCKED),
-        ("gate.release", "approval.requested", "approval.decided"),
+        ("gate.release", "proposal.withheld", "approval.requested", "approval.decided"),
         asks=Layer.RELEASE,
     ),
     _G.WRITEBACK: Flow(
