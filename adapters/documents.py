@@ -1,13 +1,14 @@
-"""Files into plain text: Markdown, text, CSV and HTML; paragraphs stay paragraphs, so that a quote is found again."""
+"""Files into plain text: Markdown, text, CSV, HTML and PDF; paragraphs stay paragraphs, so a quote is found again."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
+from adapters.pdf import read_pdf
+from adapters.webpages import read_page
 from contracts.canonical import clean_text
 from contracts.errors import BadInput
 
@@ -17,14 +18,13 @@ MEDIA_TYPES = {
     ".html": "text/html",
     ".htm": "text/html",
     ".csv": "text/csv",
+    ".pdf": "application/pdf",
 }
-NOT_SUPPORTED_YET = frozenset({".pdf", ".docx", ".doc", ".pptx", ".xlsx", ".rtf", ".odt"})
+NOT_SUPPORTED_YET = frozenset({".docx", ".doc", ".pptx", ".xlsx", ".rtf", ".odt"})
 
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _HEADING = re.compile(r"^#\s+(.+?)\s*#*\s*$", re.MULTILINE)
 _MAX_TITLE = 300
-_SOFT_BREAK = "\x1e"  # a new line unless there is one already
-_CELL = "\x1f"
 
 
 class Decoded(NamedTuple):
@@ -66,7 +66,8 @@ def extract(name: str, data: bytes) -> Extracted:
     """Return a file's text and title.
 
     Raises:
-        BadInput: the kind of file is not supported (codes ``not_supported_yet``, ``unknown_file_kind``).
+        BadInput: the kind of file is not supported (codes ``not_supported_yet``, ``unknown_file_kind``), or it is a PDF
+            that can't be read (as said in `read_pdf`).
     """
     path = PurePosixPath(name)
     suffix = path.suffix.lower()
@@ -74,88 +75,22 @@ def extract(name: str, data: bytes) -> Extracted:
         raise BadInput(f"{suffix} files are not supported yet", code="not_supported_yet")
     if suffix not in MEDIA_TYPES:
         raise BadInput("not a kind of file that is read as a document", code="unknown_file_kind")
+    if suffix == ".pdf":
+        return _from_pdf(path, data)
     text, notes = decode(data)
     title = ""
     if MEDIA_TYPES[suffix] == "text/html":
-        page = _Page()
-        page.feed(text)
-        page.close()
-        text, title = page.text(), page.title()
+        title, text = read_page(text)
     elif MEDIA_TYPES[suffix] == "text/markdown" and (heading := _HEADING.search(text)):
         title = heading.group(1)
     return Extracted(title[:_MAX_TITLE] or path.stem, MEDIA_TYPES[suffix], text, notes)
 
 
-class _Page(HTMLParser):
-    """Collects what a reader would see: blocks become paragraphs, rows become lines, cells are set apart by ` | `."""
-
-    SILENT = frozenset({"script", "style", "template", "noscript", "svg", "title"})
-    # fmt: off
-    PARAGRAPH = frozenset({
-        "p", "div", "section", "article", "header", "footer", "main", "aside", "nav", "h1", "h2", "h3", "h4",
-        "h5", "h6", "ul", "ol", "dl", "table", "blockquote", "pre", "form", "figure", "hr", "address",
-        "details", "fieldset", "body",
-    })
-    # fmt: on
-    LINE = frozenset({"br", "li", "tr", "dt", "dd", "caption", "option", "summary"})
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self._parts: list[str] = []
-        self._title: list[str] = []
-        self._silent: list[str] = []
-        self._heading = False
-        self._first_heading: list[str] = []
-        self._verbatim = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        del attrs
-        if tag in self.SILENT:
-            self._silent.append(tag)
-        elif tag == "h1":
-            self._heading = not self._first_heading
-        elif tag == "pre":
-            self._verbatim += 1
-        self._break(tag)
-        if tag in {"td", "th"}:
-            self._parts.append(_CELL)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in self._silent:
-            self._silent = self._silent[: self._silent.index(tag)]
-        elif tag == "h1":
-            self._heading = False
-        elif tag == "pre":
-            self._verbatim = max(0, self._verbatim - 1)
-        self._break(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        del attrs
-        self._break(tag)
-
-    def handle_data(self, data: str) -> None:
-        if self._silent:
-            if self._silent[0] == "title":
-                self._title.append(data)
-            return
-        if self._heading:
-            self._first_heading.append(data)
-        self._parts.append(data if self._verbatim else re.sub(r"\s+", " ", data))
-
-    def _break(self, tag: str) -> None:
-        if tag in self.PARAGRAPH:
-            self._parts.append("\n\n")
-        elif tag in self.LINE:
-            self._parts.append("\n" if tag == "br" else _SOFT_BREAK)
-
-    def title(self) -> str:
-        """Return the page's title, or its first heading."""
-        found = " ".join("".join(self._title).split())
-        return found or " ".join("".join(self._first_heading).split())
-
-    def text(self) -> str:
-        """Return the text, one empty line between paragraphs."""
-        joined = re.sub(rf"[ \t]*([\n{_SOFT_BREAK}])[ \t]*", r"\1", "".join(self._parts))
-        lines = re.sub(rf"{_SOFT_BREAK}+", "\n", re.sub(rf"{_SOFT_BREAK}*\n{_SOFT_BREAK}*", "\n", joined))
-        cells = re.sub(rf"[ \t]*{_CELL}[ \t]*", " | ", re.sub(rf"(^|\n)[ \t]*{_CELL}[ \t]*", r"\1", lines))
-        return re.sub(r"\n{3,}", "\n\n", re.sub(r"[ \t]{2,}", " ", cells)).strip()
+def _from_pdf(path: PurePosixPath, data: bytes) -> Extracted:
+    found = read_pdf(data)
+    text, dropped = clean_text(found.text)
+    notes = [f"{found.empty} of {found.pages} pages hold no text"] if found.empty else []
+    if dropped:
+        notes.append(f"{dropped} characters that can't be kept were dropped")
+    title = clean_text(found.title)[0]
+    return Extracted(title[:_MAX_TITLE] or path.stem, MEDIA_TYPES[".pdf"], text, tuple(notes))

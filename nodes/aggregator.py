@@ -25,6 +25,8 @@ from contracts.state import MissionState
 from contracts.tasks import TaskPlan
 
 _BRIEF_FINDINGS = 6
+_OPEN_FACT = "Open: the latest conversation is shown as the fact; a person should ask."
+_OPEN_ANSWER = "Open: the documents disagree and each is quoted; a person should decide which one holds."
 
 
 async def aggregator(state: MissionState, ports: Ports) -> StepResult:
@@ -137,5 +139,5 @@ def _contradiction(subject: str, attribute: str, values: Sequence[Claim]) -> Con
         subject=subject,
         attribute=attribute,
         values=tuple(ContradictionValue(value=str(c.value), claim_id=c.claim_id) for c in values),
-        resolution="Open: the latest conversation is shown as the fact; a person should ask.",
+        resolution=_OPEN_ANSWER if attribute == "answer" else _OPEN_FACT,
     )

@@ -49,3 +49,18 @@ async def test_document_ids_bind_what_is_read_in_one_call(service: Service) -> N
     assert packet["answer"]["status"] != "supported"
     found, _ = await ask(service, "When was the chimney of House 7 swept?")
     assert "1907" in found["answer"]["text"]
+
+
+async def test_documents_that_disagree_are_a_contradiction_and_one_document_is_none(service: Service) -> None:
+    await service._put("documents", [document("old", "In 2024 the reservation fee of Rowan House is $750.")])
+    packet, _ = await ask(service, "How much is the reservation fee of Rowan House?")
+    assert packet["contradictions"] == []
+    await service._put("documents", [document("new", "The reservation fee of Rowan House is $500.")])
+    packet, _ = await ask(service, "How much is the reservation fee of Rowan House?")
+    [found] = packet["contradictions"]
+    assert {value["value"] for value in found["values"]} == {"750", "500"}
+    claims = {claim["claim_id"]: claim for claim in packet["claims"]}
+    assert {claims[value["claim_id"]]["citations"][0]["quote"] for value in found["values"]} == {
+        "In 2024 the reservation fee of Rowan House is $750.",
+        "The reservation fee of Rowan House is $500.",
+    }

@@ -58,8 +58,8 @@ def test_html_without_a_title_is_called_by_its_first_heading():
 @pytest.mark.parametrize(
     ("name", "code"),
     [
-        ("a.pdf", "not_supported_yet"),
-        ("A.PDF", "not_supported_yet"),
+        ("a.docx", "not_supported_yet"),
+        ("A.DOCX", "not_supported_yet"),
         ("a.png", "unknown_file_kind"),
         ("a", "unknown_file_kind"),
     ],

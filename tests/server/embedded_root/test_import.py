@@ -177,16 +177,17 @@ async def test_documents_are_read_from_all_folders_and_the_rest_is_said(sink, ht
     files("docs/guide.md", "# Guide\n\ntext")
     files("docs/areas/old mill.html", "<p>mill</p>")
     files("docs/lease.pdf", b"%PDF-1.7")
+    files("docs/lease.docx", b"PK")
     files("docs/photo.png", b"\x89PNG")
     files("docs/.hidden.md", "no")
     files("docs/empty.txt", " \n")
     (tmp_path / "docs" / "out.md").symlink_to(files("secret.md", "secret"))
     report = await import_files(sink, tenant, ImportSources(documents=tmp_path / "docs"))
     assert [(s.file, s.reason) for s in report.skipped] == [
-        ("lease.pdf", ".pdf files are not supported yet"),
+        ("lease.docx", ".docx files are not supported yet"),
         ("photo.png", "not a kind of file that is read as a document"),
     ]
-    assert [e.file for e in report.errors] == ["empty.txt", "out.md"]
+    assert [e.file for e in report.errors] == ["empty.txt", "lease.pdf", "out.md"]
     listed = (await http.get("/api/oracle/documents")).json()["items"]
     assert [(d["document_id"], d["source"], d["title"]) for d in listed] == [
         ("areas__old mill.html", "areas/old mill.html", "old mill"),
