@@ -3,73 +3,14 @@
 Run by ``make test-external``, which installs it; skipped where ``AIMOCK`` does not name its ``llmock`` command.
 """
 
-import asyncio
-import os
-import shutil
-import socket
-import subprocess
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from contracts.errors import ModelFailed, ProviderFailed
 from tests.adapters.models.conftest import Asker
 from tests.adapters.models.wire import Wire
-from tests.support import until
-
-FIXTURES = Path(__file__).parent / "fixtures"
-LLMOCK = os.environ.get("AIMOCK", "")
-pytestmark = pytest.mark.skipif(not shutil.which(LLMOCK), reason="aimock is not installed: run make test-external")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@asynccontextmanager
-async def _answers(port: int) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
-
-        async def up() -> bool:
-            try:
-                return (await client.get("/__aimock/journal")).status_code == 200
-            except httpx.HTTPError:
-                return False
-
-        await until(up, "aimock to answer")
-        yield client
-
-
-@pytest.fixture(scope="module")
-def aimock() -> Iterator[int]:
-    """The port of a running aimock."""
-    port = _free_port()
-    command = [LLMOCK, "-p", str(port), "-h", "127.0.0.1", "-f", str(FIXTURES), "--strict", "--validate-on-load"]
-    env = {"PATH": os.environ["PATH"], "AIMOCK_STRICT_TURN_INDEX": "1"}
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env)
-
-    async def ready() -> None:
-        async with _answers(port):
-            pass
-
-    asyncio.run(ready())
-    yield port
-    process.terminate()
-    process.wait(10)
-
-
-@pytest.fixture(params=["openai", "anthropic"])
-def wire(request: pytest.FixtureRequest, aimock: int) -> Wire:
-    """Where aimock speaks a provider's protocol."""
-    served = Wire(request.param, "127.0.0.1")
-    served.port = aimock
-    return served
+from tests.external.conftest import answers
 
 
 def asker(wire: Wire, model: str) -> Asker:
@@ -87,7 +28,7 @@ async def test_a_schema_is_filled_over_a_stream(wire: Wire) -> None:
 
 async def test_what_was_sent_is_what_the_protocol_asks_for(wire: Wire) -> None:
     await asker(wire, "steady").ask()
-    async with _answers(wire.port) as client:
+    async with answers(wire.port) as client:
         journal: list[dict[str, Any]] = (await client.get("/__aimock/journal")).json()
     body = journal[-1]["body"]
     assert body["model"] == "steady"

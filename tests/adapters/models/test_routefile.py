@@ -1,6 +1,7 @@
 """The routes file: what is accepted, what leads where, and what a wrong one is told."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -150,3 +151,14 @@ def test_a_key_is_looked_up_by_the_settings_and_never_among_colonys_own(monkeypa
     assert settings.secret("EMPTY_KEY") is None
     with pytest.raises(SettingInvalid, match="Colony's own"):
         settings.secret("DATABASE_URL")
+
+
+@pytest.mark.parametrize("page", ["models.md", "configuration.md"])
+def test_the_files_that_the_documentation_shows_can_be_used(page: str, tmp_path: Path) -> None:
+    text = (Path(__file__).parents[3] / "docs" / page).read_text(encoding="utf-8")
+    shown = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if block.startswith("tier_")]
+    assert shown
+    for number, block in enumerate(shown):
+        path = tmp_path / f"{number}.yaml"
+        path.write_text(block, encoding="utf-8")
+        assert read_routes(path, ModelTier.LOCAL_PRIVATE, lambda _: SecretStr("k"))
