@@ -38,7 +38,7 @@ end $$;
 """
 _READ = """
 select transaction, array_agg(distinct "table") as tables, max(step_key) as step_key, bool_or(epoch_moved) as claimed,
-       bool_and("table" = 'colony_leases') as heartbeat
+       bool_and("table" = 'colony_leases' or "table" like 'colony_metric%%') as heartbeat
 from noted group by transaction order by min(note_id)
 """
 

@@ -106,7 +106,7 @@ class Dawdler(ExtractiveChatModel):
     async def _astream(
         self, messages: list[BaseMessage], *args: Any, **kwargs: Any
     ) -> AsyncIterator[ChatGenerationChunk]:
-        if kwargs["tool_choice"] == "Engagement":
+        if kwargs["tools"][0]["function"]["name"] == "Engagement":
             await asyncio.Event().wait()
         async for chunk in super()._astream(messages, *args, **kwargs):
             yield chunk
@@ -114,7 +114,7 @@ class Dawdler(ExtractiveChatModel):
 
 async def test_a_mission_whose_time_is_up_ends_and_keeps_what_it_had(lab: Lab) -> None:
     await seed(lab)
-    failed = await lab.mission(Swaps(model=Dawdler()), time_budget_ms=2_000)
+    failed = await lab.mission(Swaps(model=Dawdler()), time_budget_ms=5_000)
     assert failed["status"] == "failed"
     assert (failed["failure"]["code"], failed["failure"]["stage"]) == ("time_budget_exceeded", "workers")
     assert "time_budget_ms" in failed["failure"]["hint"]
@@ -129,4 +129,4 @@ async def test_a_mission_whose_time_is_up_ends_and_keeps_what_it_had(lab: Lab) -
     assert (await lab.service.post(mission_id, "retry")).status_code == 202
     again = await lab.run(mission_id)
     assert (again["status"], again["failure"]["code"]) == ("failed", "time_budget_exceeded")
-    assert lab.db.rows("select time_spent_ms from colony_budgets")[0]["time_spent_ms"] >= 2_000
+    assert lab.db.rows("select time_spent_ms from colony_budgets")[0]["time_spent_ms"] >= 5_000
