@@ -6,16 +6,12 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from pathlib import Path
 
-from adapters.postgres.cluster import EmbeddedCluster, open_cluster, stop_cluster
-from adapters.postgres.provision import migrate
-from tests.conftest import FAST
 from tests.faults.cases import FAULTS
 from tests.faults.checker import judged
-from tests.faults.exercise import Result, exercise
+from tests.faults.exercise import Result, exercise, own_cluster
 
 SEED = 20261121
 
@@ -32,19 +28,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--keep", type=Path, help="keep the evidence in this folder")
     parser.add_argument("--judge", type=Path, help="only judge a folder of evidence that was kept")
     return parser.parse_args()
-
-
-@contextmanager
-def _cluster(folder: Path) -> Iterator[EmbeddedCluster]:
-    home = folder / "home"
-    home.mkdir(parents=True)
-    home.chmod(0o755)
-    try:
-        with open_cluster(home, settings=FAST) as cluster:
-            migrate(cluster.dsn)
-            yield cluster
-    finally:
-        stop_cluster(home)
 
 
 def _said(result: Result) -> str:
@@ -64,8 +47,8 @@ def main() -> int:
         count = asked.count or (FAULTS[name].full if asked.full else FAULTS[name].slice)
         folder = Path(tempfile.mkdtemp(prefix="colony-faults-", dir="/tmp"))
         folder.chmod(0o755)
-        with _cluster(folder) as cluster:
-            result = asyncio.run(exercise(name, folder / "stand", cluster.dsn, count=count, seed=asked.seed))
+        with nullcontext("") if FAULTS[name].own_store else own_cluster(folder / "home") as dsn:
+            result = asyncio.run(exercise(name, folder / "stand", dsn, count=count, seed=asked.seed))
         print(json.dumps(result.as_json()) if asked.json else _said(result), flush=True)  # noqa: T201
         for violation in result.violations[:20]:
             print(f"  {violation.rule} {violation.mission_id or '-'}: {violation.what}", file=sys.stderr)  # noqa: T201

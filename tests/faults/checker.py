@@ -181,7 +181,7 @@ def a_one_answer_wins(e: Evidence) -> Found:
         if len(lines) == 1 and name in decided:
             stored = json.loads(decided[name]["decision"])
             verdicts = {answer["verdict"] for answer in stored["answers"]}
-            if verdicts != {lines[0]["verdict"]} or decided[name]["decided_by"] != lines[0].get("subject", "ada"):
+            if verdicts != {lines[0]["verdict"]} or decided[name]["decided_by"] != lines[0]["subject"]:
                 yield name[0], "another answer is stored than the one that was accepted"
 
 
@@ -242,6 +242,21 @@ def e_a_stream_shows_every_event_once(e: Evidence) -> Found:
             yield mission_id, "there was no event on both sides of the kill: this run proves nothing"
 
 
+def q_only_the_poison_is_given_up(e: Evidence) -> Found:
+    """A mission that kills its workers ends as failed, and no other mission is taken for one."""
+    poison = {line["mission_id"] for line in e.history if line["op"] == "poison"}
+    for mission in e.of("missions"):
+        if poison and (mission["mission_id"] in poison) != (mission["code"] == "quarantined"):
+            yield mission["mission_id"], f"is {mission['status']} ({mission['code']})"
+
+
+def r_topics_hold_what_is_stored(e: Evidence) -> Found:
+    """What a consumer sees is what is stored: the backbone's own judge noted what was lost, changed or out of order."""
+    for line in e.history:
+        if line["op"] == "relay" and line["kind"] == "fail":
+            yield None, line["what"]
+
+
 RULES: dict[str, Callable[[Evidence], Found]] = {
     "I1": i1_every_accepted_mission_ends_or_waits,
     "I2": i2_at_most_one_effect_per_approved_proposal,
@@ -254,6 +269,8 @@ RULES: dict[str, Callable[[Evidence], Found]] = {
     "S": s_one_mission_a_key,
     "H": h_one_holder_at_a_time,
     "E": e_a_stream_shows_every_event_once,
+    "Q": q_only_the_poison_is_given_up,
+    "R": r_topics_hold_what_is_stored,
 }
 
 

@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import server.relays
 from adapters.postgres.claims import LeaseTimes
 from adapters.root.client import Patience
 from server.cli.output import configure_logging
-from server.serve import serve, work_only
+from server.relay import Pace
+from server.serve import relay_only, serve, work_only
 from server.settings import load_settings
 from tests.faults import sabotage
 from tests.faults.failpoints import Points, hang
@@ -19,11 +22,14 @@ def run(order: Mapping[str, Any]) -> None:
     settings = load_settings(**order["settings"])
     configure_logging(settings.log_level)
     if note := order.get("note"):
-        hang(Points(Path(note), kill=order.get("kill"), stop=order.get("stop"), trace=bool(order.get("trace"))))
+        hang(Points(Path(note), **{name: order.get(name) for name in ("kill", "stop", "poison", "trace")}))
     for name in order.get("without", ()):
         sabotage.MECHANISMS[name]()
     if order["role"] == "serve":
         asyncio.run(serve(settings, host="127.0.0.1", work=False))
+    elif order["role"] == "relay":
+        server.relays.Pace = partial(Pace, poll_ms=20, lease_ms=2_000, backoff_ms=50, longest_ms=500)  # type: ignore[misc,assignment]
+        asyncio.run(relay_only(settings))
     else:
         asyncio.run(_work(settings, order))
 

@@ -2,11 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from adapters.postgres.cluster import open_cluster, stop_cluster
+from adapters.postgres.provision import migrate
+from tests.conftest import FAST
 from tests.faults.cases import FAULTS, Run
 from tests.faults.checker import Violation, judged
 from tests.faults.evidence import collect
@@ -30,6 +34,22 @@ class Result:
         return asdict(self)
 
 
+@contextmanager
+def own_cluster(home: Path, settings: Mapping[str, str] = FAST) -> Iterator[str]:
+    """Keep a migrated Postgres for the block; gives the administrator's DSN.
+
+    Even one that is stopped at once may skip the disk: what it has written, the system keeps.
+    """
+    home.mkdir(parents=True)
+    home.chmod(0o755)
+    try:
+        with open_cluster(home, settings=settings) as cluster:
+            migrate(cluster.dsn)
+            yield cluster.dsn
+    finally:
+        stop_cluster(home)
+
+
 async def exercise(
     name: str,
     folder: Path,
@@ -50,7 +70,14 @@ async def exercise(
     """
     began = time.monotonic()
     await asyncio.to_thread(folder.mkdir, parents=True)
-    async with standing(folder, dsn, nursery, without=without, **environment) as stand:
+    own = run is None and FAULTS[name].own_store
+    async with AsyncExitStack() as stack:
+        home = folder / "home" if own else None
+        if home is not None:
+            dsn = await asyncio.to_thread(stack.enter_context, own_cluster(home))
+        stand = await stack.enter_async_context(
+            standing(folder, dsn, nursery, home=home, without=without, **environment)
+        )
         await stand.sabotaged(*sabotage)
         did = await (run or FAULTS[name].run)(stand, count, seed)
         at_once = stand.settings().get("MAX_WORKERS_PER_MISSION", 4)

@@ -14,11 +14,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from adapters.events.kafka import KafkaChannel
 from adapters.models.port import LangChainModels
 from adapters.postgres.claims import Claims
 from adapters.postgres.ledger import RunLedger
 from adapters.postgres.saver import StepSaver
 from adapters.postgres.unit import Unit
+from adapters.root.client import RootClient
 from adapters.root.tools import RootTools
 from adapters.root.writer import RootWriter
 from contracts.evidence import WorkerResult
@@ -27,19 +29,23 @@ Label = Callable[..., str]
 
 
 class Points:
-    """What is to happen at which point: ``kill`` and ``stop`` name one each, ``note`` is the file of what happened."""
+    """What is to happen at which point: ``kill`` and ``stop`` name one each, ``poison`` a lead that kills its reader.
 
-    def __init__(self, note: Path, *, kill: str | None = None, stop: str | None = None, trace: bool = False) -> None:
+    ``note`` is the file of what happened.
+    """
+
+    def __init__(self, note: Path, **what: Any) -> None:
         self._note = note
-        self._kill = kill
-        self._stop = stop
-        self._trace = trace
+        self._kill: str | None = what.get("kill")
+        self._stop: str | None = what.get("stop")
+        self._poison: str | None = what.get("poison")
+        self._trace = bool(what.get("trace"))
 
     def passed(self, name: str) -> None:
         """Pass a point, unless it is the one."""
         if self._trace:
             self._write("passed", name)
-        if name == self._kill:
+        if name == self._kill or (self._poison and name == f"lead[{self._poison}].before"):
             self._write("killed", name)
             os.kill(os.getpid(), signal.SIGKILL)
         if name == self._stop:
@@ -60,6 +66,8 @@ def hang(points: Points) -> None:
     _around(points, StepSaver, "aput_writes", lambda *_, **__: "pending-writes")
     _around(points, Claims, "claim", lambda *_, **__: "claim")
     _around(points, RootTools, "call", lambda _s, _key, tool, *_, **__: f"tool[{tool}]")
+    _around(points, RootClient, "get_lead", lambda _s, _tenant, lead_id: f"lead[{lead_id}]")
+    _around(points, KafkaChannel, "deliver", lambda *_: "relay")
     _around(points, LangChainModels, "fill", lambda _s, _tier, output, *_, **__: f"model[{output.__name__}]")
     _around(points, RootWriter, "send", lambda _s, _tenant, proposal, *_, **__: f"write[{proposal.operation}]")
     _name_units()

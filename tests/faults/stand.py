@@ -26,6 +26,7 @@ PATIENCE = {"total_s": 1.0, "backoff_s": 0.02, "retry_after_s": 1.0}
 ENDED = {"completed", "blocked", "rejected", "cancelled", "expired", "failed"}
 AT_REST = ENDED | {"awaiting_approval"}
 PATIENCE_S = 90.0
+NOTHING: Mapping[str, Any] = {}
 Row = dict[str, Any]
 
 
@@ -42,9 +43,11 @@ class Stand:
     port: int
     api: Process | None = None
     workers: list[Process] = field(default_factory=list)
+    home: Path | None = None
     without: tuple[str, ...] = ()
     environment: Mapping[str, Any] = field(default_factory=dict)
-    _clients: dict[str, httpx.AsyncClient] = field(default_factory=dict)
+    _client: httpx.AsyncClient | None = None
+    _tokens: dict[str, dict[str, str]] = field(default_factory=dict)
     _admin: psycopg.AsyncConnection[Row] | None = None
     _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _leads: int = 0
@@ -58,14 +61,20 @@ class Stand:
         """Where processes note the points at which they were killed or stopped."""
         return self.folder / "points.jsonl"
 
-    def client(self, tenant: str = TENANTS[0], subject: str = "ada") -> httpx.AsyncClient:
-        """Return a client of one person."""
+    @property
+    def client(self) -> httpx.AsyncClient:
+        """One client for all people; none of its connections outlives a call, as the API may be killed at any time."""
+        if self._client is None:
+            limits = httpx.Limits(max_connections=400, max_keepalive_connections=0)
+            self._client = httpx.AsyncClient(base_url=self.base, timeout=20, limits=limits, trust_env=False)
+        return self._client
+
+    def token(self, tenant: str = TENANTS[0], subject: str = "ada") -> dict[str, str]:
+        """Return the header of one person of a tenant."""
         name = f"{tenant}/{subject}"
-        if name not in self._clients:
-            headers = self.issuer.bearer(tenant=tenant, sub=subject, exp=4_000_000_000)
-            limits = httpx.Limits(max_keepalive_connections=0)
-            self._clients[name] = httpx.AsyncClient(base_url=self.base, headers=headers, timeout=20, limits=limits)
-        return self._clients[name]
+        if name not in self._tokens:
+            self._tokens[name] = self.issuer.bearer(tenant=tenant, sub=subject, exp=4_000_000_000)
+        return self._tokens[name]
 
     def settings(self) -> dict[str, Any]:
         """Return what every process of the stand is set to."""
@@ -86,25 +95,31 @@ class Stand:
         """Start the API and wait until it is ready."""
         order = {"role": "serve", "settings": self.settings(), "without": self.without}
         self.api = await self.nursery.spawn("serve", self.folder / "serve.log", order)
-        async with httpx.AsyncClient(base_url=self.base, timeout=5) as client:
 
-            async def ready() -> bool:
-                assert self.api is not None
-                assert not self.api.ended.is_set(), self.api.output()
-                try:
-                    return (await client.get("/api/colony/health/ready")).status_code == 200
-                except httpx.TransportError:
-                    return False
+        async def ready() -> bool:
+            assert self.api is not None
+            assert not self.api.ended.is_set(), self.api.output()
+            try:
+                return (await self.client.get("/api/colony/health/ready", timeout=5)).status_code == 200
+            except httpx.TransportError:
+                return False
 
-            await until(ready, "the API to be ready")
+        await until(ready, "the API to be ready")
         return self.api
 
-    async def worker(self, *, without: Sequence[str] = (), times: Mapping[str, int] = TIMES, **order: Any) -> Process:
-        """Start a worker; ``kill`` and ``stop`` name the point at which that happens to it."""
+    async def worker(
+        self,
+        *,
+        without: Sequence[str] = (),
+        times: Mapping[str, int] = TIMES,
+        more: Mapping[str, Any] = NOTHING,
+        **order: Any,
+    ) -> Process:
+        """Start a worker; ``kill`` and ``stop`` name the point at which that happens to it, ``more`` are settings."""
         name = f"worker-{len(self.workers) + 1}"
         full = {
             "role": "worker",
-            "settings": self.settings(),
+            "settings": {**self.settings(), **more},
             "note": str(self.note),
             "times": dict(times),
             "patience": PATIENCE,
@@ -160,10 +175,10 @@ class Stand:
         **known: Any,
     ) -> Row | None:
         """Make one call of the API; the history says how it ended. Returns the answer of one that was accepted."""
-        with self.history.attempt(op, tenant_id=tenant, **known) as attempt:
+        with self.history.attempt(op, tenant_id=tenant, subject=subject, **known) as attempt:
             try:
-                answer = await self.client(tenant, subject).request(
-                    method, f"/api/colony{path}", json=body, headers=dict(headers or {})
+                answer = await self.client.request(
+                    method, f"/api/colony{path}", json=body, headers={**self.token(tenant, subject), **(headers or {})}
                 )
             except httpx.TransportError as exc:
                 attempt.ended("unknown", error=type(exc).__name__)
@@ -181,13 +196,14 @@ class Stand:
     async def listed(self, tenant: str) -> None:
         """Note which missions a tenant is shown."""
         with self.history.attempt("list", tenant_id=tenant) as attempt:
-            answer = await self.client(tenant).get("/api/colony/missions", params={"limit": 200})
+            headers = self.token(tenant)
+            answer = await self.client.get("/api/colony/missions", params={"limit": 200}, headers=headers)
             attempt.ended("ok", missions=[item["mission_id"] for item in answer.json()["items"]])
 
     async def pending(self, tenant: str, mission_id: str) -> Row | None:
         """Return what a mission waits for, as its person sees it."""
         try:
-            answer = await self.client(tenant).get(f"/api/colony/missions/{mission_id}")
+            answer = await self.client.get(f"/api/colony/missions/{mission_id}", headers=self.token(tenant))
         except httpx.TransportError:
             return None
         found = answer.json().get("pending_approval") if answer.status_code == 200 else None
@@ -217,8 +233,8 @@ class Stand:
         for process in [*self.workers, *([self.api] if self.api else [])]:
             if not process.ended.is_set():
                 await process.kill()
-        for client in self._clients.values():
-            await client.aclose()
+        if self._client is not None:
+            await self._client.aclose()
         if self._admin is not None:
             await self._admin.close()
         self.history.close()
@@ -233,7 +249,13 @@ def free_port() -> int:
 
 @asynccontextmanager
 async def standing(
-    folder: Path, dsn: str, nursery: Nursery | None = None, *, without: Sequence[str] = (), **environment: Any
+    folder: Path,
+    dsn: str,
+    nursery: Nursery | None = None,
+    *,
+    home: Path | None = None,
+    without: Sequence[str] = (),
+    **environment: Any,
 ) -> AsyncIterator[Stand]:
     """Open a stand without a process; whatever is started on it ends with the block."""
     async with AsyncExitStack() as stack:
@@ -241,7 +263,7 @@ async def standing(
         root = await stack.enter_async_context(rooted())
         history = History(folder / "history.jsonl")
         stand = Stand(folder, dsn, nursery, root, history, Issuer(), free_port())
-        stand.without, stand.environment = tuple(without), environment
+        stand.home, stand.without, stand.environment = home, tuple(without), environment
         stack.push_async_callback(stand.close)
         yield stand
 

@@ -5,7 +5,8 @@ import random
 from collections import Counter
 from typing import Any
 
-from tests.faults.history import read_lines
+from tests.faults.cases.crowd import Crowd
+from tests.faults.history import Line, read_lines
 from tests.faults.stand import TENANTS, Stand, driven
 
 _SLOTS = 2
@@ -23,7 +24,11 @@ async def every_point(stand: Stand) -> list[str]:
     assert mission_id is not None
     await driven(stand, {mission_id: TENANTS[0]})
     await worker.kill()
-    return list(dict.fromkeys(line["point"] for line in read_lines(stand.note) if line["what"] == "passed"))
+    return list(dict.fromkeys(line["point"] for line in read_lines(stand.note) if _is_boundary(line)))
+
+
+def _is_boundary(line: Line) -> bool:
+    return line["what"] == "passed" and not line["point"].startswith("lead[")
 
 
 def planned(points: list[str], count: int, seed: int) -> list[str]:
@@ -43,24 +48,19 @@ async def kills(stand: Stand, count: int, seed: int) -> dict[str, Any]:
     await stand.serve()
     points = await every_point(stand)
     plan = planned(points, count, seed)
-    left, missions, dead = list(reversed(plan)), {}, Counter[str]()
+    left, dead = list(reversed(plan)), Counter[str]()
     chance = random.Random(seed)  # noqa: S311
 
     async def slot() -> None:
         while left:
             await _one(stand, left, dead, chance)
 
-    slots = [asyncio.create_task(slot()) for _ in range(_SLOTS)]
-
-    def going_on() -> bool:
-        return not all(task.done() for task in slots)
-
-    driving = asyncio.create_task(driven(stand, missions, more=going_on))
-    await _crowd(stand, missions, going_on)
-    for _ in range(2):
-        await stand.worker()
-    await asyncio.gather(*slots, driving)
-    return {"kills": sum(dead.values()), "points": len(points), "points hit": len(dead), "missions": len(missions) + 1}
+    async with Crowd(stand, at_once=_IN_FLIGHT) as crowd:
+        await asyncio.gather(*(slot() for _ in range(_SLOTS)))
+        for _ in range(_SLOTS):
+            await stand.worker()
+    missions = len(crowd.missions) + 1
+    return {"kills": sum(dead.values()), "points": len(points), "points hit": len(dead), "missions": missions}
 
 
 async def _one(stand: Stand, left: list[str], dead: Counter[str], chance: random.Random) -> None:
@@ -83,21 +83,3 @@ async def _one(stand: Stand, left: list[str], dead: Counter[str], chance: random
     stand.history.note("kill", "fault", point=point, pid=worker.pid, status=worker.status)
     assert worker.status == -9, worker.output()[-3_000:]
     dead[point] += 1
-
-
-async def _crowd(stand: Stand, missions: dict[str, str], going_on: Any) -> None:
-    """Keep some missions under way for as long as workers are being killed."""
-    n = 0
-    while going_on():
-        at_rest = await stand.rows(
-            "select count(*) as n from colony_missions where mission_id = any(%s) and status in "
-            "('completed', 'failed', 'blocked', 'rejected', 'cancelled', 'expired')",
-            list(missions),
-        )
-        if len(missions) - at_rest[0]["n"] < _IN_FLIGHT:
-            n += 1
-            tenant = TENANTS[n % 2]
-            if mission_id := await stand.submit(tenant, key=f"crowd-{n}"):
-                missions[mission_id] = tenant
-            continue
-        await asyncio.sleep(0.1)

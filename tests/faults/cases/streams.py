@@ -30,10 +30,11 @@ class Reader:
         """Read until the mission's last event, reconnecting whenever the line is lost."""
         while not self.ended:
             self.connection, self.here = self.connection + 1, 0
-            headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": str(self.last)} if self.last else {})
+            headers = {"Accept": "text/event-stream", **self.stand.token(self.tenant)}
+            headers |= {"Last-Event-ID": str(self.last)} if self.last else {}
             path = f"/api/colony/missions/{self.mission_id}/events"
             try:
-                async with self.stand.client(self.tenant).stream("GET", path, headers=headers, timeout=30) as answer:
+                async with self.stand.client.stream("GET", path, headers=headers, timeout=30) as answer:
                     if answer.status_code == 200:
                         await self._through(answer)
             except httpx.TransportError:
