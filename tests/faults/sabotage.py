@@ -7,12 +7,14 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import adapters.postgres.claims
 import graph.approvals
 import graph.metering
 import graph.runner
 import server.missions
 import server.routes.events
 from adapters.postgres.missions import MissionStore, Pending
+from adapters.postgres.outbox import Settled
 from adapters.postgres.queries import Queries
 from adapters.postgres.unit import Unit
 from adapters.root.writer import RootWriter
@@ -20,6 +22,7 @@ from contracts.decisions import ApprovalRequest
 from contracts.ports import Allowance
 from contracts.stateflow import Status
 from graph.topology import build, roles
+from server.relay import Relay
 from server.worker import Worker
 
 MECHANISMS: dict[str, Callable[[], None]] = {}
@@ -164,6 +167,26 @@ def _no_reservation() -> None:
         return allowance
 
     graph.metering.Budget.reserve = generous  # type: ignore[method-assign]
+
+
+@_mechanism("mark-after-publishing")
+def _mark_first() -> None:
+    """The relay's cursor moves before the events are with the broker."""
+
+    async def turn(self: Any) -> bool:
+        lines = await self._outbox.take(self._pace.missions, self._pace.events, self._pace.room)
+        if lines:
+            await self._outbox.settle([Settled(line, line.seq) for line in lines])
+            await self._channel.deliver(lines)
+        return bool(lines)
+
+    Relay.turn = turn  # type: ignore[method-assign]
+
+
+@_mechanism("quarantine")
+def _no_quarantine() -> None:
+    """A mission may kill as many workers as it likes."""
+    adapters.postgres.claims.MOST_DEATHS = 1_000
 
 
 FENCE_DROPPED = """

@@ -8,6 +8,8 @@ from typing import Any
 from tests.acceptance.root_proxy import Call
 from tests.faults import sabotage
 from tests.faults.cases import FAULTS, Run
+from tests.faults.cases.broker import BEFORE, broker
+from tests.faults.cases.crowd import supervised
 from tests.faults.root import Mood
 from tests.faults.stand import TENANTS, Stand, driven
 
@@ -126,6 +128,23 @@ async def two_tenants(stand: Stand, count: int, _seed: int) -> dict[str, Any]:
     return {"missions": 2 * count}
 
 
+async def lost_relay(stand: Stand, count: int, seed: int) -> dict[str, Any]:
+    """A relay dies when it has taken events and not published them."""
+    return await broker(stand, count, seed, kill=BEFORE)
+
+
+async def poison(stand: Stand, count: int, _seed: int) -> dict[str, Any]:
+    """One mission kills every worker that reads its lead."""
+    await stand.serve()
+    lead = stand.new_lead(TENANTS[0])
+    async with supervised(stand, workers=1, poison=lead) as supervisor:
+        mission_id = await stand.submit(inputs={"lead_id": lead})
+        assert mission_id is not None
+        stand.history.note("poison", "fault", mission_id=mission_id)
+        await driven(stand, {mission_id: TENANTS[0]}, verdict=None, patience_s=15)
+    return {"poison": count, "workers killed": supervisor.restarted}
+
+
 SABOTEURS: Mapping[str, Saboteur] = {
     "fence trigger": Saboteur(frozenset({"I4"}), FAULTS["pauses"].run, database=(sabotage.FENCE_DROPPED,)),
     "lease": Saboteur(frozenset({"H"}), two_jobs, without=("lease",)),
@@ -139,5 +158,7 @@ SABOTEURS: Mapping[str, Saboteur] = {
     "reservation": Saboteur(
         frozenset({"I5"}), tight_budgets, without=("reservation",), environment={"MAX_WORKERS_PER_MISSION": 1}
     ),
+    "mark after publishing": Saboteur(frozenset({"R"}), lost_relay, without=("mark-after-publishing",)),
+    "quarantine": Saboteur(frozenset({"I1", "Q"}), poison, without=("quarantine",)),
     "row-level security": Saboteur(frozenset({"I6"}), two_tenants, database=sabotage.ROW_SECURITY_OFF),
 }

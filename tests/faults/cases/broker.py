@@ -14,15 +14,16 @@ _MISSIONS = 3
 # A relay's lease on what it holds lapses after 20 s.
 _DRAINED_S = 60.0
 BETWEEN = "relay.after"
+BEFORE = "relay.before"
 
 
-async def broker(stand: Stand, count: int, seed: int) -> dict[str, Any]:
-    """Take the broker down and kill a relay, ``count`` times each, with missions under way."""
+async def broker(stand: Stand, count: int, seed: int, *, kill: str = BETWEEN) -> dict[str, Any]:
+    """Take the broker down and kill a relay at a point, ``count`` times each, with missions under way."""
     with cluster() as kafka:
         await stand.serve()
         worker = await stand.worker()
         for _ in range(count):
-            await _once(stand, kafka)
+            await _once(stand, kafka, kill)
         await _relay(stand, kafka)
         await _drained(stand)
         messages = await asyncio.to_thread(consumed, kafka.servers)
@@ -35,8 +36,8 @@ async def broker(stand: Stand, count: int, seed: int) -> dict[str, Any]:
     return {"outages": count, "relays killed": killed, "messages": len(messages), "events": events, "seed": seed}
 
 
-async def _once(stand: Stand, kafka: Cluster) -> None:
-    relay = await _relay(stand, kafka, kill=BETWEEN)
+async def _once(stand: Stand, kafka: Cluster, kill: str) -> None:
+    relay = await _relay(stand, kafka, kill=kill)
     missions = {}
     for n in range(_MISSIONS):
         if mission_id := await stand.submit(TENANTS[n % 2]):
