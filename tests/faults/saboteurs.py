@@ -111,7 +111,7 @@ async def orphans(stand: Stand, count: int, _seed: int) -> dict[str, Any]:
     await stand.serve()
     missions = await _missions(stand, count)
     worker = await stand.worker(kill="commit[librarian:1].after")
-    await asyncio.wait_for(worker.ended.wait(), 30)
+    await asyncio.wait_for(worker.ended.wait(), 90)
     await stand.worker()
     await driven(stand, missions, verdict=None, patience_s=10)
     return {"missions": count}

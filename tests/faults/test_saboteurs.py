@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(1_20
 # Those whose run is not a fault of the slice are done with everything in place, too.
 WITH = ("lease", "approval's hash", "reservation")
 _AT_ONCE = 4
-Results = dict[tuple[str, bool], Result]
+Results = dict[tuple[str, bool], Result | BaseException]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -28,28 +28,30 @@ async def results(
 ) -> AsyncIterator[Results]:
     """All runs, some at a time: most of each is waiting for a lease to lapse."""
     folder: Path = tmp_path_factory.mktemp("saboteurs")
-    found: Results = {}
     some = asyncio.Semaphore(_AT_ONCE)
 
-    async def one(stack: ExitStack, name: str, *, sabotaged: bool) -> None:
+    async def one(stack: ExitStack, name: str, *, sabotaged: bool) -> Result:
         saboteur = SABOTEURS[name]
         gone = {"without": saboteur.without, "sabotage": saboteur.database} if sabotaged else {}
         async with some:
             dsn = await asyncio.to_thread(stack.enter_context, cloned(cluster, template))
             place = folder / f"{name.replace(' ', '-')}-{sabotaged}"
-            found[name, sabotaged] = await exercise(
+            return await exercise(
                 name, place, dsn, nursery, count=1, seed=SEED, run=saboteur.run, **gone, **saboteur.environment
             )
 
     with ExitStack() as stack:
         wanted = [*((name, True) for name in SABOTEURS), *((name, False) for name in WITH)]
-        await asyncio.gather(*(one(stack, name, sabotaged=sabotaged) for name, sabotaged in wanted))
-        yield found
+        ended = await asyncio.gather(
+            *(one(stack, name, sabotaged=sabotaged) for name, sabotaged in wanted), return_exceptions=True
+        )
+        yield dict(zip(wanted, ended, strict=True))
 
 
 @pytest.mark.parametrize("name", SABOTEURS)
 async def test_the_checker_turns_red_without(name: str, results: Results) -> None:
     result = results[name, True]
+    assert isinstance(result, Result), repr(result)
     broken = {violation.rule for violation in result.violations}
     assert broken >= SABOTEURS[name].rules, result
     print(f"{name}: {len(result.violations)} violations in {result.seconds} s: {sorted(broken)}")  # noqa: T201
@@ -57,4 +59,6 @@ async def test_the_checker_turns_red_without(name: str, results: Results) -> Non
 
 @pytest.mark.parametrize("name", WITH)
 async def test_the_checker_stays_green_with(name: str, results: Results) -> None:
-    assert results[name, False].violations == []
+    result = results[name, False]
+    assert isinstance(result, Result), repr(result)
+    assert result.violations == []

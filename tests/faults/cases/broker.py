@@ -42,7 +42,7 @@ async def _once(stand: Stand, kafka: Cluster, kill: str) -> None:
     for n in range(_MISSIONS):
         if mission_id := await stand.submit(TENANTS[n % 2]):
             missions[mission_id] = TENANTS[n % 2]
-    await asyncio.wait_for(relay.ended.wait(), 30)
+    await asyncio.wait_for(relay.ended.wait(), 90)
     relay = await _relay(stand, kafka)
     kafka.down()
     stand.history.note("broker-down", "fault")
