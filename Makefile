@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo up test check chaos test-external eval-crm eval-oracle endurance docs lock clean
+.PHONY: help setup dev demo up test check chaos test-external eval-crm eval-oracle endurance sharing docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ eval-oracle: dev ## 623 real questions, with and without the passage that answer
 
 endurance: dev ## 180 missions by one worker: its memory and its connections
 	$(BIN)/python -m benchmarks.endurance
+
+sharing: dev ## one tenant beside another's backlog of 500, one worker against two, recovery from kill -9
+	$(BIN)/python -m benchmarks.sharing
 
 test-external: dev ## what needs node besides: the provider clients against aimock
 	@node=$$(mktemp -d); trap 'rm -rf "$$node"' EXIT; \

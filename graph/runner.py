@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol, cast
 
@@ -27,7 +28,7 @@ from graph.failures import noted, outcome_of
 from graph.leases import LeaseKeeper
 from graph.topology import Compiled, compiled
 from graph.tracing import run_of
-from graph.turns import Turns
+from graph.turns import InTurn, Turns
 
 _log = structlog.get_logger(__name__)
 _MOST_STEPS = 60
@@ -168,10 +169,12 @@ class Runner:
             await _park(session)
             return
         record = Record(envelope=mission.envelope, reserved=mission.tokens_reserved)
+        turn = partial(self._turns.take, mission.tenant_id)
         ports = self._make_ports(mission, session.ledger, record)
+        ports = replace(ports, model=InTurn(ports.model, turn))
         memo = (mission.step_key, mission.step_update or {}) if mission.step_key else None
         ctx = RunContext(mission, ports, session.ledger, self._governance, record, cast("Any", memo))
-        ctx.turn = partial(self._turns.take, mission.tenant_id)
+        ctx.turn = turn
         left_ms = mission.time_budget_ms - mission.time_spent_ms
         try:
             async with asyncio.timeout(left_ms / 1000):

@@ -9,9 +9,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
 
+from contracts.ports import ModelPort, Prompt, Toolbox
+from contracts.ports.asked import FilledT
+
+_WAITED = Path("/proc/self/schedstat")
 _LOOK_S = 0.01
 _LATE_S = 0.005
 _WINDOW_S = 0.02
@@ -20,9 +26,9 @@ _LONGEST_S = 2.0
 
 
 class Turns:
-    """Start-time fair queuing over the steps of this process's missions.
+    """Start-time fair queuing over the steps and model calls of this process's missions.
 
-    A step costs its tenant as many units as it has missions at work. Before a step, a mission waits while another
+    A step costs its tenant as many units as it has missions at work. Before one, a mission waits while another
     tenant that has paid less is at work, but only as long as the processor is what they compete for: one that waits for
     a model or a root elsewhere holds nobody up.
     """
@@ -30,7 +36,7 @@ class Turns:
     def __init__(self) -> None:
         self._at_work: Counter[str] = Counter()
         self._paid: dict[str, int] = {}
-        self._sampled = (time.monotonic(), time.process_time())
+        self._sampled = (time.monotonic(), _wanted())
         self._share = 1.0
 
     @contextmanager
@@ -58,10 +64,31 @@ class Turns:
         self._paid[tenant_id] += self._at_work[tenant_id]
 
     def _busy(self) -> bool:
-        """Tell whether this process has lately computed for more than a third of the time."""
-        now, used = time.monotonic(), time.process_time()
+        """Tell whether this process has lately computed, or waited to, for more than a third of the time."""
+        now, used = time.monotonic(), _wanted()
         was, had = self._sampled
         if now - was >= _WINDOW_S:
             self._share = (used - had) / (now - was)
             self._sampled = (now, used)
         return self._share > _BUSY
+
+
+def _wanted() -> float:
+    """Return the seconds for which this process has computed or, on Linux, waited for a processor to do so."""
+    waited = 0.0
+    with suppress(OSError, ValueError, IndexError):
+        waited = int(_WAITED.read_text(encoding="ascii").split()[1]) / 1e9
+    return time.process_time() + waited
+
+
+@dataclass(frozen=True)
+class InTurn:
+    """A model that is asked in turn."""
+
+    model: ModelPort
+    turn: Callable[[], Awaitable[None]]
+
+    async def fill(self, output: type[FilledT], prompt: Prompt, *, tools: Toolbox | None = None) -> FilledT:
+        """Wait for the tenant's turn, then ask."""
+        await self.turn()
+        return await self.model.fill(output, prompt, tools=tools)
