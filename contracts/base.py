@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import ClassVar, Literal, NewType, Self
+from typing import Any, ClassVar, Literal, NewType, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from contracts.canonical import canonical_bytes, sha256_hex
 
@@ -32,10 +32,14 @@ class Contract(Value):
     added: ClassVar[frozenset[str]] = frozenset()
     """Fields that came after others were stored: left out while they are empty, so that those keep their hashes."""
 
+    @model_serializer(mode="wrap")
+    def _as_stored(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        plain: dict[str, Any] = handler(self)
+        return {name: value for name, value in plain.items() if value or name not in self.added}
+
     def canonical(self) -> bytes:
         """Return the canonical JSON bytes that are stored and hashed."""
-        plain = self.model_dump(mode="json")
-        return canonical_bytes({name: value for name, value in plain.items() if value or name not in self.added})
+        return canonical_bytes(self.model_dump(mode="json"))
 
     def sha256(self) -> str:
         """Return the hash of the content: equal work has equal hashes, whatever mission or hour it was done in."""

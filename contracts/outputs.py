@@ -79,8 +79,24 @@ class CitedAnswer(Filled):
     support: tuple[Quoted, ...] = ()
 
 
+class PlanPart(Value):
+    """One part of a task that is split: together its parts ask all that the task asks."""
+
+    task: str = Field(description="the task that is split, by its name")
+    focus: str = Field(description="the question of this part, complete in itself")
+
+
+class PlanRefinement(Value):
+    """What to change in a plan; empty lists when it is right as it is."""
+
+    parts: tuple[PlanPart, ...] = Field(default=(), description="two or more parts of a task that asks several things")
+    drop: tuple[str, ...] = Field(default=(), description="tasks that nothing asked for needs, by their names")
+    reason: str = ""
+
+
 OUTPUTS: dict[str, type[Value]] = {
     "FactSheet": FactSheet,
     "Engagement": Engagement,
     "CitedAnswer": CitedAnswer,
+    "PlanRefinement": PlanRefinement,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -34,7 +34,11 @@ class Task(Contract):
         needs: names of the catalog's sources whose evidence the task reads.
         expected_output: the requested output that the task contributes to.
         weight: expected effort in arbitrary units; scheduling starts the longest remaining path first.
+        focus: of several tasks of one kind, the part of the question that this one is about; the requester's own words
+            or a model's for them, before any untrusted text was read.
     """
+
+    added: ClassVar[frozenset[str]] = frozenset({"focus"})
 
     task_key: TaskKey
     kind: TaskKind
@@ -43,6 +47,7 @@ class Task(Contract):
     needs: tuple[str, ...] = ()
     expected_output: str
     weight: int = Field(default=1, ge=0)
+    focus: str = ""
 
 
 class TaskPlan(Contract):
@@ -52,15 +57,44 @@ class TaskPlan(Contract):
     rationale: str
 
 
+class Exemplar(Value):
+    """One worked example of a kind of task: invented evidence, and the answer that is right for it.
+
+    Attributes:
+        evidence: pieces of ``{evidence, kind, trust, title, text}``, labelled as in a prompt.
+        answer: what fills the template's output schema.
+    """
+
+    exemplar_id: str
+    version: str
+    template_id: str
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    evidence: tuple[dict[str, str], ...] = ()
+    answer: dict[str, Any]
+
+    def shown(self) -> dict[str, Any]:
+        """Return what a model is shown of it."""
+        return {"parameters": self.parameters, "evidence": list(self.evidence), "answer": self.answer}
+
+
+PLANNING = TaskKey("planner")
+"""The key under which a model is asked about the plan itself, before there are tasks."""
+
+
 class PromptPackage(Contract):
     """Everything a worker is told for one task.
 
-    ``token_count`` counts the instructions alone; evidence is added when the task starts and counted then.
+    ``token_count`` counts system, instructions and exemplars; evidence is added when the task starts and counted then.
+    ``template_sha256`` is the hash of the template's own text, as it was before it was filled.
     """
+
+    added: ClassVar[frozenset[str]] = frozenset({"template_sha256", "exemplars"})
 
     task_key: TaskKey
     template_id: str
     template_version: str
+    template_sha256: str = ""
+    exemplars: tuple[Exemplar, ...] = ()
     system: str
     instructions: str
     output_schema: str

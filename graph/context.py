@@ -75,7 +75,8 @@ class Record:
         if decisions:
             await unit.put(self.revision, decisions)
         await unit.spend(models, tools, self.revision)
-        unit.record(*map(_model_event, models), *map(_tool_event, tools), *events)
+        # What let a call be made comes before the call.
+        unit.record(*events, *map(_model_event, models), *map(_tool_event, tools))
         await self.hold(unit)
 
     async def hold(self, unit: UnitPort) -> None:

@@ -9,13 +9,15 @@ from typing import TypeVar
 from contracts.base import Value
 from contracts.canonical import digest
 from contracts.decisions import Outcome
-from contracts.errors import BudgetExceeded, ColonyError, ProviderFailed
+from contracts.errors import BudgetExceeded, ColonyError, ModelFailed, ProviderFailed
 from contracts.events import EventType, NewEvent
 from contracts.mission import ModelTier
 from contracts.ports import Allowance, Mission, ModelCall, OnDelta, Prompt, TierPort, Toolbox
 from contracts.registry import artifact_id
-from contracts.tasks import PromptPackage
+from contracts.stateflow import Layer
+from contracts.tasks import PLANNING, PromptPackage
 from graph.context import Governance, Record
+from graph.gates import event_of
 from graph.tracing import Spanned, note_usage
 from policies.questions import routing_question
 
@@ -126,6 +128,8 @@ class GuardedModel:
 
     async def _asked(self, output: type[FilledT], prompt: Prompt, tools: Toolbox | None) -> FilledT:
         tried = [prompt.package.tier]
+        if prompt.package.task_key == PLANNING and not self._may_plan(prompt.package):
+            raise ModelFailed("policy lets no model plan this mission", code="policy_denied")
         while True:
             try:
                 with Spanned("chat", {"gen_ai.operation.name": "chat", "colony.tier": tried[-1].value}):
@@ -135,6 +139,18 @@ class GuardedModel:
                 if fallback is None or fallback in tried or not self._may_go(prompt.package, tried[-1], fallback, exc):
                     raise
                 tried.append(fallback)
+
+    def _may_plan(self, package: PromptPackage) -> bool:
+        """Ask about the tier of the planner's own prompt, which no gate has seen: the others' pass one beforehand."""
+        if self._record.envelope is None:
+            return False
+        facts = self._governance.facts_of(package.tier)
+        decision = self._governance.engine.ask(routing_question(self._record.envelope, package, facts))
+        self._record.decisions.append(decision)
+        if decision.outcome is not Outcome.ALLOW:
+            return False
+        self._record.events.append(event_of(Layer.ROUTING, decision, package.task_key))
+        return True
 
     def _may_go(self, package: PromptPackage, was: ModelTier, to: ModelTier, failed: ProviderFailed) -> bool:
         if self._record.envelope is None:

@@ -23,6 +23,7 @@ from contracts.ports import Ports, StepResult
 from contracts.registry import artifact_id
 from contracts.state import MissionState
 from contracts.tasks import TaskPlan
+from nodes.answers import answer_of, questions_of
 
 _BRIEF_FINDINGS = 6
 _OPEN_FACT = "Open: the latest conversation is shown as the fact; a person should ask."
@@ -54,10 +55,11 @@ def merged(results: Sequence[WorkerResult]) -> AggregationPacket:
     outputs = {key: value for result in results for key, value in result.outputs.items()}
     claims = tuple({c.claim_id: c for result in results for c in result.claims}.values())
     facts = tuple(Fact.model_validate(fact) for fact in outputs.get("facts", []))
-    answer = Answer.model_validate(outputs["answer"]) if "answer" in outputs else None
+    said = answer_of(results)
+    answer = Answer.model_validate(said) if said is not None else None
     findings = tuple(dict.fromkeys(finding for result in results for finding in result.findings))
     conflicts = contradictions(claims)
-    open_questions = [*outputs.get("open_questions", []), *(f"Not known: {k}" for k in outputs.get("unknown", []))]
+    open_questions = [*questions_of(results), *(f"Not known: {k}" for k in outputs.get("unknown", []))]
     open_questions += [f"Which {c.attribute.replace('_', ' ')} is right?" for c in conflicts]
     return AggregationPacket(
         summary=_summary(facts, answer, findings, len(conflicts)) if "metrics" not in outputs else _brief(findings),

@@ -13,6 +13,7 @@ from contracts.ports import Ports, SourceCard, StepResult
 from contracts.registry import artifact_id
 from contracts.state import MissionState
 from contracts.tasks import LibrarianPass, PheromoneSignal, RouteCard, Task, TaskPlan, ToolGrant
+from nodes.refinement import SPLITTABLE
 
 CALLS = 4
 """How often a source may be read: in each of two plan revisions, beforehand and by the task itself."""
@@ -57,7 +58,8 @@ def _pass(
         if need not in cards:
             raise BadInput(f"the catalog has no source {need}", code="unknown_source")
         card = cards[need]
-        arguments = bound(card, envelope.inputs)
+        # A part of a question is looked for by itself: its focus was planned before anything untrusted was read.
+        arguments = bound(card, {**envelope.inputs, **({SPLITTABLE[task.kind]: task.focus} if task.focus else {})})
         strength, why = promise(need, *signals)
         routes.append(RouteCard(source=need, tool=card.tool, arguments=arguments, priority=round(strength, 3), why=why))
     routes.sort(key=lambda r: (-r.priority, r.source))

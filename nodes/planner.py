@@ -12,6 +12,7 @@ from contracts.ports import Ports, StepResult
 from contracts.registry import artifact_id
 from contracts.state import MissionState
 from contracts.tasks import Task, TaskKind, TaskPlan
+from nodes.refinement import refined
 
 _K = TaskKind
 
@@ -85,7 +86,7 @@ _NAMED_BY: Mapping[str, str] = {"page": "page", "campaign": "campaign_id", "data
 
 
 async def planner(state: MissionState, ports: Ports) -> StepResult:
-    """Split the mission into a task graph.
+    """Split the mission into a task graph: the class's template for what was asked, refined where it leaves a choice.
 
     Raises:
         BadInput: the plan would be over the limits, or is no graph.
@@ -100,10 +101,11 @@ async def planner(state: MissionState, ports: Ports) -> StepResult:
         )
     ordered = in_order(tasks)
     asked = ", ".join(envelope.requested_outputs)
-    plan = TaskPlan(tasks=ordered, rationale=f"{envelope.mission_type.value}: {len(ordered)} tasks for {asked}")
-    payload = {"tasks": [{"task_key": t.task_key, "depends_on": list(t.depends_on)} for t in ordered]}
+    template = TaskPlan(tasks=ordered, rationale=f"{envelope.mission_type.value}: {len(ordered)} tasks for {asked}")
+    plan, became = await refined(template, envelope, ports)
+    payload = {"tasks": [{"task_key": t.task_key, "depends_on": list(t.depends_on)} for t in plan.tasks], **became}
     event = NewEvent(event_type=EventType.PLAN_CREATED, payload=payload, artifact_id=artifact_id(plan))
-    return StepResult(artifacts=(plan, *ordered), events=(event,))
+    return StepResult(artifacts=(plan, *plan.tasks), events=(event,))
 
 
 def selected(template: Sequence[Task], envelope: MissionEnvelope) -> list[Task]:

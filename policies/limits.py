@@ -16,6 +16,8 @@ class Limits:
     Attributes:
         max_tasks: tasks in one plan.
         max_depth: tasks on the longest chain of dependencies.
+        max_parts: parts that one task may be split into.
+        max_focus: characters of what a part is about.
         usual_calls: tool calls one pass may grant without a person's look.
         max_calls: tool calls one pass may grant at all.
         max_ttl_ms: longest life of a pass.
@@ -25,6 +27,8 @@ class Limits:
 
     max_tasks: int = 12
     max_depth: int = 6
+    max_parts: int = 4
+    max_focus: int = 400
     usual_calls: int = 40
     max_calls: int = 200
     max_ttl_ms: int = 3_600_000

@@ -29,6 +29,7 @@ from adapters.postgres.reader import MissionReader
 from adapters.postgres.root_store import RootStore
 from adapters.postgres.sessions import Sessions
 from adapters.postgres.strict import assert_strict
+from adapters.prompts.lint import checked
 from adapters.prompts.registry import TemplateRegistry
 from adapters.root.client import Patience, RootClient
 from adapters.root.tools import RootTools
@@ -45,6 +46,7 @@ from graph.effects import GrantedEffects
 from graph.guarded import GuardedTools
 from graph.leases import LeaseKeeper
 from graph.metering import Budget, GuardedModel
+from graph.planning import GuardedPlans
 from graph.runner import Runner
 from graph.version import GRAPH_VERSION
 from policies.engine import PolicyEngine
@@ -183,6 +185,7 @@ class PortMaker:
             templates=self.templates,
             routes=self.routes,
             classify=classify_request,
+            plans=GuardedPlans(record, self.governance),
             effects=GrantedEffects(
                 mission, ledger, RootWriter(self.root, mission.mission_id), validator_for(self.settings, self.root)
             ),
@@ -238,7 +241,7 @@ async def open_colony(
         writer, feed = DeltaWriter(api), DeltaFeed(api)
         doorbell.on(WATCHED, writer.watched)
         doorbell.on(DELTAS, feed.rung)
-        ports = PortMaker(settings, root, models, routes, governance, TemplateRegistry(), clock, writer)
+        ports = PortMaker(settings, root, models, routes, governance, checked(TemplateRegistry()), clock, writer)
         name = f"{socket.gethostname()}:{os.getpid()}"
         claims = Claims(api, name, times, clock, GRAPH_VERSION)
         keeper = LeaseKeeper(claims, heartbeat_ms=times.heartbeat_ms, lease_ms=times.lease_ms)

@@ -127,6 +127,8 @@ def fill(schema: dict[str, Any], parameters: dict[str, Any], blocks: Sequence[Ev
         return {"facts": _facts(_asked(parameters), blocks)}
     if {"engagement", "intent"} <= properties.keys():
         return _engagement(blocks)
+    if {"parts", "drop"} <= properties.keys():
+        return {"parts": [], "drop": [], "reason": "a template's plan stands as it is"}
     if {"status", "support"} <= properties.keys():
         return _answer(parameters, blocks)
     keys = [FactKey(name, str(p.get("description", "")), _values(p)) for name, p in properties.items()]

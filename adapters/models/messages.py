@@ -24,6 +24,8 @@ _MOST_REPEATED = 8_000
 def to_messages(prompt: Prompt) -> list[BaseMessage]:
     """Return the prompt as messages for any chat model."""
     head = {"instructions": prompt.package.instructions, **dict(prompt.parameters)}
+    if prompt.package.exemplars:
+        head["examples"] = [exemplar.shown() for exemplar in prompt.package.exemplars]
     blocks: list[str | dict[str, Any]] = [text_block(json.dumps(head, ensure_ascii=False, sort_keys=True))]
     blocks += evidence_blocks(prompt.evidence)
     return [SystemMessage(content=prompt.package.system), HumanMessage(content=blocks)]

@@ -24,7 +24,7 @@ from contracts.ports.values import (
     Template,
 )
 from contracts.tables import Aggregate, Frame, Totals
-from contracts.tasks import PheromoneSignal
+from contracts.tasks import Exemplar, PheromoneSignal, TaskPlan
 
 FilledT = TypeVar("FilledT", bound=Value)
 StoredT = TypeVar("StoredT", bound=Contract)
@@ -111,8 +111,20 @@ class CatalogPort(Protocol):
         ...
 
 
+class PlanPort(Protocol):
+    """Judges a refined plan by the decomposition policy; pure."""
+
+    def __call__(self, plan: TaskPlan, template: TaskPlan) -> tuple[str, ...]:
+        """Return why the plan may not take the place of the template's; nothing if it may."""
+        ...
+
+
 class TemplatePort(Protocol):
     """The registry of prompt templates and exemplars."""
+
+    def exemplars(self, template_id: str) -> Sequence[Exemplar]:
+        """Return a template's worked examples, in the order they are shown."""
+        ...
 
     def get(self, template_id: str) -> Template:
         """Return a template.
@@ -204,6 +216,7 @@ class Ports:
     templates: TemplatePort
     routes: RoutePort
     classify: ClassifierPort
+    plans: PlanPort
     effects: EffectPort
     tables: TablePort
     clock: Clock

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
 from contracts.base import ActorId, InterruptId, MissionId, TenantId
+from contracts.canonical import digest
 from contracts.mission import MissionEnvelope, MissionRequest, ModelTier
 from contracts.state import MissionState
 from contracts.stateflow import Stage, Status
@@ -165,6 +166,11 @@ class Template:
     instructions: str
     output_schema: str
 
+    @property
+    def sha256(self) -> str:
+        """The hash of its whole text: a template that was changed is another one."""
+        return digest(asdict(self))
+
 
 @dataclass(frozen=True)
 class Route:
@@ -213,6 +219,7 @@ class NodeLimits:
     """Numbers that nodes obey.
 
     Attributes:
+        planning_ms: how long a model is waited for when a plan could be refined.
         tool_rounds: how often a model may ask for tools while it fills one schema.
         tool_calls: how many calls a model may make for one task.
     """
@@ -223,5 +230,6 @@ class NodeLimits:
     evidence_chars: int = 60_000
     documents: int = 12
     pass_ttl_ms: int = 900_000
+    planning_ms: int = 20_000
     tool_rounds: int = 3
     tool_calls: int = 8

@@ -15,7 +15,7 @@ UNSUPPORTED = "Not supported by the evidence."
 
 async def answer_question(ctx: WorkContext) -> WorkerResult:
     """Answer with passages of the documents, every one of them quoted and located."""
-    question = str(ctx.envelope.inputs["question"])
+    question = ctx.task.focus or str(ctx.envelope.inputs["question"])
     parts = []
     room = ctx.ports.limits.evidence_chars
     for document in ctx.of("documents"):

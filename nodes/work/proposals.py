@@ -21,6 +21,7 @@ from contracts.evidence import (
     payload_sha256,
 )
 from contracts.mission import Level
+from nodes.answers import answer_of
 from nodes.work.context import WorkContext
 
 Operation = Literal["patch", "note", "task", "message"]
@@ -87,12 +88,14 @@ def _like(held: Any, value: str) -> Any:
 
 def _page_proposals(ctx: WorkContext) -> list[WritebackProposal]:
     page = ctx.first("page")
-    result = ctx.results["answer_question"]
-    if result.outputs["answer"]["status"] == "unsupported":
+    parts = [r for r in ctx.results.values() if "answer" in r.outputs]
+    answer = answer_of(parts)
+    if answer is None or answer["status"] == "unsupported":
         return []
-    addition = {"question": ctx.envelope.inputs["question"], "answer": result.outputs["answer"]["text"]}
+    addition = {"question": ctx.envelope.inputs["question"], "answer": answer["text"]}
+    grounds = [c for part in parts for c in part.claims if c.claim_id in answer["claim_ids"]]
     change = ({"advisory": page.data.get("advisory")}, {"advisory": addition})
-    return [_proposal(ctx, page, "patch", change, list(result.claims), "Add the answer to the page.", Level.MEDIUM)]
+    return [_proposal(ctx, page, "patch", change, grounds, "Add the answer to the page.", Level.MEDIUM)]
 
 
 def _proposal(

@@ -60,6 +60,7 @@ async def findings(found: Settings) -> AsyncIterator[Finding]:
     """Look at everything that the settings lead to, one after the other."""
     yield home(found.home)
     yield rules()
+    yield prompts()
     yield database(found)
     served = await service(found)
     yield served
@@ -88,6 +89,22 @@ def rules() -> Finding:
     except SettingInvalid as exc:
         return Finding("rules", "fail", exc.message, exc.hint)
     return Finding("rules", "ok", f"{len(engine.rules)} rules, sha256 {engine.rules_sha256[:12]}")
+
+
+def prompts() -> Finding:
+    """Lint the prompt templates and exemplars, and count what they take."""
+    from adapters.prompts.lint import MOST_TOKENS, checked, sizes
+    from adapters.prompts.registry import TemplateRegistry
+
+    try:
+        registry = checked(TemplateRegistry())
+    except SettingInvalid as exc:
+        return Finding("prompts", "fail", exc.message, "See adapters/prompts; `python -m adapters.prompts` lists all.")
+    counted = sizes(registry)
+    largest = max(counted, key=lambda name: counted[name])
+    what = f"{len(registry.entries)} templates and exemplars; the largest, {largest}, takes {counted[largest]} tokens"
+    state: Literal["ok", "warn"] = "ok" if counted[largest] <= MOST_TOKENS else "warn"
+    return Finding("prompts", state, what)
 
 
 def database(found: Settings) -> Finding:

@@ -10,6 +10,7 @@ from server.verify.plain import Broken, Record, digest
 
 _SAYS = {"passed": "allow", "escalated": "escalate", "blocked": "deny"}
 _BEFORE_WORK = ("admission", "scope", "routing")
+_PLANNER = "planner"
 
 
 def decisions(c: Contents) -> str:
@@ -104,10 +105,19 @@ def _gate(c: Contents, event: Event, passed: _Passed) -> None:
     passed.escalated = passed.escalated or (layer != "release" and decision.text("outcome") == "escalate")
 
 
+def _planning(where: str, passed: _Passed) -> None:
+    """Before there is a plan to judge, a model may be asked about what was admitted, on a tier routing let it go to."""
+    if "admission" not in passed.layers or ("routing", _PLANNER) not in passed.subjects:
+        raise Broken(f"{where}: the plan was put before a model without a passed routing decision of its own")
+
+
 def _work(event: Event, passed: _Passed) -> None:
     where = f"event {event.seq} ({event.type})"
     if passed.blocked:
         raise Broken(f"{where} happened although a policy had blocked the mission at event {passed.blocked}")
+    if event.type == "model.called" and event.payload.text("task_key") == _PLANNER:
+        _planning(where, passed)
+        return
     if missing := [layer for layer in _BEFORE_WORK if layer not in passed.layers]:
         raise Broken(f"{where} happened before the {missing[0]} policy had let the mission pass")
     if event.type == "task.started":

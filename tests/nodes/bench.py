@@ -25,6 +25,7 @@ from graph.artifacts import kind_for
 from graph.channels import set_ref
 from graph.context import Governance, Record
 from graph.metering import Budget, GuardedModel
+from graph.planning import GuardedPlans
 from policies.engine import PolicyEngine
 from policies.risk import classify_request
 from tests.adapters.models.conftest import in_memory
@@ -142,12 +143,15 @@ def mission(admitted: MissionEnvelope | None = None, **changes: Any) -> Mission:
     return Mission(**(values | changes))
 
 
+def governance() -> Governance:
+    return Governance(engine=PolicyEngine.load(), deployment_mode="test")
+
+
 def model(record: Record | None = None) -> GuardedModel:
     """Return the built-in model, on a budget."""
     models = LangChainModels({EXTRACTIVE.tier: Provider(EXTRACTIVE, ExtractiveChatModel())})
     record = record or Record()
-    governance = Governance(engine=PolicyEngine.load(), deployment_mode="test")
-    return GuardedModel(models, Budget(mission(None), record, in_memory), record, governance)
+    return GuardedModel(models, Budget(mission(None), record, in_memory), record, governance())
 
 
 def ports(admitted: MissionEnvelope | None = None, **changes: Any) -> Ports:
@@ -162,6 +166,7 @@ def ports(admitted: MissionEnvelope | None = None, **changes: Any) -> Ports:
         "templates": TemplateRegistry(),
         "routes": ModelRoutes(),
         "classify": classify_request,
+        "plans": GuardedPlans(Record(envelope=admitted), governance()),
         "effects": None,
         "tables": DuckTables(),
         "clock": Noon(),

@@ -1,5 +1,6 @@
 """Admission, planner and prompt master: what was asked for, cut into tasks, and what each worker is told."""
 
+import json
 from typing import Any
 
 import pytest
@@ -14,8 +15,9 @@ from contracts.registry import Kind, kind_of
 from contracts.tasks import PromptPackage, Task, TaskKind, TaskPlan
 from graph.channels import ref_of
 from nodes.admission import admission, normalized
+from nodes.packages import filled
 from nodes.planner import TEMPLATES, in_order, planner, selected
-from nodes.prompt_master import filled, prompt_master
+from nodes.prompt_master import prompt_master
 from tests.nodes.bench import Shelf, crm, mission, ports, task
 from tests.policies.build import envelope
 
@@ -174,7 +176,8 @@ async def test_every_task_has_a_package_with_its_scope_and_size(asked: Any) -> N
     assert {p.task_key for p in made} == set(tasks)
     for one in made:
         assert one.data_scope == tasks[one.task_key].needs
-        assert one.token_count == count_tokens(one.system + one.instructions)
+        shown = json.dumps([e.shown() for e in one.exemplars], ensure_ascii=False, sort_keys=True)
+        assert one.token_count == count_tokens(one.system + one.instructions + (shown if one.exemplars else ""))
         assert len(one.allowed_tools) == len(one.data_scope)
         assert "{" not in one.instructions
 
@@ -194,6 +197,9 @@ async def test_a_task_may_not_take_longer_than_the_deployment_allows() -> None:
 
 
 class OneTemplate:
+    def exemplars(self, template_id: str) -> list[Any]:
+        return []
+
     def get(self, template_id: str) -> Template:
         return Template(template_id, "1", "You {do} it.", "", "FactSheet")
 

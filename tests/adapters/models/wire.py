@@ -69,7 +69,9 @@ class Wire:
         self._recordings["facts"]["body"] = body.replace(was, now, 1)
 
     def _next(self, tool: str) -> Reply:
-        left = self.replies.get(tool) or [Reply(GOOD.get(tool, "unavailable"))]
+        as_it_is = Reply(calls=((tool, {"parts": [], "drop": []}),))
+        usual = as_it_is if tool == "PlanRefinement" else Reply(GOOD.get(tool, "unavailable"))
+        left = self.replies.get(tool) or [usual]
         return left.pop(0) if len(left) > 1 else left[0]
 
     def _body(self, reply: Reply) -> tuple[int, dict[str, str], str]:

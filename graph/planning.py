@@ -1,0 +1,31 @@
+"""What plans are judged by while they are made: the same rules that the gate asks afterwards, and what parts owe."""
+
+from __future__ import annotations
+
+from contracts.decisions import Outcome
+from contracts.errors import BadInput
+from contracts.tasks import TaskPlan
+from graph.context import Governance, Record
+from policies.plans import problems
+from policies.questions import plan_question
+
+
+class GuardedPlans:
+    """Satisfies ``PlanPort``. The gate after the planner decides on what comes of it; here nothing is recorded."""
+
+    def __init__(self, record: Record, governance: Governance) -> None:
+        self._record = record
+        self._governance = governance
+
+    def __call__(self, plan: TaskPlan, template: TaskPlan) -> tuple[str, ...]:
+        """Return why a refined plan may not take the place of its template's; nothing if it may.
+
+        Raises:
+            BadInput: the mission was not admitted.
+        """
+        if self._record.envelope is None:
+            raise BadInput("the mission was not admitted", code="not_admitted")
+        question = plan_question(self._record.envelope, plan, research_enabled=self._governance.research_enabled)
+        decision = self._governance.engine.ask(question)
+        denied = decision.reasons if decision.outcome is Outcome.DENY else ()
+        return (*denied, *problems(plan, template))
