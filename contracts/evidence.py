@@ -141,13 +141,19 @@ def payload_sha256(
     )
 
 
+Grounds = dict[str, tuple[str, ...]]
+
+
 class WorkerResult(Contract):
     """What one task brought: claims, findings, proposals, and its own kind of output.
 
-    ``fetched`` are the research artifacts that the task read itself, beside what was gathered for it.
+    Attributes:
+        fetched: the research artifacts that the task read itself, beside what was gathered for it.
+        grounds: for each finding and next step the claims that it rests on, none if it rests on none. One that is not
+            here may rest on any.
     """
 
-    added: ClassVar[frozenset[str]] = frozenset({"fetched"})
+    added: ClassVar[frozenset[str]] = frozenset({"fetched", "grounds"})
 
     task_key: TaskKey
     claims: tuple[Claim, ...] = ()
@@ -155,3 +161,4 @@ class WorkerResult(Contract):
     proposals: tuple[WritebackProposal, ...] = ()
     outputs: dict[str, Any] = Field(default_factory=dict)
     fetched: tuple[Ref, ...] = ()
+    grounds: Grounds = Field(default_factory=dict)

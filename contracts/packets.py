@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
 
 from contracts.base import ArtifactId, Contract, TaskKey, Value
-from contracts.evidence import Claim, WritebackProposal
+from contracts.evidence import Claim, Grounds, WritebackProposal
 
 
 class Fact(Value):
@@ -59,7 +61,12 @@ class EvidenceRow(Value):
 
 
 class AggregationPacket(Contract):
-    """All results merged; what the reviewer checks and a person reads."""
+    """All results merged; what the reviewer checks and a person reads.
+
+    ``grounds`` says for each finding and next step which claims it rests on.
+    """
+
+    added: ClassVar[frozenset[str]] = frozenset({"grounds"})
 
     summary: str
     claims: tuple[Claim, ...]
@@ -73,6 +80,7 @@ class AggregationPacket(Contract):
     open_questions: tuple[str, ...]
     writebacks: tuple[WritebackProposal, ...]
     evidence_matrix: tuple[EvidenceRow, ...]
+    grounds: Grounds = Field(default_factory=dict)
 
 
 class ClaimCheck(Value):

@@ -9,22 +9,24 @@ from contracts.packets import AggregationPacket, Answer, Contradiction, Fact, Re
 def released(packet: AggregationPacket, review: ReviewPacket) -> AggregationPacket:
     """Return the packet with every claim verified, and nothing left that stood on a withheld one.
 
-    Facts, contradictions, drafts, the answer and proposals that rest on a withheld claim go with it. So do findings and
-    next steps, which don't say what they rest on; the summary is made anew of what is left.
+    Facts, contradictions, drafts, the answer, findings, next steps and proposals that rest on a withheld claim go with
+    it, and so does a finding or step that doesn't say what it rests on; the summary is made anew of what is left.
     """
     withheld = set(review.withheld)
     claims = tuple(c.model_copy(update={"status": "verified"}) for c in packet.claims if c.claim_id not in withheld)
     kept = {c.claim_id for c in claims}
     facts = tuple(f for f in packet.facts if f.claim_id in kept)
     answer = _answer(packet.answer, withheld)
+    findings, steps = (_standing(texts, packet, withheld) for texts in (packet.findings, packet.next_steps))
     return packet.model_copy(
         update={
             "summary": _summary(facts, answer) if withheld else packet.summary,
             "claims": claims,
             "facts": facts,
             "answer": answer,
-            "findings": () if withheld else packet.findings,
-            "next_steps": () if withheld else packet.next_steps,
+            "findings": findings,
+            "next_steps": steps,
+            "grounds": {text: packet.grounds[text] for text in (*findings, *steps) if text in packet.grounds},
             "drafts": tuple(d for d in packet.drafts if withheld.isdisjoint(d.get("claim_ids", []))),
             "contradictions": tuple(c for c in (_of(kept, c) for c in packet.contradictions) if len(c.values) > 1),
             "writebacks": proposals(packet, review),
@@ -35,6 +37,12 @@ def released(packet: AggregationPacket, review: ReviewPacket) -> AggregationPack
             ),
         }
     )
+
+
+def _standing(texts: tuple[str, ...], packet: AggregationPacket, withheld: set[str]) -> tuple[str, ...]:
+    if not withheld:
+        return texts
+    return tuple(t for t in texts if t in packet.grounds and withheld.isdisjoint(packet.grounds[t]))
 
 
 def _summary(facts: tuple[Fact, ...], answer: Answer | None) -> str:

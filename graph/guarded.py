@@ -24,7 +24,7 @@ class GuardedTools:
         self._ledger = ledger
         self._record = record
         self._clock = clock
-        self._used: Counter[str] = Counter()
+        self._used: Counter[str] | None = None
 
     async def call(self, task_key: str, tool: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         """Call a tool as the pass allows.
@@ -33,7 +33,8 @@ class GuardedTools:
             PassRefused: there is no pass, it has expired, or it grants no such call (any more).
         """
         name = digest([task_key, tool, arguments])
-        refusal = await self._refusal(task_key, tool, arguments, name)
+        used = await self._calls()
+        refusal = await self._refusal(task_key, tool, arguments, used[name])
         if refusal is not None:
             self._note(task_key, tool, arguments, "refused", reason=refusal)
             raise PassRefused(f"{tool} was refused: {refusal}")
@@ -44,12 +45,22 @@ class GuardedTools:
         except ColonyError as exc:
             self._note(task_key, tool, arguments, "failed", reason=exc.code)
             raise
-        self._used[name] += 1
+        used[name] += 1
         # As it came, escapes and all: what the store can't carry as text is cleaned, and counted, in the evidence.
         self._note(task_key, tool, arguments, "ok", response=json.dumps(answer, sort_keys=True).encode())
+        # Stored at once: a process that dies and comes back must not have forgotten what it used of the pass.
+        await self._record.keep(self._ledger)
         return answer
 
-    async def _refusal(self, task_key: str, tool: str, arguments: Mapping[str, Any], name: str) -> str | None:
+    async def _calls(self) -> Counter[str]:
+        """Return how often each call was made: by processes before this one, as stored, and by this one."""
+        if self._used is None:
+            stored = await self._ledger.calls_made()
+            # Of two that asked at the same time the first counts on.
+            self._used = self._used or Counter({digest(list(call[:3])): call[3] for call in stored})
+        return self._used
+
+    async def _refusal(self, task_key: str, tool: str, arguments: Mapping[str, Any], used: int) -> str | None:
         held = [(p, until) for p, until in await self._ledger.passes() if p.task_key == task_key]
         if not held:
             return "the task holds no pass"
@@ -59,7 +70,7 @@ class GuardedTools:
         grant = _grant(live[-1], tool, arguments)
         if grant is None:
             return "the pass grants no such call with these arguments"
-        return "the pass's calls are used up" if self._used[name] >= grant.max_calls else None
+        return "the pass's calls are used up" if used >= grant.max_calls else None
 
     def _note(
         self,

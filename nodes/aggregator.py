@@ -9,7 +9,7 @@ from contracts.amounts import amounts
 from contracts.base import ArtifactId
 from contracts.errors import BadInput
 from contracts.events import EventType, NewEvent
-from contracts.evidence import Claim, WorkerResult
+from contracts.evidence import Claim, Grounds, WorkerResult
 from contracts.packets import (
     AggregationPacket,
     Answer,
@@ -74,7 +74,17 @@ def merged(results: Sequence[WorkerResult]) -> AggregationPacket:
         open_questions=tuple(open_questions),
         writebacks=tuple(p for result in results for p in result.proposals),
         evidence_matrix=_matrix(claims),
+        grounds=_grounds(results),
     )
+
+
+def _grounds(results: Sequence[WorkerResult]) -> Grounds:
+    """Return what each statement rests on; what two results state alike rests on what either says."""
+    found: dict[str, dict[str, None]] = {}
+    for result in results:
+        for text, claims in result.grounds.items():
+            found.setdefault(text, {}).update(dict.fromkeys(claims))
+    return {text: tuple(claims) for text, claims in found.items()}
 
 
 def _summary(facts: Sequence[Fact], answer: Answer | None, findings: Sequence[str], conflicts: int) -> str:

@@ -15,8 +15,9 @@ from contracts.state import MissionState
 from contracts.tasks import LibrarianPass, PheromoneSignal, RouteCard, Task, TaskPlan, ToolGrant
 from nodes.refinement import SPLITTABLE
 
-CALLS = 4
-"""How often a source may be read: in each of two plan revisions, beforehand and by the task itself."""
+CALLS = 8
+"""How often a source may be read: in each of two plan revisions thrice beforehand, if the root is away, and once by the
+task's own model."""
 
 Signals = Sequence[tuple[PheromoneSignal, datetime]]
 

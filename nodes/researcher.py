@@ -6,7 +6,7 @@ import asyncio
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from contracts.canonical import clean_text, digest
@@ -16,7 +16,7 @@ from contracts.evidence import ResearchArtifact, Source, Trust
 from contracts.mission import MissionClass
 from contracts.ports import Ports, StepResult
 from contracts.state import MissionState
-from contracts.tasks import LibrarianPass
+from contracts.tasks import LibrarianPass, RouteCard
 from nodes.ranking import best
 
 
@@ -33,27 +33,31 @@ async def researcher(state: MissionState, ports: Ports) -> StepResult:
         raise BadInput("the mission was not admitted", code="not_admitted")
     passes = await ports.artifacts.all(LibrarianPass, state["passes"])
     optional = {card.source for card in ports.catalog.sources() if card.may_be_absent}
-    seen: set[str] = set()
     absent: dict[str, str] = {}
     found: dict[str, ResearchArtifact] = {}
-    for one in passes:
-        for card in one.route_cards:
-            name = digest([card.tool, card.arguments])
-            if name in seen:
-                continue
-            seen.add(name)
-            try:
-                answer = await ports.tools.call(one.task_key, card.tool, card.arguments)
-            except (NotFound, RootRefused, RootUnavailable) as exc:
-                if card.source not in optional:
-                    raise
-                absent[card.source] = exc.code
-                continue
-            found |= await asyncio.to_thread(_named, card.source, answer["items"])
+    for task_key, card in routes(passes):
+        try:
+            answer = await ports.tools.call(task_key, card.tool, card.arguments)
+        except (NotFound, RootRefused, RootUnavailable) as exc:
+            if card.source not in optional:
+                raise
+            absent[card.source] = exc.code
+            continue
+        found |= await asyncio.to_thread(_named, card.source, answer["items"])
     kept = list(found.values())
     if envelope.mission_type is MissionClass.ORACLE_ADVISORY:
         kept = _relevant(str(envelope.inputs["question"]), kept, ports.limits.documents)
     return StepResult(artifacts=tuple(kept), events=(_gathered(kept, len(found), absent),))
+
+
+def routes(passes: Sequence[LibrarianPass]) -> list[tuple[str, RouteCard]]:
+    """Return each way once, with a task that may go it: the most promising first, whichever task it is for."""
+    ways = [(one.task_key, card) for one in passes for card in one.route_cards]
+    ways.sort(key=lambda way: (-way[1].priority, way[1].source, way[0]))
+    first: dict[str, tuple[str, RouteCard]] = {}
+    for task_key, card in ways:
+        first.setdefault(digest([card.tool, card.arguments]), (task_key, card))
+    return list(first.values())
 
 
 def _named(need: str, items: Iterable[Mapping[str, Any]]) -> dict[str, ResearchArtifact]:

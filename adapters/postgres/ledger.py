@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import Any
 
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from psycopg.rows import DictRow
@@ -86,6 +87,11 @@ class RunLedger:
         rows = await self._rows(self._q["passes"])
         found = [(read(Kind.LIBRARIAN_PASS, bytes(r["content"]), r["sha256"]), r["expires_at"]) for r in rows]
         return [(one, expires) for one, expires in found if isinstance(one, LibrarianPass)]
+
+    async def calls_made(self) -> list[tuple[str, str, Mapping[str, Any], int]]:
+        """Return how often each tool call was made, as (task key, tool, arguments, times), since the last retry."""
+        rows = await self._rows(self._q["calls_made"])
+        return [(row["task_key"], row["tool"], row["arguments"], row["times"]) for row in rows]
 
     async def decision(self, interrupt_id: InterruptId) -> ApprovalDecision | None:
         """Return the stored decision on an approval, or None while it is pending."""

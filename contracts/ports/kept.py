@@ -203,6 +203,13 @@ class LedgerPort(Protocol):
         """Return the mission's passes with the moment each expires, newest last."""
         ...
 
+    async def calls_made(self) -> list[tuple[str, str, Mapping[str, Any], int]]:
+        """Return how often each tool call was made, as (task key, tool, arguments, times), since the last retry.
+
+        A retry is a person's word that it may be tried again.
+        """
+        ...
+
     async def decision(self, interrupt_id: InterruptId) -> ApprovalDecision | None:
         """Return the stored decision on an approval, or None while it is pending."""
         ...

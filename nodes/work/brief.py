@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
-from contracts.evidence import WorkerResult
+from contracts.evidence import Grounds, WorkerResult
 from contracts.packets import Metric
 from contracts.tables import metric_key
 from nodes.tables.choice import ENOUGH_ROWS, Ends, ends
@@ -34,7 +34,7 @@ async def state_findings(ctx: WorkContext) -> WorkerResult:
             f"By {end.grouping}, {_named(end.best)} is best for {_group(end, end.best)} ({_value(end.best)}) and worst "
             f"for {_group(end, end.worst)} ({_value(end.worst)}) [{metric_key(end.best)}; {metric_key(end.worst)}]."
         )
-    return WorkerResult(task_key=ctx.task.task_key, findings=tuple(findings))
+    return WorkerResult(task_key=ctx.task.task_key, findings=tuple(findings), grounds=_grounds(ctx, findings))
 
 
 async def recommend_changes(ctx: WorkContext) -> WorkerResult:
@@ -52,7 +52,7 @@ async def recommend_changes(ctx: WorkContext) -> WorkerResult:
         steps.append("Choose a table or a period that has rows: there is nothing to compute from.")
     elif not steps:
         steps.append("Keep things as they are: no rate of this table tells one group from another.")
-    return WorkerResult(task_key=ctx.task.task_key, outputs={"next_steps": steps})
+    return WorkerResult(task_key=ctx.task.task_key, outputs={"next_steps": steps}, grounds=_grounds(ctx, steps))
 
 
 async def assess_risks(ctx: WorkContext) -> WorkerResult:
@@ -79,7 +79,18 @@ async def assess_risks(ctx: WorkContext) -> WorkerResult:
     ]
     if not metrics:
         risks.append("there is no metric to decide on.")
-    return WorkerResult(task_key=ctx.task.task_key, findings=tuple(f"Risk: {risk}" for risk in risks))
+    told = tuple(f"Risk: {risk}" for risk in risks)
+    return WorkerResult(task_key=ctx.task.task_key, findings=told, grounds=_grounds(ctx, told))
+
+
+def _grounds(ctx: WorkContext, texts: Iterable[str]) -> Grounds:
+    """Return the claims that statements rest on, by the metrics that they name at their end."""
+    claims = {c.attribute: c.claim_id for c in ctx.results[_RANKED].claims}
+    return {text: tuple(claim for key, claim in claims.items() if _names(text, key)) for text in texts}
+
+
+def _names(text: str, key: str) -> bool:
+    return any(f"{before}{key}{after}" in text for before in ("[", "; ") for after in ("]", "; "))
 
 
 def _metrics(ctx: WorkContext) -> list[Metric]:

@@ -17,7 +17,7 @@ async def assess_engagement(ctx: WorkContext) -> WorkerResult:
         parts.extend(windows(chat, ctx.ports.limits.evidence_chars, limit=1)[0])
     if not parts:
         finding = "Engagement is low: there is no conversation to judge."
-        return WorkerResult(task_key=ctx.task.task_key, findings=(finding,), outputs=_NOTHING)
+        return WorkerResult(task_key=ctx.task.task_key, findings=(finding,), outputs=_NOTHING, grounds={finding: ()})
     for signals in ctx.of("signals"):
         parts.extend(windows(signals, ctx.ports.limits.evidence_chars, limit=1)[0])
     judged, labelled = await ctx.fill(Engagement, {}, parts)
@@ -34,5 +34,6 @@ async def assess_engagement(ctx: WorkContext) -> WorkerResult:
         task_key=ctx.task.task_key,
         claims=tuple(claims),
         findings=(finding,),
+        grounds={finding: tuple(c.claim_id for c in claims)},
         outputs={**held, "reasons": [c.claim_id for c in claims]},
     )

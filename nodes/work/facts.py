@@ -36,6 +36,7 @@ async def extract_facts(ctx: WorkContext) -> WorkerResult:
         task_key=ctx.task.task_key,
         claims=(*claims, *ctx.held(record)),
         findings=tuple(findings),
+        grounds=dict.fromkeys(findings, ()),
         outputs={
             "facts": [{"key": k, "value": c.value, "claim_id": c.claim_id} for k, c in sorted(final.items())],
             "unknown": sorted(keys - set(final)),

@@ -37,6 +37,7 @@ async def compute_metrics(ctx: WorkContext) -> WorkerResult:
         task_key=ctx.task.task_key,
         claims=tuple({c.claim_id: c for c in claims}.values()),
         findings=(*remarks(profile), *undefined),
+        grounds=dict.fromkeys((*remarks(profile), *undefined), ()),
         outputs={
             "metrics": [one.metric.model_dump(mode="json") for one in every],
             "risks": risks(profile),

@@ -12,28 +12,33 @@ async def recommend_next_steps(ctx: WorkContext) -> WorkerResult:
     """List what to do next, most pressing first."""
     extracted = ctx.results["extract_facts"].outputs
     facts = {fact["key"]: fact["value"] for fact in extracted["facts"]}
-    stage = ctx.results["assess_stage"].outputs
+    claims = {fact["key"]: str(fact["claim_id"]) for fact in extracted["facts"]}
+    assessed = ctx.results["assess_stage"]
+    stage = assessed.outputs
     engagement = ctx.results["assess_engagement"].outputs
-    steps: list[str] = []
+    reasons = tuple(engagement.get("reasons", ()))
+    steps: dict[str, tuple[str, ...]] = {}
     booked = [key for key, value in facts.items() if "booked" in key and value == "true"]
     # The date of what was booked is the one that shares its name: visit_booked and visit_date.
     about = {word for key in booked for word in key.split("_")}
     dates = [
-        f"{key.replace('_', ' ')} {value}"
+        (f"{key.replace('_', ' ')} {value}", claims[key])
         for key, value in facts.items()
         if ("date" in key or "day" in key) and about.intersection(key.split("_"))
     ]
     if booked:
-        steps.append("Confirm the visit" + (f" ({dates[0]})" if dates else "") + " and who will be there.")
+        step = "Confirm the visit" + (f" ({dates[0][0]})" if dates else "") + " and who will be there."
+        steps[step] = (*(claims[key] for key in booked), *(claim for _, claim in dates[:1]))
     if stage["suggested"] != stage["current"]:
-        steps.append(f"Move the lead from {stage['current']} to {stage['suggested']}: {stage['reason']}.")
+        step = f"Move the lead from {stage['current']} to {stage['suggested']}: {stage['reason']}."
+        steps[step] = tuple(claim for rests in assessed.grounds.values() for claim in rests)
     unknown = [key.replace("_", " ") for key in extracted["unknown"] if "booked" not in key]
     if unknown and facts:
-        steps.append("Ask about: " + ", ".join(unknown[:_MOST_QUESTIONS]) + ".")
+        steps["Ask about: " + ", ".join(unknown[:_MOST_QUESTIONS]) + "."] = ()
     if not facts:
-        steps.append("Start the conversation: ask what the lead is looking for.")
+        steps["Start the conversation: ask what the lead is looking for."] = ()
     elif engagement.get("engagement") == "low" and not booked:
-        steps.append("Follow up within a week; the lead has shown little engagement so far.")
+        steps["Follow up within a week; the lead has shown little engagement so far."] = reasons
     if not steps:
-        steps.append("Nothing is open: wait for the lead's answer.")
-    return WorkerResult(task_key=ctx.task.task_key, outputs={"next_steps": steps})
+        steps["Nothing is open: wait for the lead's answer."] = tuple(claims.values())
+    return WorkerResult(task_key=ctx.task.task_key, outputs={"next_steps": list(steps)}, grounds=steps)

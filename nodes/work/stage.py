@@ -30,7 +30,12 @@ async def assess_stage(ctx: WorkContext) -> WorkerResult:
         "reason": reason,
         "claim_ids": because if moved else [],
     }
-    return WorkerResult(task_key=ctx.task.task_key, findings=(f"{text}.",), outputs=outputs)
+    finding = f"{text}."
+    # Who is qualified is told by how engaged they are, too.
+    judged = ctx.results["assess_engagement"].outputs.get("reasons", ()) if wanted is _QUALIFIED_WORDS else ()
+    return WorkerResult(
+        task_key=ctx.task.task_key, findings=(finding,), outputs=outputs, grounds={finding: (*because, *judged)}
+    )
 
 
 def _wanted(

@@ -47,11 +47,16 @@ def released(packet: Record, review: Record) -> dict[str, Any]:
     proven -= {canonical(q.fields) for c in doubted for q in c.records("citations")}
     facts = [f for f in packet.records("facts") if f.text("claim_id") in kept]
     answer = _answer(packet.record_or_none("answer"), withheld)
-    # Summary, findings and next steps don't say which claims they rest on: they go with the first that is withheld.
-    left_out = {"summary": _summary(facts, answer), "findings": [], "next_steps": []} if withheld else {}
+    grounds = packet.fields.get("grounds", {})
+    stated = {key: _standing(packet.texts(key), grounds, withheld) for key in ("findings", "next_steps")}
+    kept_grounds = {text: grounds[text] for texts in stated.values() for text in texts if text in grounds}
+    # The summary doesn't say which claims it rests on: it goes with the first that is withheld.
+    left_out = {"summary": _summary(facts, answer)} if withheld else {}
     return {
-        **packet.fields,
+        **{key: value for key, value in packet.fields.items() if key != "grounds"},
         **left_out,
+        **stated,
+        **({"grounds": kept_grounds} if kept_grounds else {}),
         "claims": [{**c.fields, "status": "verified"} for c in claims],
         "facts": [f.fields for f in facts],
         "answer": answer,
@@ -68,6 +73,11 @@ def released(packet: Record, review: Record) -> dict[str, Any]:
             if (held := [i for i in row.texts("claim_ids") if i in kept])
         ],
     }
+
+
+def _standing(texts: list[str], grounds: Any, withheld: set[str]) -> list[str]:
+    """Return the statements that rest on no withheld claim; one that doesn't say what it rests on may rest on any."""
+    return [t for t in texts if not withheld or (t in grounds and withheld.isdisjoint(grounds[t]))]
 
 
 def _summary(facts: list[Record], answer: dict[str, Any] | None) -> str:

@@ -154,6 +154,26 @@ def test_everything_that_stands_on_a_withheld_claim_goes_with_it() -> None:
     assert [v.value for v in shown.contradictions[0].values] == ["350k", "320000"]
 
 
+def test_a_statement_goes_with_the_claim_it_rests_on_and_with_no_other() -> None:
+    grounds = {"On money.": (IN_OCTOBER.claim_id,), "On beds.": (BEDS.claim_id,), "On nothing.": ()}
+    texts = (*grounds, "On who knows what.")
+    made = [
+        WorkerResult(task_key="a", claims=(IN_OCTOBER, BEDS), findings=texts, grounds=grounds),
+        WorkerResult(task_key="b", outputs={"next_steps": list(texts)}, grounds={"On beds.": (AT_MOST.claim_id,)}),
+    ]
+    packet = merged(made)
+    assert packet.grounds["On beds."] == (BEDS.claim_id, AT_MOST.claim_id), "what two state rests on what either says"
+    shown = released(packet, review(IN_OCTOBER))
+    assert shown.findings == shown.next_steps == ("On beds.", "On nothing.")
+    assert set(shown.grounds) == {"On beds.", "On nothing."}
+    assert released(packet, review()).findings == texts
+
+
+def test_what_was_stored_without_grounds_keeps_its_hash() -> None:
+    assert not {"grounds", "fetched"} & WorkerResult(task_key="a").model_dump().keys()
+    assert "grounds" not in merged([WorkerResult(task_key="a")]).model_dump()
+
+
 def test_a_contradiction_needs_two_sides_that_hold() -> None:
     assert released(whole(), review(IN_OCTOBER, AT_MOST)).contradictions == ()
 

@@ -1,5 +1,6 @@
 """The pass: no tool is reached but by what a live pass grants this task, argument by argument."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -7,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from adapters.root.tools import RootTools
-from contracts.errors import PassRefused
+from contracts.clock import SystemClock
+from contracts.errors import FenceLost, PassRefused
 from contracts.ports import LedgerPort, Ports, StepResult, ToolPort
 from contracts.state import MissionState
 from contracts.stateflow import Stage
@@ -128,6 +130,45 @@ async def test_a_grant_is_used_up(lab: Lab) -> None:
 async def test_with_bare_tools_a_grant_is_never_used_up(lab: Lab) -> None:
     with pytest.raises(AssertionError, match=THROUGH):
         await at_work(lab, one_call_too_many_is_refused, bare(lab))
+
+
+async def a_new_process_goes_on_counting(lab: Lab, rewire: Rewire | None = None) -> None:
+    """The check: a worker that died after it used a grant up comes back, and has not forgotten."""
+    told: list[str] = []
+
+    async def probe(state: MissionState, ports: Ports) -> StepResult:
+        for _ in range(CALLS if not told else 1):
+            try:
+                await ports.tools.call(FACTS, "root.get_lead", {"lead_id": "L-1"})
+                told.append("ok")
+            except PassRefused:
+                told.append("refused")
+        if len(told) == CALLS:
+            raise FenceLost("this process is gone")
+        return StepResult()
+
+    swaps = Swaps(nodes={Stage.RESEARCHER: step(Stage.RESEARCHER, probe)}, rewire=rewire)
+    await lab.service.seed_lead()
+    mission_id = await lab.service.submit()
+    await lab.run(mission_id, swaps)
+    lab.forget_leases()
+    await lab.run(mission_id, swaps)
+    mission = await lab.service.mission(mission_id)
+    assert told == ["ok"] * CALLS + ["refused"], (THROUGH, mission["failure"])
+
+
+async def test_a_worker_that_comes_back_goes_on_counting(lab: Lab) -> None:
+    await a_new_process_goes_on_counting(lab)
+
+
+async def test_without_the_stored_calls_a_worker_that_comes_back_counts_anew(lab: Lab) -> None:
+    def forgetful(ports: Ports, ledger: LedgerPort, record: Record) -> Ports:
+        guarded = GuardedTools(RootTools(lab.root, "demo"), ledger, record, SystemClock())
+        guarded._used = Counter()
+        return replace(ports, tools=guarded)
+
+    with pytest.raises(AssertionError, match=THROUGH):
+        await a_new_process_goes_on_counting(lab, forgetful)
 
 
 async def test_a_pass_that_was_changed_in_the_database_grants_nothing(lab: Lab) -> None:

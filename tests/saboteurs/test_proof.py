@@ -23,6 +23,7 @@ from graph.artifacts import StoredArtifacts
 from graph.steps import step
 from nodes.aggregator import aggregator
 from nodes.researcher import researcher
+from server.verify import verify_bytes
 from tests.graph.lab import Lab, Swaps
 
 FORGED = "a forged claim was released"
@@ -98,6 +99,8 @@ async def test_a_forged_quote_is_not_released(lab: Lab, forge: Forge) -> None:
     assert mission["status"] == "awaiting_approval"
     assert mission["packet"]["review"]["withheld"]
     assert {"budget", "area"}.isdisjoint(f["key"] for f in mission["packet"]["facts"])
+    answer = await lab.service.client.get(f"/api/colony/missions/{mission['mission_id']}/bundle")
+    assert verify_bytes(answer.content).ok
 
 
 async def test_what_is_yet_to_be_revised_is_not_shown(lab: Lab) -> None:

@@ -20,3 +20,9 @@ order by created_at desc limit 500;
 
 -- name: passes
 select content, sha256, expires_at from colony_librarian_passes where mission_id = %(mission_id)s order by created_at;
+
+-- name: calls_made
+select task_key, tool, arguments, count(*)::int as times from colony_tool_calls
+where mission_id = %(mission_id)s and status = 'ok' and epoch > coalesce(
+  (select max(epoch) from colony_events where mission_id = %(mission_id)s and event_type = 'mission.retried'), -1)
+group by task_key, tool, arguments;
