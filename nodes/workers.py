@@ -7,6 +7,7 @@ result; it is never run again.
 from __future__ import annotations
 
 import asyncio
+import heapq
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Literal, assert_never
 
@@ -109,21 +110,22 @@ def _event(event_type: str, payload: Mapping[str, object]) -> NewEvent:
     return NewEvent(event_type=EventType(event_type), payload=dict(payload))
 
 
+def followers(tasks: Sequence[Task]) -> dict[TaskKey, list[Task]]:
+    """Return, for each task, those that wait for it."""
+    after: dict[TaskKey, list[Task]] = {task.task_key: [] for task in tasks}
+    for task in tasks:
+        for key in task.depends_on:
+            after[key].append(task)
+    return after
+
+
 def remaining_paths(tasks: Sequence[Task]) -> dict[TaskKey, int]:
     """Return, for each task, the weight of the heaviest path from it to the end of the graph."""
+    after = followers(tasks)
     longest: dict[TaskKey, int] = {}
     for task in reversed(tasks):
-        after = [longest[t.task_key] for t in tasks if task.task_key in t.depends_on]
-        longest[task.task_key] = task.weight + max(after, default=0)
+        longest[task.task_key] = task.weight + max((longest[t.task_key] for t in after[task.task_key]), default=0)
     return longest
-
-
-def ancestors(tasks: Sequence[Task]) -> dict[TaskKey, list[TaskKey]]:
-    """Return, for each task, all that come before it, in the order of the plan."""
-    before: dict[TaskKey, set[TaskKey]] = {}
-    for task in tasks:
-        before[task.task_key] = set(task.depends_on).union(*(before[key] for key in task.depends_on))
-    return {key: [t.task_key for t in tasks if t.task_key in found] for key, found in before.items()}
 
 
 _Done = tuple[WorkerResult, tuple[ResearchArtifact, ...]]
@@ -143,9 +145,14 @@ class _Run:
         rejected: frozenset[str] = frozenset(),
     ) -> None:
         self.results: dict[str, WorkerResult] = dict(done)
-        self._waiting = [t for t in tasks if t.task_key not in done]
+        self._waiting = {t.task_key: t for t in tasks if t.task_key not in done}
+        self._tasks = {t.task_key: t for t in tasks}
+        self._after = followers(tasks)
         self._longest = remaining_paths(tasks)
-        self._before = ancestors(tasks)
+        self._unmet = {t.task_key: sum(key not in done for key in t.depends_on) for t in tasks}
+        self._ready: list[tuple[int, TaskKey]] = []
+        for task in self._waiting.values():
+            self._note_ready(task)
         self._packages = packages
         self._passes = passes
         self._state = state
@@ -157,7 +164,7 @@ class _Run:
         """Run until no task is left; the first failure stops the others and is raised."""
         started = self._start_ready()
         if started:
-            first = {"tasks": [str(t.task_key) for t in self._waiting] + [str(t.task_key) for t in started]}
+            first = {"tasks": [str(key) for key in self._waiting] + [str(t.task_key) for t in started]}
             await self._ports.results.note([_event("dataplane.dispatched", first), *map(_started, started)])
         try:
             while self._running:
@@ -179,19 +186,39 @@ class _Run:
             raise error
         result, fetched = future.result()
         self.results[task.task_key] = result
+        for follower in self._after[task.task_key]:
+            self._unmet[follower.task_key] -= 1
+            if follower.task_key in self._waiting:
+                self._note_ready(follower)
         started = self._start_ready()
         events = [_completed(task, result), *map(_started, started)]
         await self._ports.results.save(self._state["revision"], result, events, fetched)
 
     def _start_ready(self) -> list[Task]:
         """Start as many ready tasks as there is room for, the longest remaining path first."""
-        room = self._ports.limits.max_workers - len(self._running)
-        ready = [t for t in self._waiting if all(key in self.results for key in t.depends_on)]
-        ready.sort(key=lambda t: (-self._longest[t.task_key], t.task_key))
-        for task in ready[:room]:
-            self._waiting.remove(task)
+        started = []
+        while self._ready and len(self._running) < self._ports.limits.max_workers:
+            task = self._waiting.pop(heapq.heappop(self._ready)[1])
             self._running[asyncio.create_task(self._work(task), name=task.task_key)] = task
-        return ready[:room]
+            started.append(task)
+        return started
+
+    def _note_ready(self, task: Task) -> None:
+        if self._unmet[task.task_key] == 0:
+            heapq.heappush(self._ready, (-self._longest[task.task_key], task.task_key))
+
+    def _fetched_before(self, task: Task) -> list[WorkerResult]:
+        """Return the results on which a task builds, however far back, that fetched evidence; in the plan's order."""
+        if not any(result.fetched for result in self.results.values()):
+            return []
+        before: set[TaskKey] = set()
+        left = list(task.depends_on)
+        while left:
+            key = left.pop()
+            if key not in before:
+                before.add(key)
+                left += self._tasks[key].depends_on
+        return [self.results[key] for key in self._tasks if key in before]
 
     async def _work(self, task: Task) -> _Done:
         envelope = self._ports.mission.envelope
@@ -200,7 +227,7 @@ class _Run:
         package = self._packages[task.task_key]
         inputs = {str(key): self.results[key] for key in task.depends_on}
         # What the tasks before it fetched is its evidence, too; what others fetch meanwhile is not, whoever is faster.
-        evidence = await gathered(self._state, self._ports, [self.results[key] for key in self._before[task.task_key]])
+        evidence = await gathered(self._state, self._ports, self._fetched_before(task))
         tools = TaskTools(self._ports, self._passes.get(task.task_key), evidence)
         context = WorkContext(self._ports, envelope, task, package, evidence, inputs, self._rejected, tools)
         try:

@@ -5,8 +5,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatResult
 from langgraph.runtime import Runtime
 
+from adapters.models.extractive_chat import ExtractiveChatModel
+from adapters.models.tokens import count_tokens
+from adapters.prompts.registry import TemplateRegistry
 from contracts.classes import CLASSES
 from contracts.events import EventType, NewEvent
 from contracts.evidence import WorkerResult
@@ -18,7 +23,9 @@ from contracts.stateflow import Stage
 from contracts.tasks import LibrarianPass, TaskPlan
 from graph.context import RunContext
 from graph.steps import Role, step, store
-from nodes.planner import TEMPLATES
+from nodes.librarian import librarian
+from nodes.packages import packaged
+from nodes.planner import TEMPLATES, in_order, selected
 from tests.graph.lab import Lab, Swaps
 
 GOLDEN = ["intent.received", "dataplane.dispatched", "artifact.delivered", "gate.release", "mission.completed"]
@@ -56,9 +63,24 @@ async def _artifacts_are_there(lab: Lab, mission_id: str) -> None:
     assert len(tasks) == 6
     for kind in ("prompt_package", "librarian_pass", "worker_result"):
         assert {a["task_key"] for a in await of(kind)} == tasks, kind
-    assert all(p["token_count"] > 0 and p["system"] for p in await of("prompt_package"))
+    _packages_are_whole(await of("prompt_package"))
     assert {c["source"] for p in await of("librarian_pass") for c in p["route_cards"]} == SOURCES
     assert {a["trust"] for a in await of("research_artifact")} == {"customer", "operator", "system"}
+
+
+def _packages_are_whole(packages: list[dict[str, Any]]) -> None:
+    locked = TemplateRegistry().locked
+    for one in packages:
+        assert one.get("template_sha256") == locked[f"{one['template_id']}@{one['template_version']}"]
+        assert "{" not in one["instructions"]
+        assert one["token_count"] >= count_tokens(one["system"] + one["instructions"])
+    facts = next(p for p in packages if p["task_key"] == "extract_facts")
+    assert GOAL_NORMAL in facts["instructions"]
+    assert facts["exemplars"]
+    assert (set(facts["allowed_tools"]), set(facts["data_scope"])) == (
+        {"root.get_chat", "root.get_lead"},
+        {"chat", "lead"},
+    )
 
 
 def _packet_is_whole(packet: Mapping[str, Any]) -> None:
@@ -109,6 +131,16 @@ async def naive_planner(state: MissionState, ports: Ports) -> StepResult:
     """One task, always the same."""
     task = TEMPLATES[ports.mission.request.mission_type][0]
     return StepResult(artifacts=(TaskPlan(tasks=(task,), rationale="one task"), task))
+
+
+async def naive_prompt_master(state: MissionState, ports: Ports) -> StepResult:
+    """The task's title for a prompt, and nothing around it."""
+    plan = await ports.artifacts.one(TaskPlan, state["plan"])
+    envelope = ports.mission.envelope
+    assert envelope is not None
+    whole = [packaged(task, envelope, ports) for task in plan.tasks]
+    bare = {"system": "You help.", "exemplars": (), "template_sha256": ""}
+    return StepResult(artifacts=tuple(p.model_copy(update={**bare, "instructions": p.task_key}) for p in whole))
 
 
 async def naive_librarian(state: MissionState, ports: Ports) -> StepResult:
@@ -175,6 +207,7 @@ SILENT = [s for s in Stage if s not in {Stage.RELEASE_GATE, Stage.FINALIZE, Stag
 NAIVE: dict[Stage, Role] = {
     Stage.ADMISSION: naive_admission,
     Stage.PLANNER: naive_planner,
+    Stage.PROMPT_MASTER: naive_prompt_master,
     Stage.LIBRARIAN: naive_librarian,
     Stage.WORKERS: naive_workers,
     Stage.AGGREGATOR: naive_aggregator,
@@ -197,6 +230,90 @@ async def test_without_a_role_a_mission_does_not_end_as_it_should(lab: Lab, stag
         await ends_as_it_should(lab, Swaps(nodes={stage: node}))
     # It is the mission that went wrong, and not the setting up of it.
     assert lab.db.rows("select from colony_events where event_type = 'stage.entered'")
+
+
+async def past_missions_are_heard(lab: Lab, swaps: Swaps) -> None:
+    """The check: where the last mission found something, this one looks first, and a person can see why."""
+    await lab.service.seed_lead(budget_max=300_000)
+    before = await lab.mission(swaps)
+    ended = await lab.approved(before["mission_id"], swaps)
+    assert ended["status"] == "completed", ended["failure"]
+    waiting = await lab.mission(swaps)
+    passes = [a["payload"] for a in await lab.service.artifacts(waiting["mission_id"], "librarian_pass")]
+    cards = {c["source"]: c for p in passes for c in p["route_cards"]}
+    read = [e["payload"]["tool"] for e in await lab.service.events(waiting["mission_id"]) if e["event_type"] == TOOL]
+    assert set(read[:2]) == {"root.get_chat", "root.get_lead"}, f"in the order {read}"
+    assert cards["board"]["priority"] < 0.5 < cards["chat"]["priority"]
+    assert "1 past missions" in cards["board"]["why"]
+
+
+TOOL = "tool.called"
+
+
+async def deaf_librarian(state: MissionState, ports: Ports) -> StepResult:
+    """A librarian that hears nothing of past missions."""
+
+    class Silent:
+        def sources(self) -> Any:
+            return ports.catalog.sources()
+
+        async def signals(self, mission_type: str) -> Any:
+            return []
+
+    return await librarian(state, replace(ports, catalog=Silent()))
+
+
+async def test_past_missions_are_heard(lab: Lab) -> None:
+    await past_missions_are_heard(lab, Swaps())
+
+
+async def test_without_the_signals_past_missions_are_not_heard(lab: Lab) -> None:
+    with pytest.raises(AssertionError, match="in the order"):
+        await past_missions_are_heard(lab, Swaps(nodes={Stage.LIBRARIAN: step(Stage.LIBRARIAN, deaf_librarian)}))
+
+
+class Splitting(ExtractiveChatModel):
+    """A model that splits every question it may split, in two, and answers all else as the built-in one does."""
+
+    def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
+        made = super()._generate(messages, stop, run_manager, **kwargs)
+        message = made.generations[0].message
+        if isinstance(message, AIMessage) and message.tool_calls[0]["name"] == "PlanRefinement":
+            parts = [{"task": "answer_question", "focus": focus} for focus in PARTS]
+            message.tool_calls[0]["args"] = {"parts": parts, "drop": []}
+        return made
+
+
+PARTS = ("Which flats have a garden?", "How much is the service charge?")
+
+
+async def a_plan_is_refined(lab: Lab, swaps: Swaps) -> None:
+    """The check: what a model makes of a question of two parts is what is worked on."""
+    document = {"document_id": "D-1", "title": "Flats", "source": "s", "media_type": "text/plain"}
+    await lab.service._put("documents", [{**document, "text": "Ground floor flats have a garden."}])
+    inputs = {"question": "Which flats have a garden, and how much is the service charge?"}
+    ended = await lab.mission(replace(swaps, model=Splitting()), mission_type="oracle_advisory", inputs=inputs)
+    tasks = [a["payload"] for a in await lab.service.artifacts(ended["mission_id"], "task")]
+    assert sorted(t.get("focus", "") for t in tasks) == sorted(PARTS), "worked on as it was"
+    assert ended["packet"]["answer"]["status"] == "partial"
+    assert ended["packet"]["open_questions"] == [PARTS[1]]
+
+
+async def unrefined_planner(state: MissionState, ports: Ports) -> StepResult:
+    """A planner that asks nobody."""
+    envelope = ports.mission.envelope
+    assert envelope is not None
+    tasks = in_order(selected(TEMPLATES[envelope.mission_type], envelope))
+    return StepResult(artifacts=(TaskPlan(tasks=tasks, rationale="as ever"), *tasks))
+
+
+async def test_a_plan_is_refined(lab: Lab) -> None:
+    await a_plan_is_refined(lab, Swaps())
+
+
+async def test_without_its_refinement_a_plan_is_worked_on_as_it_was(lab: Lab) -> None:
+    with pytest.raises(AssertionError, match="as it was"):
+        await a_plan_is_refined(lab, Swaps(nodes={Stage.PLANNER: step(Stage.PLANNER, unrefined_planner)}))
 
 
 async def a_bad_end_is_told(lab: Lab, stage: Stage, swaps: Swaps) -> None:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from adapters.catalog import SOURCES
@@ -143,6 +144,12 @@ def mission(admitted: MissionEnvelope | None = None, **changes: Any) -> Mission:
     return Mission(**(values | changes))
 
 
+@cache
+def registry() -> TemplateRegistry:
+    return TemplateRegistry()
+
+
+@cache
 def governance() -> Governance:
     return Governance(engine=PolicyEngine.load(), deployment_mode="test")
 
@@ -163,7 +170,7 @@ def ports(admitted: MissionEnvelope | None = None, **changes: Any) -> Ports:
         "artifacts": Shelf(),
         "results": Results(),
         "catalog": Catalog(),
-        "templates": TemplateRegistry(),
+        "templates": registry(),
         "routes": ModelRoutes(),
         "classify": classify_request,
         "plans": GuardedPlans(Record(envelope=admitted), governance()),

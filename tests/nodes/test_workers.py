@@ -1,8 +1,5 @@
 """Workers: no barrier, the longest remaining path first, within bounds; what is done is kept, a failure is told."""
 
-import asyncio
-import heapq
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,85 +7,14 @@ from typing import Any
 import pytest
 
 import nodes.workers as scheduler
+from benchmarks.scheduling import in_waves, makespan, of_graph
 from contracts.errors import BudgetExceeded, ModelFailed
 from contracts.evidence import WorkerResult
-from contracts.ports import NodeLimits
-from contracts.registry import Kind
-from contracts.tasks import Task, TaskKind, TaskPlan
-from graph.channels import ref_of, set_ref
-from nodes.planner import in_order
+from contracts.tasks import Task, TaskKind
 from nodes.work.context import WorkContext
-from nodes.workers import remaining_paths, workers
-from tests.nodes.bench import Results, Shelf, crm, ports, task
-from tests.policies.build import package
-
-
-class Hands:
-    """Workers that hold every task until the test lets it go."""
-
-    def __init__(self) -> None:
-        self.running: dict[str, asyncio.Future[WorkerResult]] = {}
-        self.started: list[str] = []
-        self.most = 0
-
-    async def work(self, ctx: WorkContext) -> WorkerResult:
-        key = ctx.task.task_key
-        self.started.append(key)
-        self.running[key] = asyncio.get_running_loop().create_future()
-        self.most = max(self.most, len(self.running))
-        try:
-            return await self.running[key]
-        finally:
-            del self.running[key]
-
-    async def end(self, key: str, error: Exception | None = None) -> None:
-        """Let one task end and everything that follows from it happen."""
-        future = self.running[key]
-        if error is None:
-            future.set_result(WorkerResult(task_key=key))
-        else:
-            future.set_exception(error)
-        await settled()
-
-
-async def settled() -> None:
-    """Give every task that can go on its turn; nothing here waits for a clock."""
-    for _ in range(12):
-        await asyncio.sleep(0)
-
-
-class Bench:
-    """One pass of the real scheduler over a plan of held tasks."""
-
-    def __init__(self, tasks: Sequence[Task], most: int, done: Sequence[str] = (), timeout_ms: int = 60_000) -> None:
-        self.hands = Hands()
-        self.results = Results()
-        self._tasks = tasks
-        self._done = done
-        self._timeout_ms = timeout_ms
-        self._limits = NodeLimits(max_workers=most)
-
-    async def start(self) -> asyncio.Task[Any]:
-        shelf = Shelf()
-        plan = TaskPlan(tasks=tuple(self._tasks), rationale="r")
-        packages = [package(task_key=t.task_key, timeout_ms=self._timeout_ms) for t in self._tasks]
-        await shelf.put(1, plan, *packages)
-        for key in self._done:
-            await self.results.save(1, WorkerResult(task_key=key), [])
-        state = {
-            "revision": 1,
-            "plan": ref_of(plan),
-            "passes": set_ref(Kind.LIBRARIAN_PASS, 1, ()),
-            "packages": set_ref(Kind.PROMPT_PACKAGE, 1, packages),
-            "evidence": set_ref(Kind.RESEARCH_ARTIFACT, 1, ()),
-        }
-        given = ports(crm(), artifacts=shelf, results=self.results, limits=self._limits)
-        run = asyncio.create_task(workers(state, given))
-        await settled()
-        return run
-
-    def told(self, event_type: str) -> list[str]:
-        return [e.payload["task_key"] for e in self.results.events if e.event_type == event_type]
+from nodes.workers import remaining_paths
+from tests.nodes.bench import task
+from tests.nodes.hands import Bench
 
 
 @pytest.fixture
@@ -228,32 +154,17 @@ def test_every_kind_of_task_has_its_worker(kind: TaskKind) -> None:
 GRAPHS = ["decoy_priority", "skew_50", "straggler_50", "zero_50"]
 
 
-def of_graph(folder: Path, name: str) -> tuple[list[Task], Mapping[str, int], int]:
-    read = json.loads((folder / "task_graphs" / f"{name}.json").read_text())
-    weights = {t["id"]: t["duration_ms"] for t in read["tasks"]}
-    made = [task(t["id"], *t["deps"], weight=t["duration_ms"]) for t in read["tasks"]]
-    return list(in_order(made)), weights, read["critical_path_ms"]
-
-
 @pytest.mark.parametrize("name", [*GRAPHS, "skew_500", "zero_chain_500"])
 def test_the_longest_remaining_path_is_the_critical_path(shared_data: Path, name: str) -> None:
-    tasks, _, critical = of_graph(shared_data, name)
+    tasks, _, critical = of_graph(shared_data / "task_graphs", name)
     assert max(remaining_paths(tasks).values()) == critical
 
 
 @pytest.mark.parametrize("name", GRAPHS)
 async def test_on_real_graphs_the_scheduler_stays_near_the_bound(bench: Any, shared_data: Path, name: str) -> None:
     """Tasks end in the order of a simulated clock: the makespan is the scheduler's own doing, and no time passes."""
-    tasks, weights, critical = of_graph(shared_data, name)
-    b = bench(tasks, most=8)
-    run = await b.start()
-    clock, ends, seen = 0, [], 0
-    while b.hands.running:
-        for key in b.hands.started[seen:]:
-            heapq.heappush(ends, (clock + weights[key], key))
-        seen = len(b.hands.started)
-        clock, key = heapq.heappop(ends)
-        await b.hands.end(key)
-    await run
+    tasks, weights, critical = of_graph(shared_data / "task_graphs", name)
+    clock = await makespan(bench(tasks, most=8), weights)
     bound = max(critical, sum(weights.values()) / 8)
     assert clock <= 1.05 * bound
+    assert clock < in_waves(tasks, weights) or not any(weights.values()), "waves wait for what they need not"

@@ -1,6 +1,7 @@
 """Proof: nothing is released but what stands in the stored evidence, word for word, and carries its value."""
 
 import json
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -23,7 +24,7 @@ from graph.artifacts import StoredArtifacts
 from graph.steps import step
 from nodes.aggregator import aggregator
 from nodes.researcher import researcher
-from server.verify import verify_bytes
+from server.verify import render, verify_bytes
 from tests.graph.lab import Lab, Swaps
 
 FORGED = "a forged claim was released"
@@ -99,8 +100,6 @@ async def test_a_forged_quote_is_not_released(lab: Lab, forge: Forge) -> None:
     assert mission["status"] == "awaiting_approval"
     assert mission["packet"]["review"]["withheld"]
     assert {"budget", "area"}.isdisjoint(f["key"] for f in mission["packet"]["facts"])
-    answer = await lab.service.client.get(f"/api/colony/missions/{mission['mission_id']}/bundle")
-    assert verify_bytes(answer.content).ok
 
 
 async def test_what_is_yet_to_be_revised_is_not_shown(lab: Lab) -> None:
@@ -164,6 +163,31 @@ async def no_value_is_released_that_its_quote_does_not_hold(lab: Lab) -> None:
 
 async def test_a_value_that_its_quote_does_not_hold_is_not_released(lab: Lab) -> None:
     await no_value_is_released_that_its_quote_does_not_hold(lab)
+
+
+class StubbornLiar(LyingModel):
+    """It makes up another number every time it is asked."""
+
+    def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:
+        result = super()._generate(*args, **kwargs)
+        for call in getattr(result.generations[0].message, "tool_calls", []):
+            for fact in call["args"].get("facts", []):
+                if fact["value"] == LIE:
+                    fact["value"] = f"{LIE}{secrets.randbelow(10**6)}"
+        return result
+
+
+async def test_what_rests_on_other_claims_is_released_beside_a_withheld_one(lab: Lab) -> None:
+    await lab.service.seed_lead()
+    mission = await lab.mission(Swaps(model=StubbornLiar()))
+    packet = mission["packet"]
+    assert len(packet["review"]["withheld"]) == 1
+    assert LIE not in json.dumps({k: v for k, v in packet.items() if k != "review"})
+    assert "Engagement is high, intent ready." in packet["findings"]
+    assert packet["next_steps"][0].startswith("Confirm the visit")
+    answer = await lab.service.client.get(f"/api/colony/missions/{mission['mission_id']}/bundle")
+    report = verify_bytes(answer.content)
+    assert report.ok, render(report)
 
 
 async def test_without_recomputation_a_value_is_released_that_its_quote_does_not_hold(
