@@ -6,6 +6,7 @@ import json
 import secrets
 from collections import Counter
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from contracts.canonical import canonical_bytes, digest
@@ -17,13 +18,18 @@ from graph.tracing import Spanned
 
 
 class GuardedTools:
-    """Satisfies ``ToolPort``: a tool is reached only by what a live pass grants this task, argument by argument."""
+    """Satisfies ``ToolPort``: a tool is reached only by what a live pass grants this task, argument by argument.
+
+    A pass lives for its time while work goes on: a run that takes a mission up again, hours after its worker died,
+    holds it for that long once more, else the mission could never go on.
+    """
 
     def __init__(self, inner: ToolPort, ledger: LedgerPort, record: Record, clock: Clock) -> None:
         self._inner = inner
         self._ledger = ledger
         self._record = record
         self._clock = clock
+        self._began = clock.now()
         self._used: Counter[str] | None = None
 
     async def call(self, task_key: str, tool: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -64,7 +70,8 @@ class GuardedTools:
         held = [(p, until) for p, until in await self._ledger.passes() if p.task_key == task_key]
         if not held:
             return "the task holds no pass"
-        live = [p for p, until in held if until > self._clock.now()]
+        now = self._clock.now()
+        live = [p for p, until in held if max(until, self._began + timedelta(milliseconds=p.ttl_ms)) > now]
         if not live:
             return "the task's pass has expired"
         grant = _grant(live[-1], tool, arguments)
