@@ -68,14 +68,16 @@ async def imported(service: Service, documents: Mapping[str, str]) -> None:
 
 
 async def xquad(service: Service, passages: Mapping[str, str], questions: Sequence[Row]) -> Figures:
-    """Return the figures over all questions, and over the articles that were tuned on and those that were not."""
+    """Return the figures over all questions, and over either half of the articles."""
     found = await _asked(service, passages, questions, "questions")
     articles = sorted({name.split("#")[0] for name in passages})
-    tuned = set(articles[::2])
+    one_half = set(articles[::2])
     return {
         "xquad": _shares([one for _, one in found]),
-        "xquad, articles tuned on": _shares([one for row, one in found if row["doc_id"].split("#")[0] in tuned]),
-        "xquad, articles held out": _shares([one for row, one in found if row["doc_id"].split("#")[0] not in tuned]),
+        "xquad, one half of the articles": _shares(
+            [one for row, one in found if row["doc_id"].split("#")[0] in one_half]
+        ),
+        "xquad, the other half": _shares([one for row, one in found if row["doc_id"].split("#")[0] not in one_half]),
     }
 
 
