@@ -1,6 +1,7 @@
 """One fault, brought about on a stand of its own and judged afterwards."""
 
 import asyncio
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
@@ -72,8 +73,12 @@ async def exercise(
     await asyncio.to_thread(folder.mkdir, parents=True)
     own = run is None and FAULTS[name].own_store
     async with AsyncExitStack() as stack:
-        home = folder / "home" if own else None
-        if home is not None:
+        home = None
+        if own:
+            # Postgres' own account must be able to enter every folder above it.
+            place = stack.enter_context(tempfile.TemporaryDirectory(prefix="colony-store-", dir="/tmp"))
+            await asyncio.to_thread(Path(place).chmod, 0o755)
+            home = Path(place) / "home"
             dsn = await asyncio.to_thread(stack.enter_context, own_cluster(home))
         stand = await stack.enter_async_context(
             standing(folder, dsn, nursery, home=home, without=without, **environment)
