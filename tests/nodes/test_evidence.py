@@ -264,14 +264,20 @@ def test_a_located_quote_stands_in_the_evidence_character_for_character(
     [
         pytest.param(Quoted(evidence="E2", quote="three"), id="evidence-that-was-not-shown"),
         pytest.param(Quoted(evidence="E1", quote=""), id="nothing"),
-        pytest.param(Quoted(evidence="E1", quote="Three"), id="another-case"),
-        pytest.param(Quoted(evidence="E1", quote="three  beds"), id="another-space"),
         pytest.param(Quoted(evidence="E1", quote="four beds"), id="another-word"),
     ],
 )
 def test_a_quote_that_is_not_there_is_not_located(quoted: Quoted) -> None:
     artifact = chat("lead: three beds")
     assert located(quoted, {"E1": Window(artifact, 0, artifact.text)}) is None
+
+
+@pytest.mark.parametrize("quote", ["Three", "three  beds", "THREE BEDS"])
+def test_a_quote_copied_with_another_case_or_space_is_cited_as_it_stands(quote: str) -> None:
+    artifact = chat("lead: three beds")
+    found = located(Quoted(evidence="E1", quote=quote), {"E1": Window(artifact, 0, artifact.text)})
+    assert found is not None
+    assert artifact.text[found.start : found.end] == found.quote
 
 
 def test_a_quote_is_widened_to_its_sentence_and_no_further() -> None:
