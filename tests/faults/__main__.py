@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.faults.cases import FAULTS
 from tests.faults.checker import judged
 from tests.faults.exercise import Result, exercise, own_cluster
+from tests.faults.saboteurs import SABOTEURS
 
 SEED = 20261121
 
@@ -20,6 +21,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--slice", action="store_true", help="the counts of `make test` (the default)")
+    which.add_argument(
+        "--saboteurs", action="store_true", help="each mechanism taken away, once: violations are wanted"
+    )
     which.add_argument("--full", action="store_true", help="the counts of `make chaos`")
     parser.add_argument("--fault", action="append", choices=sorted(FAULTS), help="only this one; may be repeated")
     parser.add_argument("--count", type=int, help="another count")
@@ -35,6 +39,20 @@ def _said(result: Result) -> str:
     return f"{result.fault:12} {result.count:5} times  {result.seconds:7.1f} s  {found}  {json.dumps(result.did)}"
 
 
+def _saboteurs(*, as_json: bool) -> int:
+    """Run each saboteur; the one that breaks nothing is the failure."""
+    quiet = 0
+    for name, one in SABOTEURS.items():
+        with tempfile.TemporaryDirectory(prefix="colony-faults-", dir="/tmp") as place:
+            Path(place).chmod(0o755)
+            more = {"run": one.run, "without": one.without, "sabotage": one.database, **one.environment}
+            with own_cluster(Path(place) / "home") as dsn:
+                result = asyncio.run(exercise(name, Path(place) / "stand", dsn, count=1, seed=SEED, **more))
+        print(json.dumps(result.as_json()) if as_json else _said(result), flush=True)  # noqa: T201
+        quiet += not result.violations
+    return int(quiet > 0)
+
+
 def main() -> int:
     """Run what was asked for."""
     asked = _options()
@@ -42,6 +60,8 @@ def main() -> int:
         for violation in (found := judged(asked.judge)):
             print(f"{violation.rule} {violation.mission_id or '-'}: {violation.what}")  # noqa: T201
         return int(bool(found))
+    if asked.saboteurs:
+        return _saboteurs(as_json=asked.json)
     broken = 0
     for name in asked.fault or FAULTS:
         count = asked.count or (FAULTS[name].full if asked.full else FAULTS[name].slice)
