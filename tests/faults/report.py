@@ -145,9 +145,8 @@ def figures(kept: dict[str, Any]) -> str:
     for name, fault in FAULTS.items():
         runs = [run for run in kept["runs"] if run["fault"] == name]
         done, found = sum(run["count"] for run in runs), sum(run["violations"] for run in runs)
-        lines.append(
-            f"| {name}: {fault.what} | {fault.slice} | {fault.full:,} | {done:,} | {found if runs else 'not run'} |"
-        )
+        said = found if runs else "not run"
+        lines.append(f"| {name}: {fault.what} | {fault.slice} | {fault.full:,} | {done:,} | {said} |")
     return "\n".join(lines)
 
 

@@ -10,8 +10,9 @@ from tests.faults import sabotage
 from tests.faults.cases import FAULTS, Run
 from tests.faults.cases.broker import BEFORE, broker
 from tests.faults.cases.crowd import supervised
+from tests.faults.people import driven
 from tests.faults.root import Mood
-from tests.faults.stand import TENANTS, Stand, driven
+from tests.faults.stand import TENANTS, Stand
 
 _TIGHT = 15_000
 

@@ -15,7 +15,8 @@ from tests.faults.conftest import SEED, cloned
 from tests.faults.evidence import Evidence, load
 from tests.faults.exercise import exercise
 from tests.faults.nursery import Nursery
-from tests.faults.stand import TENANTS, Stand, driven
+from tests.faults.people import driven
+from tests.faults.stand import TENANTS, Stand
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module")]
 Forgery = Callable[[Evidence], None]

@@ -6,7 +6,8 @@ from collections import Counter
 from typing import Any
 
 from tests.faults.history import read_lines
-from tests.faults.stand import TENANTS, Stand, driven
+from tests.faults.people import driven
+from tests.faults.stand import TENANTS, Stand
 
 _RACERS = 5
 _BATCH = 10

@@ -5,7 +5,8 @@ from typing import Any
 
 from tests.faults.history import read_lines
 from tests.faults.nursery import Process
-from tests.faults.stand import TENANTS, Stand, driven
+from tests.faults.people import driven
+from tests.faults.stand import TENANTS, Stand
 from tests.relays.broker import Cluster, cluster
 from tests.relays.judge import consumed, recorded, violations
 from tests.support import until

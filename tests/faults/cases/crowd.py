@@ -8,7 +8,8 @@ from typing import Any, Self
 
 import psycopg
 
-from tests.faults.stand import TENANTS, Stand, driven
+from tests.faults.people import driven
+from tests.faults.stand import TENANTS, Stand
 
 _UNDER_WAY = "('received', 'running', 'awaiting_approval')"
 

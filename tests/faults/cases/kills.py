@@ -7,7 +7,8 @@ from typing import Any
 
 from tests.faults.cases.crowd import Crowd
 from tests.faults.history import Line, read_lines
-from tests.faults.stand import TENANTS, Stand, driven
+from tests.faults.people import driven
+from tests.faults.stand import TENANTS, Stand
 
 _SLOTS = 2
 _IN_FLIGHT = 4

@@ -7,7 +7,8 @@ from typing import Any
 
 from tests.faults.history import read_lines
 from tests.faults.nursery import Process
-from tests.faults.stand import TENANTS, Stand, driven
+from tests.faults.people import driven
+from tests.faults.stand import TENANTS, Stand
 from tests.support import until
 
 # Each is a moment after which a worker that knows nothing of its lost lease would write, or send, at once.

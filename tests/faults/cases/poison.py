@@ -3,7 +3,8 @@
 from typing import Any
 
 from tests.faults.cases.crowd import supervised
-from tests.faults.stand import TENANTS, Stand, driven
+from tests.faults.people import driven
+from tests.faults.stand import TENANTS, Stand
 
 _HEALTHY = 50
 

@@ -4,8 +4,9 @@ import random
 from typing import Any
 
 from tests.acceptance.root_proxy import Call
+from tests.faults.people import driven
 from tests.faults.root import MISBEHAVING, Mood
-from tests.faults.stand import TENANTS, Stand, driven
+from tests.faults.stand import TENANTS, Stand
 
 _BATCH = 6
 _WRITES, _READS = 0.6, 0.1

@@ -6,7 +6,8 @@ from typing import Any
 
 import httpx
 
-from tests.faults.stand import ENDED, TENANTS, Stand, driven
+from tests.faults.people import driven
+from tests.faults.stand import ENDED, TENANTS, Stand
 from tests.support import until
 
 _STREAMS = 2
