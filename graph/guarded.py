@@ -12,6 +12,7 @@ from typing import Any
 from contracts.canonical import canonical_bytes, digest
 from contracts.errors import ColonyError, PassRefused
 from contracts.ports import Clock, LedgerPort, ToolCall, ToolPort
+from contracts.stateflow import Stage
 from contracts.tasks import LibrarianPass, ToolGrant
 from graph.context import Record
 from graph.tracing import Spanned
@@ -54,8 +55,10 @@ class GuardedTools:
         used[name] += 1
         # As it came, escapes and all: what the store can't carry as text is cleaned, and counted, in the evidence.
         self._note(task_key, tool, arguments, "ok", response=json.dumps(answer, sort_keys=True).encode())
-        # Stored at once: a process that dies and comes back must not have forgotten what it used of the pass.
-        await self._record.keep(self._ledger)
+        # A process that dies and comes back must not have forgotten what it used of the pass. The researcher's own
+        # reads, one a route card, are stored with its step, which is short and begins again whole.
+        if self._record.stage is not Stage.RESEARCHER:
+            await self._record.keep(self._ledger)
         return answer
 
     async def _calls(self) -> Counter[str]:

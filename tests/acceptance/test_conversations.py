@@ -79,7 +79,7 @@ async def test_forty_conversations_give_cited_facts(service: Service, database: 
         *(service.submit(inputs={"lead_id": _lead_id(row), "fact_schema": schema}) for row in picked)
     )
 
-    missions = await asyncio.gather(*(service.settled(mission_id) for mission_id in ids))
+    missions = await asyncio.gather(*(service.settled(mission_id, 180) for mission_id in ids))
 
     assert Counter(m["status"] in {"awaiting_approval", "completed"} for m in missions) == {True: _PICKED}
     tally: Counter[tuple[str, bool]] = Counter()

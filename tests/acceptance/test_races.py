@@ -46,6 +46,8 @@ async def test_of_mixed_answers_and_the_deadline_at_once_one_wins(service: Servi
     won: Counter[str] = Counter()
     for turn, waiting in enumerate(await waiting_for(service, len(verdicts))):
         order = verdicts[turn:] + verdicts[:turn]
+        if turn % 2:  # the deadline has no HTTP to go through, and would win every time
+            order = [verdict for verdict in order if verdict != "expire"]
         codes = await asyncio.gather(*(answered(service, waiting, verdict) for verdict in order))
         assert sorted(codes) == [202] + [409] * (len(order) - 1), codes
         winner = order[codes.index(202)]

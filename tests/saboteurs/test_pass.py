@@ -154,7 +154,7 @@ async def a_new_process_goes_on_counting(lab: Lab, rewire: Rewire | None = None)
             await asyncio.Event().wait()
         return StepResult()
 
-    swaps = Swaps(nodes={Stage.RESEARCHER: step(Stage.RESEARCHER, probe)}, rewire=rewire)
+    swaps = Swaps(nodes={Stage.WORKERS: step(Stage.WORKERS, probe)}, rewire=rewire)
     await lab.service.seed_lead()
     mission_id = await lab.service.submit()
     dying = asyncio.create_task(lab.run(mission_id, swaps))
