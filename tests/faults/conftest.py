@@ -1,9 +1,10 @@
-"""A database per exercise, and one nursery for a file of them."""
+"""A database per exercise, one nursery for a file of them, and several exercises at a time."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Hashable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import psycopg
@@ -15,7 +16,9 @@ from tests.faults.exercise import Result, exercise
 from tests.faults.nursery import Nursery, nursed
 
 SEED = 20261121
-Exercise = Callable[..., Awaitable[Result]]
+# Most of an exercise is waiting for a lease to lapse.
+_AT_ONCE = 4
+Key = TypeVar("Key", bound=Hashable)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -34,14 +37,34 @@ def cloned(cluster: EmbeddedCluster, template: str) -> Iterator[str]:
         admin.execute(f"drop database {name} with (force)")
 
 
-@pytest.fixture
-def exercised(cluster: EmbeddedCluster, template: str, nursery: Nursery, tmp_path: Path) -> Iterator[Exercise]:
-    """Bring a fault about on a database of its own."""
-    with ExitStack() as stack:
+class Gym:
+    """Where exercises are done; what each needs is its name and what `exercise` takes."""
 
-        async def once(name: str, **more: Any) -> Result:
-            dsn = stack.enter_context(cloned(cluster, template))
-            folder = tmp_path / f"{name}-{uuid4().hex[:6]}"
-            return await exercise(name, folder, dsn, nursery, **{"seed": SEED, "count": 1, **more})
+    def __init__(self, cluster: EmbeddedCluster, template: str, nursery: Nursery, folder: Path) -> None:
+        self._cluster = cluster
+        self._template = template
+        self._nursery = nursery
+        self._folder = folder
 
-        yield once
+    async def one(self, name: str, **more: Any) -> tuple[Path, Result]:
+        """Do one; returns where its evidence is, too."""
+        folder = self._folder / f"{name.replace(' ', '-')}-{uuid4().hex[:6]}"
+        with ExitStack() as stack:
+            dsn = await asyncio.to_thread(stack.enter_context, cloned(self._cluster, self._template))
+            return folder, await exercise(name, folder, dsn, self._nursery, **{"count": 1, "seed": SEED, **more})
+
+    async def all(self, wanted: Mapping[Key, Mapping[str, Any]]) -> dict[Key, Result | BaseException]:
+        """Do several at a time; what one raised is its result."""
+        some = asyncio.Semaphore(_AT_ONCE)
+
+        async def each(more: Mapping[str, Any]) -> Result:
+            async with some:
+                return (await self.one(**more))[1]
+
+        ended = await asyncio.gather(*(each(more) for more in wanted.values()), return_exceptions=True)
+        return dict(zip(wanted, ended, strict=True))
+
+
+@pytest.fixture(scope="module")
+def gym(cluster: EmbeddedCluster, template: str, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Gym:
+    return Gym(cluster, template, nursery, tmp_path_factory.mktemp("faults"))

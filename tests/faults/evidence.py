@@ -21,6 +21,7 @@ _WHOLE = {
     "from colony_writebacks",
     "budgets": "select mission_id, token_budget, tokens_in, tokens_out, model_calls from colony_budgets",
     "model_calls": "select mission_id, call_id, tokens_in + tokens_out as tokens, status from colony_model_calls",
+    "returned": "select * from observed.returned",
     "writes": "select * from observed.writes",
     "submissions": "select tenant_id, idempotency_key, mission_id from colony_submissions",
 }

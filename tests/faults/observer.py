@@ -15,6 +15,16 @@ begin
   values (coalesce(written->>'mission_id', written->>'thread_id'), tg_table_name, tg_op, colony_epoch());
   return null;
 end $$;
+-- A lease that its own holder gave up or gave back; one that is taken over is neither.
+create table observed.returned (mission_id text not null, epoch bigint not null);
+create function observed.note_return() returns trigger language plpgsql security definer set search_path = public as $$
+begin
+  if tg_op = 'DELETE' or new.lease_until = '-infinity' then
+    insert into observed.returned values (old.mission_id, old.epoch);
+  end if;
+  return null;
+end $$;
+create trigger observe after update or delete on colony_leases for each row execute function observed.note_return();
 do $$
 declare
   t record;

@@ -52,7 +52,8 @@ def s_one_mission_a_key(e: Evidence) -> Found:
 
 
 def h_one_holder_at_a_time(e: Evidence) -> Found:
-    """A lease lasts: no process takes a mission from one that took it less than a lease ago, unless told to."""
+    """A lease lasts: nobody takes a mission from one that took it less than a lease ago and did not give it back."""
+    returned = {(row["mission_id"], row["epoch"]) for row in e.of("returned")}
     lease_s = e.facts.get("lease_ms", 1_500) / 1000
     for mission_id, events in by_mission(e.of("events")).items():
         events.sort(key=lambda event: event["seq"])
@@ -63,7 +64,8 @@ def h_one_holder_at_a_time(e: Evidence) -> Found:
             if event["event_type"] == "mission.resumed":
                 since = began.get(event["epoch"] - 1)
                 held = [x for x in events if x["epoch"] == event["epoch"] - 1 and x["event_type"] in _RUN_BEGINS]
-                if held and since is not None and event["at"] - since < lease_s * 0.95:
+                given_back = (mission_id, event["epoch"] - 1) in returned
+                if held and not given_back and since is not None and event["at"] - since < lease_s * 0.95:
                     yield mission_id, f"taken over {event['at'] - since:.2f} s after another took it, lease {lease_s} s"
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,7 +113,9 @@ async def orphans(stand: Stand, count: int, _seed: int) -> dict[str, Any]:
     await stand.serve()
     missions = await _missions(stand, count)
     worker = await stand.worker(kill="commit[librarian:1].after")
-    await asyncio.wait_for(worker.ended.wait(), 90)
+    # A worker too slow to keep its lease leaves its mission as well, and is not killed any more.
+    with suppress(TimeoutError):
+        await asyncio.wait_for(worker.ended.wait(), 15)
     await stand.worker()
     await driven(stand, missions, verdict=None, patience_s=10)
     return {"missions": count}

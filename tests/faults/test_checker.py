@@ -3,18 +3,14 @@
 import copy
 import json
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from adapters.postgres.cluster import EmbeddedCluster
 from tests.faults import report
 from tests.faults.checker import RULES, judge
-from tests.faults.conftest import SEED, cloned
+from tests.faults.conftest import Gym
 from tests.faults.evidence import Evidence, load
-from tests.faults.exercise import exercise
-from tests.faults.nursery import Nursery
 from tests.faults.people import driven
 from tests.faults.stand import TENANTS, Stand
 
@@ -37,12 +33,8 @@ async def _two_missions(stand: Stand, _count: int, _seed: int) -> dict[str, obje
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def evidence(
-    cluster: EmbeddedCluster, template: str, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
-) -> Evidence:
-    folder: Path = tmp_path_factory.mktemp("checker") / "good"
-    with cloned(cluster, template) as dsn:
-        result = await exercise("good", folder, dsn, nursery, count=1, seed=SEED, run=_two_missions)
+async def evidence(gym: Gym) -> Evidence:
+    folder, result = await gym.one("good", run=_two_missions)
     assert result.violations == []
     return load(folder)
 

@@ -11,6 +11,7 @@ from tests.faults.stand import TENANTS, Stand
 
 _RACERS = 5
 _BATCH = 10
+_RACES_AT_ONCE = 3
 
 
 async def answers(stand: Stand, count: int, seed: int) -> dict[str, Any]:
@@ -26,21 +27,25 @@ async def answers(stand: Stand, count: int, seed: int) -> dict[str, Any]:
             if mission_id := await stand.submit(TENANTS[n % 2]):
                 batch[mission_id] = TENANTS[n % 2]
         await driven(stand, batch, verdict=None)
-        await asyncio.gather(*(_race(stand, mission_id, tenant, chance) for mission_id, tenant in batch.items()))
+        some = asyncio.Semaphore(_RACES_AT_ONCE)
+        races = (_race(stand, mission_id, tenant, chance, some) for mission_id, tenant in batch.items())
+        # One whose answers an overloaded API all turned away was no race.
+        raced += sum(await asyncio.gather(*races))
         await driven(stand, batch, verdict=None)
-        raced += len(batch)
     ended = Counter(line["kind"] for line in read_lines(stand.folder / "history.jsonl") if line["op"] == "answer")
     return {"races": raced, "answers": ended["invoke"], "accepted": ended["ok"], "refused": ended["fail"]}
 
 
-async def _race(stand: Stand, mission_id: str, tenant: str, chance: random.Random) -> None:
+async def _race(stand: Stand, mission_id: str, tenant: str, chance: random.Random, some: asyncio.Semaphore) -> bool:
     shown = await stand.pending(tenant, mission_id)
     assert shown is not None, mission_id
     verdicts = ["approve", "reject", *chance.choices(["approve", "reject"], k=_RACERS - 2)]
     chance.shuffle(verdicts)
-    await asyncio.gather(
-        *(
-            stand.answer(tenant, mission_id, verdict, shown=shown, subject=f"person-{n}")
-            for n, verdict in enumerate(verdicts)
+    async with some:
+        ended = await asyncio.gather(
+            *(
+                stand.answer(tenant, mission_id, verdict, shown=shown, subject=f"person-{n}")
+                for n, verdict in enumerate(verdicts)
+            )
         )
-    )
+    return any(ended)

@@ -25,6 +25,8 @@ POINTS = (
     "checkpoint[9].before",
 )
 _AT_ONCE = 3
+# A worker stopped between two statements of a pipeline holds its mission until `statement_timeout` ends it, 60 s.
+_TAKEN_OVER_S = 120.0
 
 
 async def pauses(stand: Stand, count: int, seed: int) -> dict[str, Any]:
@@ -65,7 +67,7 @@ async def _slept_and_woken(stand: Stand, sleepers: list[Process], driving: async
         pids = [f"%:{sleeper.pid}" for sleeper in sleepers]
         return not await stand.rows("select from colony_leases where worker_id like any(%s)", pids)
 
-    await until(taken_over, "the sleepers' missions to be taken over")
+    await until(taken_over, "the sleepers' missions to be taken over", _TAKEN_OVER_S)
     for sleeper in sleepers:
         stand.history.note("continue", "fault", pid=sleeper.pid)
         sleeper.signal(signal.SIGCONT)
