@@ -15,6 +15,8 @@ ILLEGAL_MOVE = "CO003"
 _GONE = ("08", "57P", "53300")
 """Beginnings of SQLSTATEs that say that the connection or the server is gone, or can't be had."""
 
+_STOPPED = (psycopg.errors.IdleInTransactionSessionTimeout, psycopg.errors.TransactionTimeout)
+
 
 @contextmanager
 def store_errors() -> Iterator[None]:
@@ -33,7 +35,7 @@ def store_errors() -> Iterator[None]:
         if exc.diag.constraint_name == "writeback_needs_grant":
             raise Denied("no approval covers exactly this payload", code="grant_missing") from exc
         raise
-    except (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout, PoolTimeout) as exc:
+    except (psycopg.OperationalError, *_STOPPED, PoolTimeout) as exc:
         state = getattr(exc, "sqlstate", None)
         if isinstance(exc, psycopg.OperationalError) and state is not None and not state.startswith(_GONE):
             raise StoreRefused("Postgres could not do it") from exc

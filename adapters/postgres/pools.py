@@ -47,6 +47,7 @@ async def _forget(conn: AsyncConnection[DictRow]) -> None:
 
 
 _SHRINK_S = 1.0
+_LONGEST_OF_SHORT_MS = 5_000
 
 
 async def open_pool(
@@ -75,6 +76,8 @@ async def open_pool(
         "search_path": search_path.replace(" ", ""),
         "statement_timeout": 60_000,
         "idle_in_transaction_session_timeout": transaction_ms,
+        # One that was stopped between two statements sent together does not lie idle.
+        "transaction_timeout": max(2 * transaction_ms, _LONGEST_OF_SHORT_MS),
     }
     pool: Pool = AsyncConnectionPool(
         dsn,

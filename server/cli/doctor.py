@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(as_json: Json = False) -> None:
-    """Check python, settings, home, rules, database, service, root, port, models and work that stands still."""
+    """Check python, settings, home, rules, prompts, database, service, root, port, models and stalled work."""
     configure_logging("warning")
     found = asyncio.run(_look())
     well = all(finding.state != "fail" for finding in found)
