@@ -14,5 +14,5 @@ MOST_GROWTH = 1.03
 
 async def test_a_worker_does_not_grow(api: Service, spawn: Callable[..., Spawned], database: str) -> None:
     worker = spawn("worker", ROOT_API_BASE_URL=f"{api.client.base_url}/root")
-    samples = await endure(api, worker, database, SETTLING + 30)
+    samples = await endure(api, worker, database, SETTLING + 15)
     assert growth(samples) < MOST_GROWTH, samples
