@@ -34,6 +34,7 @@ LOGIN_ROLES = ("colony_app", "colony_queue", "colony_root")
 BACKUP_ROLE, PRUNE_ROLE = "colony_backup", "colony_pruner"
 ROLES = ("colony_owner", "colony_system", BACKUP_ROLE, PRUNE_ROLE, *LOGIN_ROLES)
 QUEUE_SCHEMA = "queue"
+OWNER_OPTION = "-c role=colony_owner"
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,7 @@ def _apply(conn: psycopg.Connection[dict[str, object]], admin_dsn: str) -> list[
     _ensure_queue(conn)
     conn.execute("reset role")
     parts = conninfo_to_dict(admin_dsn)
-    owner = _url({**parts, "options": "-c role=colony_owner"}).replace("postgresql://", "postgresql+psycopg://", 1)
+    owner = _url({**parts, "options": OWNER_OPTION}).replace("postgresql://", "postgresql+psycopg://", 1)
     backend = get_backend(owner)
     try:
         with backend.lock():

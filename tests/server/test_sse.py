@@ -48,7 +48,7 @@ async def ended(service: Service) -> str:
 
 
 class Reader:
-    """Reads a stream in the background."""
+    """Reads a stream's stored events in the background; what a model says meanwhile is best effort, and not counted."""
 
     def __init__(self, service: Service, mission_id: str, **options: Any) -> None:
         self.events: list[ServerSentEvent] = []
@@ -57,7 +57,8 @@ class Reader:
     async def _read(self, service: Service, mission_id: str, options: dict[str, Any]) -> None:
         async with aconnect_sse(service.client, "GET", url(mission_id), timeout=60, **options) as source:
             async for event in source.aiter_sse():
-                self.events.append(event)
+                if event.event != "message.delta":
+                    self.events.append(event)
 
     async def seen(self, kind: str) -> None:
         async def there() -> bool:
