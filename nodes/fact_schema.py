@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contracts.mission import FactKey
+from contracts.classes import fact_schema
+from contracts.mission import FactKey, MissionEnvelope
 
 _YES_NO = ("true", "false")
 
@@ -18,3 +19,8 @@ PROPERTY_SALES: tuple[FactKey, ...] = (
     FactKey(key="furnished", description="Whether the home should be furnished", values=_YES_NO),
     FactKey(key="move_in_date", description="When the lead wants to move in"),
 )
+
+
+def asked_schema(envelope: MissionEnvelope) -> tuple[FactKey, ...]:
+    """Return the fact schema that a mission works with: its own, else the shipped one."""
+    return fact_schema(envelope.inputs) or PROPERTY_SALES

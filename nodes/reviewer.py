@@ -15,12 +15,16 @@ from contracts.ports import Ports, StepResult
 from contracts.registry import artifact_id
 from contracts.state import MissionState
 from contracts.tasks import TaskPlan
+from nodes.fact_schema import asked_schema
 from nodes.gathered import gathered
+from nodes.ground import Topic, ground_of, topics
 from nodes.recompute import supported
 from nodes.recompute_metrics import Check, recomputed
+from nodes.wording import is_worded
 
 _LAST_REVISION = 2
 _WRONG_SHOWN = 5
+_OWN_WORDS = "the claim's text is neither its quote nor its value"
 
 
 async def reviewer(state: MissionState, ports: Ports) -> StepResult:
@@ -34,7 +38,8 @@ async def reviewer(state: MissionState, ports: Ports) -> StepResult:
     plan = await ports.artifacts.one(TaskPlan, state["plan"])
     made_by = {c.claim_id: key for key, r in results.items() for c in r.claims}
     counted = await asyncio.to_thread(recomputed, packet.metrics, evidence.values())
-    checks = [checked(claim, evidence, made_by, counted) for claim in packet.claims]
+    about = topics(asked_schema(envelope))
+    checks = [checked(claim, evidence, made_by, counted, about) for claim in packet.claims]
     covered = coverage(packet, plan)
     missing = tuple(o for o in envelope.requested_outputs if o not in covered and _planned(o, plan))
     wrong = tuple(f"{name}: {why}" for name, (_, (held, why)) in counted.items() if not held)
@@ -61,10 +66,12 @@ def checked(
     evidence: Mapping[str, ResearchArtifact],
     made_by: Mapping[str, TaskKey | str],
     counted: Mapping[str, tuple[Metric, Check]] = MappingProxyType({}),
+    about: Mapping[str, Topic] = MappingProxyType({}),
 ) -> ClaimCheck:
     """Check one claim: its quotes verbatim at their offsets, its value by recomputation from a quote.
 
-    A metric's value is recomputed from the table that the quote is of.
+    A metric's value is recomputed from the table that the quote is of. A claim says its quote, or its value in the
+    words of code: no worker's own words are verified by a quote beside them.
     """
     verbatim = bool(claim.citations) and all(
         (cited := evidence.get(c.artifact_id)) is not None and _stands(c, cited.text) for c in claim.citations
@@ -74,8 +81,14 @@ def checked(
         metric, (holds, why) = counted[claim.attribute]
         if str(metric.value) != claim.value:
             holds, why = False, "the claim says another number than the metric"
+        elif not is_worded(claim, metric):
+            holds, why = False, _OWN_WORDS
+    elif verbatim and not is_worded(claim):
+        holds, why = False, _OWN_WORDS
     elif verbatim:
-        results = [supported(claim.value, c.quote) for c in claim.citations]
+        topic = about.get(claim.attribute)
+        grounds = [ground_of(c, evidence[c.artifact_id], claim.attribute, topic) for c in claim.citations]
+        results = [supported(claim.value, ground) for ground in grounds]
         holds, why = next((r for r in results if r[0]), results[0])
     return ClaimCheck(
         claim_id=claim.claim_id,

@@ -23,7 +23,8 @@ async def assess_engagement(ctx: WorkContext) -> WorkerResult:
     judged, labelled = await ctx.fill(Engagement, {}, parts)
     subject = str(ctx.envelope.inputs["lead_id"])
     claims = ctx.held(
-        claim(ctx.task, subject, "engagement_reason", None, (citation,), text=reason.text)
+        # A reason is what was quoted: a model's own wording would be a claim without proof.
+        claim(ctx.task, subject, "engagement_reason", None, (citation,), text=citation.quote)
         for reason in judged.reasons
         if (citation := located(reason.support, labelled)) is not None
     )

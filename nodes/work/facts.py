@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from contracts.classes import fact_schema
 from contracts.evidence import Citation, Claim, ResearchArtifact, WorkerResult
 from contracts.outputs import FactSheet
-from nodes.fact_schema import PROPERTY_SALES
+from contracts.sameness import truth
+from nodes.fact_schema import asked_schema
+from nodes.ground import Topic, ground_of, topics
 from nodes.recompute import supported
+from nodes.wording import fact_text, record_text
 from nodes.work.context import WorkContext, claim, located
 from nodes.work.windows import Window, windows
 
 
 async def extract_facts(ctx: WorkContext) -> WorkerResult:
     """Fill the fact schema from every conversation; a later word stands over an earlier one."""
-    schema = fact_schema(ctx.envelope.inputs) or PROPERTY_SALES
-    keys = {key.key for key in schema}
+    schema = asked_schema(ctx.envelope)
+    about = topics(schema)
     parameters = {"fact_schema": [key.model_dump(mode="json", exclude_none=True) for key in schema]}
     subject = str(ctx.envelope.inputs["lead_id"])
     made: list[Claim] = []
@@ -26,10 +29,10 @@ async def extract_facts(ctx: WorkContext) -> WorkerResult:
         if skipped:
             findings.append(f"The first {skipped} characters of a long conversation were not read.")
         for part in parts:
-            made += await _found(ctx, part, parameters, keys, subject)
+            made += await _found(ctx, part, parameters, about, subject)
     if not ctx.of("chat"):
         findings.append("There is no conversation with this lead yet.")
-    record = _record_claims(ctx, keys, subject)
+    record = _record_claims(ctx, about.keys(), subject)
     claims = ctx.held(made)
     final = {c.attribute: c for c in claims}
     return WorkerResult(
@@ -39,32 +42,34 @@ async def extract_facts(ctx: WorkContext) -> WorkerResult:
         grounds=dict.fromkeys(findings, ()),
         outputs={
             "facts": [{"key": k, "value": c.value, "claim_id": c.claim_id} for k, c in sorted(final.items())],
-            "unknown": sorted(keys - set(final)),
+            "unknown": sorted(about.keys() - set(final)),
         },
     )
 
 
 async def _found(
-    ctx: WorkContext, part: Window, parameters: dict[str, Any], keys: set[str], subject: str
+    ctx: WorkContext, part: Window, parameters: dict[str, Any], about: Mapping[str, Topic], subject: str
 ) -> list[Claim]:
     sheet, labelled = await ctx.fill(FactSheet, parameters, [part])
     made = []
     for fact in sheet.facts:
         citation = located(fact.support, labelled)
         value = fact.value.strip()
-        if fact.key in keys and citation is not None and value and not _silent(value, citation.quote):
+        if fact.key in about and citation is not None and value:
+            if _silent(value, citation, part.artifact, fact.key, about[fact.key]):
+                continue
             sure = 1.0 if value.lower() in citation.quote.lower() else 0.8
-            text = f"{fact.key.replace('_', ' ')}: {value}"
+            text = fact_text(fact.key, value)
             made.append(claim(ctx.task, subject, fact.key, value, (citation,), text=text, confidence=sure))
     return made
 
 
-def _silent(value: str, quote: str) -> bool:
+def _silent(value: str, citation: Citation, chat: ResearchArtifact, key: str, topic: Topic) -> bool:
     """Tell whether a ``false`` rests on nothing said: what a conversation doesn't say is left out.
 
     Else the silence of one stretch of a conversation would stand over what another says.
     """
-    return value.lower() == "false" and not supported(value, quote)[0]
+    return truth(value) is False and not supported(value, ground_of(citation, chat, key, topic))[0]
 
 
 def _last_word(chat: ResearchArtifact) -> tuple[str, str]:
@@ -73,7 +78,7 @@ def _last_word(chat: ResearchArtifact) -> tuple[str, str]:
     return (last[1 : last.find("]")] if last.startswith("[") else "", chat.source.id)
 
 
-def _record_claims(ctx: WorkContext, keys: set[str], subject: str) -> list[Claim]:
+def _record_claims(ctx: WorkContext, keys: Collection[str], subject: str) -> list[Claim]:
     """Return what the root's own record says on the same keys, to be held against the conversation.
 
     A record's field speaks on a key when it has its name, or its name with an ending (``budget_max`` on ``budget``).
@@ -86,8 +91,6 @@ def _record_claims(ctx: WorkContext, keys: set[str], subject: str) -> list[Claim
             if value and any(name == key or name.startswith(f"{key}_") for key in keys):
                 end = offset + len(line)
                 citation = Citation(artifact_id=record.artifact_id, quote=line, start=offset, end=end)
-                made.append(
-                    claim(ctx.task, subject, name, value, (citation,), text=f"on record, {line}", confidence=1.0)
-                )
+                made.append(claim(ctx.task, subject, name, value, (citation,), text=record_text(line), confidence=1.0))
             offset += len(line) + 1
     return made

@@ -15,6 +15,7 @@ from nodes.tables.profile import Profile, profile_of
 from nodes.tables.quality import remarks, risks
 from nodes.tables.sheet import read_sheet
 from nodes.tables.wanted import wanted
+from nodes.wording import metric_text
 from nodes.work.context import WorkContext, claim
 
 MAIN, LOOKUP = "table", "lookup"
@@ -113,7 +114,7 @@ def _claim(ctx: WorkContext, main: ResearchArtifact, profile: Profile, one: Comp
         key,
         str(metric.value),
         (citation,),
-        text=f"{key} is {metric.value} {metric.unit}: {metric.formula}, {metric.rows} rows",
+        text=metric_text(metric),
         confidence=1.0,
     )
     asked = ctx.envelope.inputs.get("period")

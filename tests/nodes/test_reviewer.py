@@ -23,7 +23,8 @@ EVIDENCE = {str(CHAT.artifact_id): CHAT}
 def claimed(attribute: str, value: str | None, words: str, **changes: Any) -> Claim:
     start = CHAT.text.index(words)
     said = {"artifact_id": CHAT.artifact_id, "quote": words, "start": start, "end": start + len(words)} | changes
-    return claim(task("extract_facts"), "L-1", attribute, value, (Citation(**said),), text="t")
+    text = words if value is None else f"{attribute}: {value}"
+    return claim(task("extract_facts"), "L-1", attribute, value, (Citation(**said),), text=text)
 
 
 GOOD = claimed("area", "Northgate", "in Northgate.")
@@ -45,6 +46,20 @@ def test_a_claim_that_its_quote_does_not_carry_fails(forged: Claim) -> None:
     assert not (check.quote_verbatim and check.value_supported)
     assert check.reason
     assert check.task_key == "extract_facts"
+
+
+OWN_WORDS = {
+    "no-value": claimed("engagement_reason", None, "I want"),
+    "a-value-that-holds": GOOD,
+}
+
+
+@pytest.mark.parametrize("held", OWN_WORDS.values(), ids=OWN_WORDS)
+def test_a_workers_own_words_are_not_verified_by_a_quote_beside_them(held: Claim) -> None:
+    assert checked(held, EVIDENCE, {}).value_supported
+    assert not checked(
+        held.model_copy(update={"text": "The lead has two million in cash"}), EVIDENCE, {}
+    ).value_supported
 
 
 def test_a_claim_without_a_citation_fails() -> None:

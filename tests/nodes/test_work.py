@@ -130,6 +130,14 @@ async def test_engagement_is_assessed_with_reasons() -> None:
     assert result.outputs["reasons"] == [c.claim_id for c in result.claims]
 
 
+async def test_a_reason_says_what_was_quoted_and_not_what_a_model_makes_of_it() -> None:
+    shown = {"evidence": "E1", "quote": "My budget is 350k, in Northgate."}
+    reason = {"text": "The lead has cash proof of $2M", "support": shown}
+    said = {"engagement": "high", "intent": "ready", "reasons": [reason]}
+    result = await assess_engagement(context(TaskKind.ASSESS_ENGAGEMENT, TALK, model=Says(said)))
+    assert [c.text for c in result.claims] == ["My budget is 350k, in Northgate."]
+
+
 async def test_an_assessment_without_a_reason_that_can_be_shown_is_not_made() -> None:
     said = {
         "engagement": "high",

@@ -128,6 +128,7 @@ async def test_without_the_comparison_a_forged_quote_is_released(
         evidence: Mapping[str, ResearchArtifact],
         made_by: Mapping[str, TaskKey | str],
         counted: Mapping[str, object],
+        about: Mapping[str, object],
     ) -> ClaimCheck:
         return ClaimCheck(claim_id=claim.claim_id, task_key="", quote_verbatim=True, value_supported=True, reason="")
 
@@ -193,7 +194,7 @@ async def test_what_rests_on_other_claims_is_released_beside_a_withheld_one(lab:
 async def test_without_recomputation_a_value_is_released_that_its_quote_does_not_hold(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(review, "supported", lambda value, quote: (True, "believed"))
+    monkeypatch.setattr(review, "supported", lambda value, ground: (True, "believed"))
     with pytest.raises(AssertionError, match=FORGED):
         await no_value_is_released_that_its_quote_does_not_hold(lab)
 
