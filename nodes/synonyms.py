@@ -8,6 +8,11 @@ from __future__ import annotations
 from nodes.ranking import stem
 
 
+def bag(text: str) -> frozenset[str]:
+    """Return the words of a text."""
+    return frozenset(text.split())
+
+
 def _stems(text: str) -> frozenset[str]:
     return frozenset(stem(word) for word in text.split())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contracts.evidence import WorkerResult
 from nodes.work.context import WorkContext
+from nodes.work.stage import booking_keys
 
 _MOST_QUESTIONS = 4
 
@@ -18,7 +19,8 @@ async def recommend_next_steps(ctx: WorkContext) -> WorkerResult:
     engagement = ctx.results["assess_engagement"].outputs
     reasons = tuple(engagement.get("reasons", ()))
     steps: dict[str, tuple[str, ...]] = {}
-    booked = [key for key, value in facts.items() if "booked" in key and value == "true"]
+    bookings = booking_keys(ctx.envelope)
+    booked = [key for key in bookings if facts.get(key) == "true"]
     # The date of what was booked is the one that shares its name: visit_booked and visit_date.
     about = {word for key in booked for word in key.split("_")}
     dates = [
@@ -32,7 +34,7 @@ async def recommend_next_steps(ctx: WorkContext) -> WorkerResult:
     if stage["suggested"] != stage["current"]:
         step = f"Move the lead from {stage['current']} to {stage['suggested']}: {stage['reason']}."
         steps[step] = tuple(claim for rests in assessed.grounds.values() for claim in rests)
-    unknown = [key.replace("_", " ") for key in extracted["unknown"] if "booked" not in key]
+    unknown = [key.replace("_", " ") for key in extracted["unknown"] if key not in bookings]
     if unknown and facts:
         steps["Ask about: " + ", ".join(unknown[:_MOST_QUESTIONS]) + "."] = ()
     if not facts:

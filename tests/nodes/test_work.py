@@ -178,6 +178,36 @@ async def test_a_stage_is_suggested_from_what_is_known_and_never_backwards(
     assert grounds is None or outputs["claim_ids"] == grounds
 
 
+THREE = [AREA, BEDS, BUDGET]
+BOARDS = {
+    "a-name-that-denies": (["New", "Disqualified", "Qualified"], "New", THREE, "Qualified"),
+    "only-a-name-that-denies": (["New", "Unqualified", "Offer", "Sold"], "New", THREE, "New"),
+    "a-refusal": (["Enquiry", "Not interested", "Interested"], "Enquiry", THREE, "Interested"),
+    "a-lost-one": (["Enquiry", "Lost interest", "Won"], "Enquiry", THREE, "Enquiry"),
+    "a-word-within-another": (["Enquiry", "Under review", "Viewing"], "Enquiry", [BOOKED], "Viewing"),
+    "called-off": (["Enquiry", "Viewing cancelled", "Viewings"], "Enquiry", [BOOKED], "Viewings"),
+    "not-yet-contacted": (["Fresh", "ToContact", "InContact"], "Fresh", [AREA], "InContact"),
+    "a-board-without-ends": (["Enquiry", "Viewing"], "Enquiry", [BOOKED], "Viewing"),
+    "an-end-anywhere": (["Enquiry", "Closed lost", "Viewing", "Offer", "Paid"], "Closed lost", [BOOKED], "Closed lost"),
+    "a-key-that-is-no-visit": (["Enquiry", "Viewing"], "Enquiry", [BOOKED | {"key": "visitor_parking"}], "Enquiry"),
+    "a-visit-called-off": (["Enquiry", "Viewing"], "Enquiry", [BOOKED | {"key": "visit_cancelled"}], "Enquiry"),
+}
+
+
+@pytest.mark.parametrize(("order", "at", "known", "to"), BOARDS.values(), ids=BOARDS)
+async def test_a_boards_names_are_read_by_whole_words(order: list[str], at: str, known: Any, to: str) -> None:
+    keys = [{"key": fact["key"], "description": "Whether it was booked"} for fact in known]
+    ctx = context(
+        TaskKind.ASSESS_STAGE,
+        record(stage=at),
+        BOARD.model_copy(update={"data": {"order": order}}),
+        asked=crm(inputs={"lead_id": "L-1", "fact_schema": keys}),
+        extract_facts={"outputs": {"facts": known}},
+        assess_engagement={"outputs": {"engagement": "medium"}},
+    )
+    assert (await assess_stage(ctx)).outputs["suggested"] == to
+
+
 async def test_next_steps_follow_from_what_is_known_and_what_is_not() -> None:
     stage = {"outputs": {"current": "contacted", "suggested": "viewing", "reason": "a visit has been booked"}}
     ctx = context(
