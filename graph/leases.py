@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
@@ -15,6 +14,7 @@ from contracts.errors import FenceLost, StoreRefused, StoreUnavailable
 from contracts.ports import Mission
 
 _log = structlog.get_logger(__name__)
+AnswerT = TypeVar("AnswerT")
 
 
 class RenewPort(Protocol):
@@ -29,12 +29,31 @@ class RenewPort(Protocol):
         ...
 
 
-@dataclass
+@dataclass(eq=False)
 class _Held:
+    mission_id: str
     epoch: int
     driver: asyncio.Task[None]
     released: Callable[[], bool]
-    good_until: float
+    end: asyncio.TimerHandle | None = None
+    stopped: bool = False
+
+    def good_until(self, moment: float) -> None:
+        """Stop the run at a moment of the event loop's clock, unless its lease is known to be kept by then."""
+        self.forget()
+        self.end = asyncio.get_running_loop().call_at(moment, self.stop)
+
+    def forget(self) -> None:
+        if self.end is not None:
+            self.end.cancel()
+
+    def stop(self) -> None:
+        """Cancel the run, once: what it is ending meanwhile is not to be broken off."""
+        self.forget()
+        if not (self.stopped or self.released()):
+            self.stopped = True
+            _log.warning("lease lost, run stopped", mission_id=self.mission_id, epoch=self.epoch)
+            self.driver.cancel("lease lost")
 
 
 class LeaseKeeper:
@@ -45,8 +64,9 @@ class LeaseKeeper:
         self._heartbeat_s = heartbeat_ms / 1000
         # A run stops itself a heartbeat before others may take its mission.
         self._safe_s = (lease_ms - heartbeat_ms) / 1000
-        self._held: dict[str, _Held] = {}
-        self._let_go: dict[str, int] = {}
+        self._held: set[_Held] = set()
+        self._let_go: set[tuple[str, int]] = set()
+        self._giving = asyncio.Lock()
         self._sooner = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -70,33 +90,45 @@ class LeaseKeeper:
         A run that ends because the store was away or its process ends gives its lease back with the next heartbeat. Any
         other error keeps it: the mission may be what killed the run, and the lapsed lease is what counts it.
         """
-        good_until = time.monotonic() + self._safe_s
-        self._held[mission.mission_id] = _Held(mission.epoch, driver, released, good_until)
+        held = _Held(mission.mission_id, mission.epoch, driver, released)
+        held.good_until(asyncio.get_running_loop().time() + self._safe_s)
+        self._held.add(held)
         self._idle.clear()
+        self._outdated(mission.mission_id)
         try:
             yield
         except (StoreUnavailable, FenceLost, asyncio.CancelledError) as exc:
             if not isinstance(exc, StoreRefused):
-                self._let_go[mission.mission_id] = mission.epoch
+                self._let_go.add((mission.mission_id, mission.epoch))
             raise
         finally:
-            self._held.pop(mission.mission_id, None)
+            held.forget()
+            self._held.discard(held)
             if not self._held:
                 self._idle.set()
 
-    async def give_back(self) -> None:
-        """Give back what stopped runs still held.
+    def _outdated(self, mission_id: str) -> None:
+        """Stop the runs of a mission that this process has claimed anew since: no renewal would tell the two apart."""
+        runs = [held for held in self._held if held.mission_id == mission_id]
+        newest = max(held.epoch for held in runs)
+        for held in runs:
+            if held.epoch < newest:
+                held.stop()
 
-        Raises:
-            StoreUnavailable: Postgres does not answer; they are kept for the next time.
-        """
-        if given := dict(self._let_go):
-            await self._claims.let_go(given)
-            self._let_go = {m: e for m, e in self._let_go.items() if given.get(m) != e}
+    async def give_back(self) -> None:
+        """Give back what stopped runs still held. If Postgres does not answer, it is kept for the next time."""
+        await self._answer(self._give_back())
+
+    async def _give_back(self) -> None:
+        async with self._giving:
+            if given := sorted(self._let_go):
+                # Of a mission's epochs the highest counts, and the others are nobody's any more.
+                await self._claims.let_go(dict(given))
+                self._let_go.difference_update(given)
 
     def look(self, mission_id: str) -> None:
         """Renew at once, since this mission was taken over: a run of it stops within a moment, not a heartbeat."""
-        if mission_id in self._held:
+        if any(held.mission_id == mission_id for held in self._held):
             self._sooner.set()
 
     async def beat(self) -> None:
@@ -108,34 +140,34 @@ class LeaseKeeper:
             await self.beat_once()
 
     async def beat_once(self) -> None:
-        """Renew every lease once, and stop the runs whose lease is gone or can't be known to be kept."""
-        with suppress(StoreUnavailable):
-            await self.give_back()
-        asked = {mission_id: held.epoch for mission_id, held in self._held.items()}
+        """Renew every lease once, and stop the runs whose lease is gone."""
+        await asyncio.gather(self.give_back(), self._renew())
+
+    async def _renew(self) -> None:
+        asked = [held for held in self._held if not (held.stopped or held.released())]
         if not asked:
             return
-        sent = time.monotonic()
-        kept = await self._renewed(asked)
-        now = time.monotonic()
-        for mission_id, epoch in asked.items():
-            held = self._held.get(mission_id)
-            if held is None or held.epoch != epoch or held.released():
+        sent = asyncio.get_running_loop().time()
+        kept = await self._answer(self._claims.renew({held.mission_id: held.epoch for held in asked}))
+        if kept is None:
+            return
+        for held in asked:
+            if held not in self._held or held.stopped:
                 continue
-            if kept is not None and mission_id in kept:
-                held.good_until = sent + self._safe_s
-            elif kept is not None or now > held.good_until:
-                _log.warning("lease lost, run stopped", mission_id=mission_id, epoch=epoch)
-                held.driver.cancel("lease lost")
+            if held.mission_id in kept:
+                held.good_until(sent + self._safe_s)
+            else:
+                held.stop()
 
-    async def _renewed(self, asked: Mapping[str, int]) -> set[str] | None:
-        """Return what was renewed; None when Postgres does not answer within a heartbeat, or not at all."""
-        renewal = asyncio.ensure_future(self._claims.renew(asked))
-        await asyncio.wait({renewal}, timeout=self._heartbeat_s)
-        if not renewal.done():
+    async def _answer(self, work: Coroutine[Any, Any, AnswerT]) -> AnswerT | None:
+        """Return what Postgres answers; None when it does not within a heartbeat, or not at all."""
+        asking = asyncio.ensure_future(work)
+        await asyncio.wait({asking}, timeout=self._heartbeat_s)
+        if not asking.done():
             # One that neither answers nor refuses is left behind: the leases end meanwhile.
-            renewal.add_done_callback(lambda late: late.cancelled() or late.exception())
+            asking.add_done_callback(lambda late: late.cancelled() or late.exception())
             return None
         try:
-            return renewal.result()
+            return asking.result()
         except StoreUnavailable:
             return None

@@ -70,8 +70,7 @@ class Worker:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._keeper.idle(), grace_s)
         await ended(*self._tasks)
-        with suppress(StoreUnavailable):
-            await self._keeper.give_back()
+        await self._keeper.give_back()
 
     async def _sweep(self) -> None:
         while True:
