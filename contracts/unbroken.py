@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Awaitable
+from typing import TypeVar
 
 DoneT = TypeVar("DoneT")
 
 
-async def unbroken(work: Coroutine[Any, Any, DoneT]) -> DoneT:
-    """Let work that was begun come to its end; a cancellation is raised when it has."""
+async def unbroken(work: Awaitable[DoneT]) -> DoneT:
+    """Let work that was begun come to its end, however often the caller is cancelled; the last one is raised then."""
     running = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
     while not running.done():
@@ -19,6 +19,7 @@ async def unbroken(work: Coroutine[Any, Any, DoneT]) -> DoneT:
         except asyncio.CancelledError as exc:
             cancelled = exc
     if cancelled is not None:
-        running.exception()
+        if not running.cancelled():
+            running.exception()
         raise cancelled
     return running.result()

@@ -13,7 +13,7 @@ from contracts.mission import AutonomyTier, MissionEnvelope, ModelTier
 from contracts.ports import LedgerPort, Mission, ModelCall, Ports, ToolCall, UnitPort
 from contracts.state import MissionState
 from contracts.stateflow import Stage
-from graph.unbroken import unbroken
+from contracts.unbroken import unbroken
 from policies.engine import PolicyEngine
 from policies.questions import TierFacts
 

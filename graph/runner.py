@@ -23,6 +23,7 @@ from contracts.events import EventType, NewEvent
 from contracts.ports import LedgerPort, Mission, Ports
 from contracts.state import SCHEMA_VERSION, MissionState
 from contracts.stateflow import Stage, Status
+from contracts.unbroken import unbroken
 from graph.context import Governance, Record, RunContext
 from graph.failures import noted, outcome_of
 from graph.leases import LeaseKeeper
@@ -132,8 +133,9 @@ class Runner:
             try:
                 await asyncio.wait([driver])
             except asyncio.CancelledError:
-                driver.cancel()
-                await asyncio.wait([driver], timeout=_STOPPING_S)
+                if not driver.cancelling():
+                    driver.cancel()
+                await unbroken(asyncio.wait([driver], timeout=_STOPPING_S))
                 raise
             if driver.cancelled():
                 raise FenceLost("the mission's lease could not be kept")

@@ -20,6 +20,7 @@ from contracts.ports import Ports, StepResult
 from contracts.registry import artifact_id
 from contracts.state import MissionState
 from contracts.tasks import LibrarianPass, PromptPackage, Task, TaskKind, TaskPlan
+from contracts.unbroken import unbroken
 from nodes.gathered import gathered
 from nodes.work.answer import answer_question
 from nodes.work.brief import assess_risks, recommend_changes, state_findings
@@ -175,7 +176,7 @@ class _Run:
         finally:
             for future in self._running:
                 future.cancel()
-            await asyncio.gather(*self._running, return_exceptions=True)
+            await unbroken(asyncio.gather(*self._running, return_exceptions=True))
 
     async def _finish(self, future: asyncio.Task[_Done]) -> None:
         task = self._running.pop(future)

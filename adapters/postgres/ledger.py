@@ -15,6 +15,7 @@ from adapters.postgres.claims import holder_of
 from adapters.postgres.guard import store_errors
 from adapters.postgres.queries import Queries
 from adapters.postgres.saver import StepSaver
+from adapters.postgres.steady import Tenure
 from adapters.postgres.unit import Connection, Unit
 from contracts.base import Contract, InterruptId
 from contracts.canonical import sha256_hex
@@ -33,7 +34,7 @@ class RunLedger:
         self._conn = conn
         self._mission = mission
         self._clock = clock
-        self._lock = asyncio.Lock()
+        self._lock = Tenure()
         self._unit: Unit | None = None
         self._q = Queries.load("ledger")
 
@@ -47,6 +48,13 @@ class RunLedger:
         saver = StepSaver(self._conn, serde=JsonPlusSerializer(pickle_fallback=False))
         saver.lock = self._lock
         return saver
+
+    async def end(self) -> None:
+        """End the run's hold on its connection: ledger and checkpointer refuse from here on, with ``FenceLost``.
+
+        Returns when nothing is in flight on it, within seconds.
+        """
+        await self._lock.end(self._conn)
 
     @asynccontextmanager
     async def unit(self) -> AsyncIterator[Unit]:

@@ -2,44 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TypeVar
-
 from psycopg import AsyncConnection
-from psycopg.abc import PQGen
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
+from adapters.postgres.steady import SteadyConnection
+
 Pool = AsyncConnectionPool[AsyncConnection[DictRow]]
-ReturnedT = TypeVar("ReturnedT")
 
 _FORGET = "select set_config('colony.tenant', '', false), set_config('colony.epoch', '', false)"
-
-
-class SteadyConnection(AsyncConnection[DictRow]):
-    """A connection on which a statement that was begun comes to its end, even when the task that waits is cancelled.
-
-    Psycopg 3.3.9 crashed the process when a rollback followed a large statement that was cancelled half sent.
-    """
-
-    async def wait(
-        self,
-        gen: PQGen[ReturnedT],
-        interval: float = 0.1,
-        timeout: float | None = None,  # noqa: ASYNC109
-    ) -> ReturnedT:
-        """Wait for a statement; a cancellation is raised when it has ended, within its ``statement_timeout``."""
-        running = asyncio.ensure_future(super().wait(gen, interval, timeout))
-        cancelled: asyncio.CancelledError | None = None
-        while not running.done():
-            try:
-                await asyncio.wait([running])
-            except asyncio.CancelledError as exc:
-                cancelled = exc
-        if cancelled is not None:
-            running.exception()
-            raise cancelled
-        return running.result()
 
 
 async def _forget(conn: AsyncConnection[DictRow]) -> None:

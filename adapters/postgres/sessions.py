@@ -13,6 +13,7 @@ from adapters.postgres.guard import store_errors
 from adapters.postgres.ledger import RunLedger
 from adapters.postgres.pools import Pool
 from contracts.ports import Clock, Mission
+from contracts.unbroken import unbroken
 
 
 @dataclass(frozen=True)
@@ -47,4 +48,8 @@ class Sessions:
                     yield None
                     return
                 ledger = RunLedger(conn, mission, self._clock)
-                yield RunSession(mission, ledger, ledger.saver())
+                try:
+                    yield RunSession(mission, ledger, ledger.saver())
+                finally:
+                    # Whatever the run has left behind: the connection is the next mission's in a moment.
+                    await unbroken(ledger.end())

@@ -1,5 +1,6 @@
 """Workers: no barrier, the longest remaining path first, within bounds; what is done is kept, a failure is told."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from contracts.tasks import Task, TaskKind
 from nodes.work.context import WorkContext
 from nodes.workers import remaining_paths
 from tests.nodes.bench import task
-from tests.nodes.hands import Bench
+from tests.nodes.hands import Bench, settled
 
 
 @pytest.fixture
@@ -105,6 +106,32 @@ async def test_a_failure_stops_the_others_and_is_told(bench: Any) -> None:
     assert b.hands.running == {}, "the other task still runs"
     assert b.told("task.failed") == ["a"]
     assert "c" not in b.hands.started
+
+
+async def test_a_run_that_is_stopped_again_and_again_waits_until_its_tasks_have_ended(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storing, stored = asyncio.Event(), []
+
+    async def work(ctx: WorkContext) -> WorkerResult:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await storing.wait()  # such as what a call has cost
+            stored.append(ctx.task.task_key)
+        raise AssertionError
+
+    held = bench([task("a"), task("b")], most=2)
+    monkeypatch.setattr(held.hands, "work", work)
+    run = await held.start()
+    for _ in range(3):
+        run.cancel()
+        await settled()
+    assert not run.done()
+    storing.set()
+    await asyncio.wait([run])
+    assert run.cancelled()
+    assert sorted(stored) == ["a", "b"]
 
 
 async def test_what_ended_beside_a_failure_is_kept(bench: Any) -> None:
