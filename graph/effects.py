@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from contracts.canonical import digest
-from contracts.errors import ColonyError, Denied, OutcomeUnknown, PreconditionStale, RootUnavailable
+from contracts.errors import ColonyError, Denied, OutcomeUnknown, PreconditionStale, RootRefused, RootUnavailable
 from contracts.events import EventType, NewEvent
 from contracts.evidence import Target, WritebackProposal, payload_sha256
-from contracts.ports import EffectOutcome, LedgerPort, Mission, Refusal, ValidatorPort, WriterPort
+from contracts.ports import EffectOutcome, LedgerPort, Mission, ReadBack, Refusal, Shown, ValidatorPort, WriterPort
 
 _EVENTS = {
     "applied": EventType.WRITEBACK_APPLIED,
@@ -50,7 +50,7 @@ class GrantedEffects:
 
         Raises:
             Denied: it says something else than its hash, or no grant covers it.
-            RootUnavailable: nothing was sent; the intent stays, and a retry of the mission sends it.
+            RootUnavailable: it does not answer. The intent stays: a retry reads back, and sends what was not done.
         """
         # The grant is bound to the hash, and the hash, here, to what would be sent.
         if said(proposal) != proposal.payload_sha256:
@@ -66,12 +66,13 @@ class GrantedEffects:
                 unit.record(_event(_EVENTS[refused.status], proposal, refused.detail))
         if refused is not None:
             return refused
-        # An intent without an outcome is a process that died in between: the same key makes the root answer as it did.
-        if earlier is None or earlier.status == "intended":
-            outcome = await self._send(proposal, key)
-            async with self._ledger.unit() as unit:
-                await unit.settle(proposal, outcome)
-                unit.record(effect_event(proposal, outcome))
+        # An intent without an outcome is a process that died in between; it may have sent what it intended.
+        if earlier is None or earlier.status in _OPEN:
+            outcome = await self._send(proposal, key, maybe_sent=earlier is not None)
+            if earlier is None or outcome.status != earlier.status:
+                async with self._ledger.unit() as unit:
+                    await unit.settle(proposal, outcome)
+                    unit.record(effect_event(proposal, outcome))
         else:
             outcome = earlier
         etag = outcome.detail.get("etag")
@@ -97,23 +98,70 @@ class GrantedEffects:
             version = self._moved[proposal.target, version]
         return version
 
-    async def _send(self, proposal: WritebackProposal, key: str) -> EffectOutcome:
+    async def _send(self, proposal: WritebackProposal, key: str, *, maybe_sent: bool) -> EffectOutcome:
+        """Send, and read back whatever may have been sent before: the root's state says what its answer does not.
+
+        Only what the root shows as undone is sent again, under the same key. What it answers then is about the second
+        sending: a refusal of it says nothing of the first.
+        """
         version = self._version(proposal)
-        try:
+        doubt: ColonyError = OutcomeUnknown("it may have been sent, and the root does not show whether it happened")
+        for _ in range(_SENDINGS):
+            if maybe_sent and (known := await self._read_back(proposal, version, doubt)) is not None:
+                return known
             try:
                 answer = await self._writer.send(self._mission.tenant_id, proposal, version, key)
-            except OutcomeUnknown:
-                # Asked again under the same key, a root that has done it says so and does nothing.
-                answer = await self._writer.send(self._mission.tenant_id, proposal, version, key)
-        except PreconditionStale as exc:
-            return EffectOutcome("conflicted", {"code": exc.code, "reason": exc.message})
-        except OutcomeUnknown as exc:
-            return EffectOutcome("unknown", {"code": exc.code, "reason": exc.message})
-        except RootUnavailable:
-            raise
-        except ColonyError as exc:
-            return EffectOutcome("failed", {"code": exc.code, "reason": exc.message})
-        return EffectOutcome("applied", dict(answer))
+            except OutcomeUnknown as exc:
+                maybe_sent, doubt = True, exc
+            except RootUnavailable:
+                raise
+            except ColonyError as exc:
+                if not maybe_sent:
+                    return _refused(exc)
+                doubt = exc
+                break
+            else:
+                return EffectOutcome("applied", dict(answer))
+        return await self._read_back(proposal, version, doubt) or _unknown(doubt)
+
+    async def _read_back(
+        self, proposal: WritebackProposal, version: str | None, doubt: ColonyError
+    ) -> EffectOutcome | None:
+        """Return what became of a write that may have been sent; None when it was not done, and may be sent."""
+        try:
+            seen = await self._writer.shown(self._mission.tenant_id, proposal, version)
+        except RootRefused as exc:
+            return _unknown(exc)
+        match seen.shown:
+            case Shown.UNDONE:
+                return None
+            case Shown.DONE:
+                etag = seen.etag if await self._undisturbed(proposal, seen) else None
+                return EffectOutcome("applied", {"code": "read_back", **({"etag": etag} if etag else {})})
+            case Shown.CHANGED | Shown.UNKNOWN:
+                return _unknown(doubt)
+
+    async def _undisturbed(self, proposal: WritebackProposal, seen: ReadBack) -> bool:
+        """Whether the version that was read back may stand for the one this write made.
+
+        Somebody may have changed the object since: what the mission's other writes to it would change must be as they
+        found it, or as they left it.
+        """
+        others = [p for p in await self._ledger.grants() if p.target == proposal.target and p.operation == "patch"]
+        return all(seen.holds(p.after) or seen.holds(p.before or {}) for p in others)
+
+
+_OPEN = frozenset({"intended", "unknown"})
+_SENDINGS = 2
+
+
+def _refused(exc: ColonyError) -> EffectOutcome:
+    status = "conflicted" if isinstance(exc, PreconditionStale) else "failed"
+    return EffectOutcome(status, {"code": exc.code, "reason": exc.message})
+
+
+def _unknown(doubt: ColonyError) -> EffectOutcome:
+    return EffectOutcome("unknown", {"code": doubt.code, "reason": doubt.message})
 
 
 def key_of(mission_id: str, proposal: WritebackProposal) -> str:

@@ -15,9 +15,9 @@ from typing import Any
 from adapters.postgres.maintenance.hold import OpenWriteback, let_go, open_writebacks
 from adapters.postgres.missions import Takeover
 from adapters.root.client import RootClient
-from adapters.root.readback import Shown, shown
+from adapters.root.readback import shown
 from contracts.base import ActorId, TenantId
-from contracts.ports import EffectOutcome
+from contracts.ports import EffectOutcome, Shown
 from graph.effects import effect_event, key_of
 from server.missions import MissionService
 from server.principal import Principal
@@ -50,7 +50,8 @@ async def reconcile(dsn: str, root: RootClient, service: MissionService) -> list
         return None
     by_mission: dict[tuple[str, str], list[tuple[OpenWriteback, Shown]]] = defaultdict(list)
     for one in found:
-        by_mission[one.tenant_id, one.mission_id].append((one, await shown(root, one.tenant_id, one.proposal)))
+        seen = await shown(root, one.tenant_id, one.proposal)
+        by_mission[one.tenant_id, one.mission_id].append((one, seen.shown))
     findings = [f for (tenant, _), looked in by_mission.items() for f in await _settle(service, tenant, looked)]
     await asyncio.to_thread(let_go, dsn, {"findings": [asdict(f) for f in findings]})
     return findings

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Any
 
 from adapters.root.client import RootClient
@@ -11,24 +10,15 @@ from adapters.root.reading import MAX_PAGES
 from adapters.root.replies import KEY_REFUSED
 from contracts.errors import NotFound, RootRefused
 from contracts.evidence import WritebackProposal
+from contracts.ports import ReadBack, Shown
 
 
-class Shown(StrEnum):
-    """What the root shows of a proposal.
-
-    ``done``: it reads as if it had been written. ``undone``: the object is as the proposal found it, or holds no such
-    entry. ``changed``: the object has another version, which the write's precondition refuses. ``unknown``: the root
-    shows nothing to judge by.
-    """
-
-    DONE = "done"
-    UNDONE = "undone"
-    CHANGED = "changed"
-    UNKNOWN = "unknown"
-
-
-async def shown(root: RootClient, tenant_id: str, proposal: WritebackProposal) -> Shown:
+async def shown(
+    root: RootClient, tenant_id: str, proposal: WritebackProposal, precondition: str | None = None
+) -> ReadBack:
     """Say whether a proposal was written.
+
+    ``precondition`` is the version it was sent against, the proposal's own when left out.
 
     Raises:
         RootUnavailable: the root does not answer.
@@ -36,22 +26,26 @@ async def shown(root: RootClient, tenant_id: str, proposal: WritebackProposal) -
     """
     try:
         if proposal.operation == "patch":
-            return await _patched(root, tenant_id, proposal)
-        return await _listed(root, tenant_id, proposal)
+            return await _patched(root, tenant_id, proposal, precondition or proposal.precondition)
+        return ReadBack(await _listed(root, tenant_id, proposal))
     except NotFound:
-        return Shown.CHANGED if proposal.operation == "patch" else Shown.UNKNOWN
+        return ReadBack(Shown.CHANGED if proposal.operation == "patch" else Shown.UNKNOWN)
     except RootRefused as exc:
         if exc.code == KEY_REFUSED:
             raise
-        return Shown.UNKNOWN
+        return ReadBack(Shown.UNKNOWN)
 
 
-async def _patched(root: RootClient, tenant_id: str, proposal: WritebackProposal) -> Shown:
+async def _patched(root: RootClient, tenant_id: str, proposal: WritebackProposal, precondition: str | None) -> ReadBack:
     read = root.get_lead if proposal.target.entity == "lead" else root.get_page
     data, etag = await read(tenant_id, proposal.target.id)
-    if etag is not None and etag == proposal.precondition:
-        return Shown.UNDONE
-    return Shown.DONE if _holds(data, proposal.after) else Shown.CHANGED
+    if precondition is not None and etag == precondition:
+        return ReadBack(Shown.UNDONE, etag, data)
+    if _holds(data, proposal.after):
+        return ReadBack(Shown.DONE, etag, data)
+    # Where the root gives no versions, what the proposal found is all there is to go by.
+    untouched = precondition is None and proposal.before and _holds(data, proposal.before)
+    return ReadBack(Shown.UNDONE if untouched else Shown.CHANGED, etag, data)
 
 
 async def _listed(root: RootClient, tenant_id: str, proposal: WritebackProposal) -> Shown:

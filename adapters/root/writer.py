@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from adapters.root import crm, oracle
+from adapters.root import crm, oracle, readback
 from adapters.root.client import RootClient
 from contracts.errors import RootRefused
 from contracts.evidence import WritebackProposal
+from contracts.ports import ReadBack
 
 
 class RootWriter:
@@ -37,6 +38,15 @@ class RootWriter:
             tenant_id, method, path, proposal.after, precondition, idempotency_key, named
         )
         return {"etag": fetched.etag} if fetched.etag else {}
+
+    async def shown(self, tenant_id: str, proposal: WritebackProposal, precondition: str | None) -> ReadBack:
+        """Say what the root shows of a write that may have been sent.
+
+        Raises:
+            RootUnavailable: the root does not answer.
+            RootRefused: the root refuses the key.
+        """
+        return await readback.shown(self._client, tenant_id, proposal, precondition)
 
 
 def _call(proposal: WritebackProposal) -> tuple[str, str]:

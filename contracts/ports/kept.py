@@ -21,6 +21,7 @@ from contracts.ports.values import (
     Mission,
     ModelCall,
     Prompt,
+    ReadBack,
     Refusal,
     ToolCall,
 )
@@ -88,6 +89,15 @@ class WriterPort(Protocol):
             RootRefused: the root said no; nothing was written.
             RootUnavailable: nothing was sent.
             OutcomeUnknown: it was sent, and nobody can say whether it happened.
+        """
+        ...
+
+    async def shown(self, tenant_id: str, proposal: WritebackProposal, precondition: str | None) -> ReadBack:
+        """Say what the root shows of a write that may have been sent with this precondition; nothing is written.
+
+        Raises:
+            RootUnavailable: the root does not answer.
+            RootRefused: the root refuses the key.
         """
         ...
 

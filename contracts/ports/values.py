@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from contracts.base import ActorId, InterruptId, MissionId, TenantId
@@ -204,6 +205,33 @@ class Classification:
     sensitivity_class: str
     autonomy_tier: str
     review_level: str
+
+
+class Shown(StrEnum):
+    """What the root shows of a write that may have been sent.
+
+    ``done``: it reads as if it had been written. ``undone``: the object is as the write would find it, or holds no such
+    entry. ``changed``: the object has another version, which the write's precondition refuses. ``unknown``: the root
+    shows nothing to judge by.
+    """
+
+    DONE = "done"
+    UNDONE = "undone"
+    CHANGED = "changed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class ReadBack:
+    """What was seen; of an object, also its fields and its version by now, where the root gives one."""
+
+    shown: Shown
+    etag: str | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+    def holds(self, wanted: Mapping[str, Any]) -> bool:
+        """Whether the object reads so."""
+        return all(self.fields.get(name) == value for name, value in wanted.items())
 
 
 @dataclass(frozen=True)

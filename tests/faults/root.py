@@ -1,7 +1,8 @@
 """A root of its own that misbehaves on command and counts its effects itself: the CRM's REST over leads in memory.
 
 It keeps the rules that Colony relies on (a key repeated gets the first answer, a stale ETag gets 412) and breaks the
-way to them: answers that fail, never come, come after the effect, come twice. What was really done is in ``effects``.
+way to them: answers that fail, never come, come after the effect, before it, twice, or that refuse what was done
+before. What was really done is in ``effects``.
 """
 
 import asyncio
@@ -31,10 +32,15 @@ class Mood(StrEnum):
     DROP = "dropped"
     BUSY = "429"
     TWICE = "duplicate"
+    COMMIT_THEN_REFUSE = "commit-then-500-then-4xx"
+    LATE_THEN_REFUSE = "late-commit-then-4xx"
+    LATE = "late-commit"
 
 
 MISBEHAVING = [mood for mood in Mood if mood is not Mood.WELL]
-_COMMITS = {Mood.WELL, Mood.COMMIT_THEN_ERROR, Mood.COMMIT_THEN_HANG, Mood.TWICE}
+_COMMITS = {Mood.WELL, Mood.COMMIT_THEN_ERROR, Mood.COMMIT_THEN_HANG, Mood.TWICE, Mood.COMMIT_THEN_REFUSE}
+_FAILS = {Mood.ERROR, Mood.COMMIT_THEN_ERROR, Mood.COMMIT_THEN_REFUSE, Mood.LATE, Mood.LATE_THEN_REFUSE}
+_REFUSALS = (403, 409, 429, 401, 412)
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,8 @@ class Root:
     calls: int = 0
     _leads: dict[tuple[str, str], _Lead] = field(default_factory=dict)
     _answered: dict[tuple[str, str], Reply] = field(default_factory=dict)
+    _refused: dict[str, int] = field(default_factory=dict)
+    _late: list[Call] = field(default_factory=list)
 
     def seed(self, tenant: str, lead_id: str, chat: list[dict[str, str]], **data: Any) -> None:
         """Put a lead with one conversation."""
@@ -94,10 +102,21 @@ class Root:
             writer.close()
 
     def _handled(self, call: Call, mood: Mood) -> Reply:
+        """Answer as the mood has it; what is late is done when the next write comes, which overtook it."""
+        key = call.headers.get("idempotency-key", "")
+        if call.writes:
+            while self._late:
+                self._answer(self._late.pop())
+            if key in self._refused:
+                return Reply(self._refused[key], {"code": "refused"})
+            if mood in {Mood.COMMIT_THEN_REFUSE, Mood.LATE_THEN_REFUSE}:
+                self._refused[key] = _REFUSALS[len(self._refused) % len(_REFUSALS)]
+            if mood in {Mood.LATE, Mood.LATE_THEN_REFUSE}:
+                self._late.append(call)
         reply = Reply(503, {"code": "not_now"})
         for _ in range(2 if mood is Mood.TWICE else int(mood in _COMMITS)):
             reply = self._answer(call)
-        if mood in {Mood.ERROR, Mood.COMMIT_THEN_ERROR}:
+        if mood in _FAILS:
             return Reply(500, {"code": "broken"})
         return Reply(429, {"code": "busy"}) if mood is Mood.BUSY else reply
 

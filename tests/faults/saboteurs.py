@@ -38,14 +38,14 @@ async def _missions(stand: Stand, count: int, **body: Any) -> dict[str, str]:
 
 
 async def lost_answers(stand: Stand, count: int, _seed: int) -> dict[str, Any]:
-    """The root does every write, and its first answer to each is lost."""
+    """The root's first answer to every write is an error, and the write is done when the next one comes."""
     seen: set[tuple[str, bytes]] = set()
 
     def mood(call: Call) -> Mood:
         if not call.writes or (call.path, call.body) in seen:
             return Mood.WELL
         seen.add((call.path, call.body))
-        return Mood.COMMIT_THEN_ERROR
+        return Mood.LATE
 
     stand.root.mood = mood
     await stand.serve()

@@ -12,7 +12,7 @@ import graph.effects as effects
 from contracts.decisions import ApprovalRequest, ProposalAnswer
 from contracts.errors import Denied
 from contracts.packets import AggregationPacket
-from contracts.ports import Ports, StepResult
+from contracts.ports import Ports, ReadBack, StepResult
 from contracts.state import MissionState
 from contracts.stateflow import Stage
 from graph.context import RunContext
@@ -171,6 +171,9 @@ async def test_a_granted_write_is_stored_before_it_is_sent(lab: Lab) -> None:
             intents = lab.db.rows("select status from colony_writebacks")
             assert [i["status"] for i in intents][-1] == "intended"
             raise Denied("never sent")
+
+        async def shown(self, *_: object) -> ReadBack:
+            raise AssertionError("what was never sent is not read back")
 
     def rewire(ports: Ports, ledger: Any, record: Any) -> Ports:
         return replace(ports, effects=effects.GrantedEffects(ports.mission, ledger, Away()))

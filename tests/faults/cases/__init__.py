@@ -36,7 +36,12 @@ FAULTS: Mapping[str, Fault] = {
     "store": Fault(store, "Postgres is stopped at once under load, and all sessions are ended", 1, 30, own_store=True),
     "answers": Fault(answers, "five people answer one approval at once, differently", 20, 1_000),
     "submissions": Fault(submissions, "twenty submissions at once under one idempotency key", 20, 500),
-    "roots": Fault(roots, "the root answers 500, hangs, commits and times out, 429, gets it twice", 20, 1_000),
+    "roots": Fault(
+        roots,
+        "the root answers 500, hangs, commits and times out, commits late, refuses what it did, 429, gets it twice",
+        20,
+        1_000,
+    ),
     "broker": Fault(broker, "the broker is away, and a relay dies between publishing and marking", 1, 30),
     "poison": Fault(poison, "a mission kills every worker that runs it, among fifty healthy ones", 1, 20),
 }

@@ -1,4 +1,4 @@
-"""A root that fails, hangs, commits and then fails, is busy, drops the line, or gets a call twice."""
+"""A root that fails, hangs, commits before it fails or after, refuses what it did, is busy, drops or doubles calls."""
 
 import random
 from typing import Any
