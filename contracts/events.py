@@ -31,6 +31,7 @@ class EventType(StrEnum):
     PLAN_CREATED = "plan.created"
     PROMPT_PACKAGED = "prompt.packaged"
     PASS_ISSUED = "pass.issued"
+    PASS_RENEWED = "pass.renewed"
     EVIDENCE_GATHERED = "evidence.gathered"
     DATAPLANE_DISPATCHED = "dataplane.dispatched"
     TASK_STARTED = "task.started"

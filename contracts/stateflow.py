@@ -119,7 +119,7 @@ STATEFLOW: dict[Stage, Flow] = {
     _G.RESEARCHER: Flow(
         "a pass for every task",
         (_G.WORKERS,),
-        ("tool.called", "tool.denied", "evidence.gathered"),
+        ("pass.renewed", "tool.called", "tool.denied", "evidence.gathered"),
         timeout_ms=120_000,
         attempts=3,
     ),
@@ -128,6 +128,7 @@ STATEFLOW: dict[Stage, Flow] = {
         (_G.AGGREGATOR,),
         (
             "dataplane.dispatched",
+            "pass.renewed",
             "task.started",
             "task.completed",
             "task.failed",

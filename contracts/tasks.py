@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
 from pydantic import Field
 
-from contracts.base import Contract, TaskKey, Value
+from contracts.base import ArtifactId, Contract, TaskKey, Value
 from contracts.mission import ModelTier
 
 
@@ -135,6 +136,26 @@ class LibrarianPass(Contract):
     grants: tuple[ToolGrant, ...]
     data_scope: tuple[str, ...]
     ttl_ms: int
+
+
+class PassSeal(Value):
+    """The deployment's signature on one pass: for one task of one mission, and for one run of it, until it expires.
+
+    It is kept beside the pass, so that equal passes keep equal hashes.
+
+    Attributes:
+        pass_id: the artifact that is signed; the signature covers its hash.
+        revision: the plan revision that the pass was issued for.
+        epoch: the run that may use it; a later run countersigns.
+        signature: HMAC-SHA256 in hex.
+    """
+
+    pass_id: ArtifactId
+    task_key: TaskKey
+    revision: int
+    epoch: int
+    expires_at: datetime
+    signature: str
 
 
 class PheromoneSignal(Contract):

@@ -14,6 +14,7 @@ from contracts.ports import LedgerPort, Mission, ModelCall, Ports, ToolCall, Uni
 from contracts.state import MissionState
 from contracts.stateflow import Stage
 from contracts.unbroken import unbroken
+from graph.passes import PassSigner
 from policies.engine import PolicyEngine
 from policies.questions import TierFacts
 
@@ -24,6 +25,7 @@ class Governance:
 
     engine: PolicyEngine
     deployment_mode: str
+    passes: PassSigner
     research_enabled: bool = False
     autonomy_tier: AutonomyTier = AutonomyTier.ASSISTED
     tenant_switches: Mapping[str, Any] = field(default_factory=dict)

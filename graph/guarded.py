@@ -1,58 +1,71 @@
-"""The wrapped tools: every call is held against the task's pass, argument by argument."""
+"""The wrapped tools: every call is held against the task's signed pass, argument by argument."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 from collections import Counter
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
-from contracts.canonical import canonical_bytes, digest
+from contracts.canonical import canonical_bytes, digest, sha256_hex
 from contracts.errors import ColonyError, PassRefused
-from contracts.ports import Clock, LedgerPort, ToolCall, ToolPort
+from contracts.events import EventType, NewEvent
+from contracts.ports import Clock, LedgerPort, Mission, ToolCall, ToolPort
 from contracts.stateflow import Stage
 from contracts.tasks import LibrarianPass, ToolGrant
 from graph.context import Record
+from graph.passes import PassSigner, Refused, live, taken_over
 from graph.tracing import Spanned
+from policies.limits import TOOLS
+
+_LONGEST_ARGUMENTS = 4_000
+_LONGEST_NAME = 64
 
 
 class GuardedTools:
-    """Satisfies ``ToolPort``: a tool is reached only by what a live pass grants this task, argument by argument.
+    """Satisfies ``ToolPort``: a tool is reached only by what a live, signed pass grants this task.
 
     A pass lives for its time while work goes on: a run that takes a mission up again, hours after its worker died,
-    holds it for that long once more, else the mission could never go on.
+    countersigns it for that long once more, else the mission could never go on.
     """
 
-    def __init__(self, inner: ToolPort, ledger: LedgerPort, record: Record, clock: Clock) -> None:
+    def __init__(
+        self, inner: ToolPort, ledger: LedgerPort, record: Record, clock: Clock, mission: Mission, signer: PassSigner
+    ) -> None:
         self._inner = inner
         self._ledger = ledger
         self._record = record
         self._clock = clock
-        self._began = clock.now()
+        self._mission = mission
+        self._signer = signer
         self._used: Counter[str] | None = None
+        self._taking_over = asyncio.Lock()
+        self._taken_over = False
 
     async def call(self, task_key: str, tool: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         """Call a tool as the pass allows.
 
         Raises:
-            PassRefused: there is no pass, it has expired, or it grants no such call (any more).
+            PassRefused: there is no pass that is signed for this run, it has expired, or it grants no such call (any
+                more).
         """
         name = digest([task_key, tool, arguments])
         used = await self._calls()
-        refusal = await self._refusal(task_key, tool, arguments, used[name])
+        refusal = await self._refusal(task_key, tool, arguments, used, name)
         if refusal is not None:
-            self._note(task_key, tool, arguments, "refused", reason=refusal)
-            raise PassRefused(f"{tool} was refused: {refusal}")
+            self._note(task_key, tool[:_LONGEST_NAME], _short(arguments), "refused", reason=refusal.value)
+            raise PassRefused(f"{tool[:_LONGEST_NAME]} was refused: {refusal.words}", code=refusal.value)
         try:
             # The name of a tool that a pass grants; a refused one's may be anything, and nothing is called.
             with Spanned("execute_tool", {"gen_ai.tool.name": tool}):
                 answer = await self._inner.call(task_key, tool, arguments)
         except ColonyError as exc:
+            # What failed may be tried again; what writes was perhaps done, and has had its one use.
+            used[name] -= not _writes(tool)
             self._note(task_key, tool, arguments, "failed", reason=exc.code)
             raise
-        used[name] += 1
         # As it came, escapes and all: what the store can't carry as text is cleaned, and counted, in the evidence.
         self._note(task_key, tool, arguments, "ok", response=json.dumps(answer, sort_keys=True).encode())
         # A process that dies and comes back must not have forgotten what it used of the pass. The researcher's own
@@ -65,22 +78,40 @@ class GuardedTools:
         """Return how often each call was made: by processes before this one, as stored, and by this one."""
         if self._used is None:
             stored = await self._ledger.calls_made()
-            # Of two that asked at the same time the first counts on.
-            self._used = self._used or Counter({digest(list(call[:3])): call[3] for call in stored})
+            # Of several that asked at the same time the first counts on, an empty count included.
+            if self._used is None:
+                self._used = Counter({digest(list(call[:3])): call[3] for call in stored})
         return self._used
 
-    async def _refusal(self, task_key: str, tool: str, arguments: Mapping[str, Any], used: int) -> str | None:
-        held = [(p, until) for p, until in await self._ledger.passes() if p.task_key == task_key]
-        if not held:
-            return "the task holds no pass"
-        now = self._clock.now()
-        live = [p for p, until in held if max(until, self._began + timedelta(milliseconds=p.ttl_ms)) > now]
-        if not live:
-            return "the task's pass has expired"
-        grant = _grant(live[-1], tool, arguments)
+    async def _refusal(
+        self, task_key: str, tool: str, arguments: Mapping[str, Any], used: Counter[str], name: str
+    ) -> Refused | None:
+        """Return why a call may not be made; one that may is counted at once, so that no two share its last use."""
+        await self._take_over()
+        held = await self._ledger.passes()
+        one = live(self._signer, self._mission, held, task_key, self._clock.now())
+        if isinstance(one, Refused):
+            return one
+        grant = _grant(one, tool, arguments)
         if grant is None:
-            return "the pass grants no such call with these arguments"
-        return "the pass's calls are used up" if used >= grant.max_calls else None
+            return Refused.NOT_GRANTED
+        if used[name] >= (1 if _writes(tool) else grant.max_calls):
+            return Refused.USED_UP
+        used[name] += 1
+        return None
+
+    async def _take_over(self) -> None:
+        """Countersign what an earlier run was granted, once in this run and before its first call."""
+        async with self._taking_over:
+            if self._taken_over:
+                return
+            seals = taken_over(self._signer, self._mission, await self._ledger.passes(), self._clock.now())
+            if seals:
+                payload = {"task_keys": [s.task_key for s in seals], "epoch": self._mission.epoch}
+                async with self._ledger.unit() as unit:
+                    await unit.seal(seals)
+                    unit.record(NewEvent(event_type=EventType.PASS_RENEWED, payload=payload))
+            self._taken_over = True
 
     def _note(
         self,
@@ -101,3 +132,14 @@ def _grant(one: LibrarianPass, tool: str, arguments: Mapping[str, Any]) -> ToolG
     """Return the grant that covers a call exactly: the same arguments, no more, no fewer, of the same types."""
     asked = canonical_bytes(dict(arguments))
     return next((g for g in one.grants if g.tool == tool and canonical_bytes(g.arguments) == asked), None)
+
+
+def _writes(tool: str) -> bool:
+    """Tell whether a tool changes anything; one that nobody knows may."""
+    return tool not in TOOLS or TOOLS[tool].writes
+
+
+def _short(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return refused arguments as they are recorded: whoever asks for what isn't granted can't fill the record."""
+    said = canonical_bytes(dict(arguments))
+    return arguments if len(said) <= _LONGEST_ARGUMENTS else {"sha256": sha256_hex(said), "bytes": len(said)}

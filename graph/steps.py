@@ -16,6 +16,7 @@ from contracts.ports import Ports, StepResult, UnitPort
 from contracts.registry import Kind
 from contracts.state import MissionState
 from contracts.stateflow import STATEFLOW, Stage, Status
+from contracts.tasks import LibrarianPass, PassSeal
 from graph import gates
 from graph.channels import channels_of
 from graph.context import RunContext
@@ -66,12 +67,20 @@ async def store(stage: Stage, key: str, state: MissionState, result: StepResult,
         # A worker's results were stored one by one as they came.
         kept = () if stage is Stage.WORKERS else result.artifacts
         await unit.put(state["revision"], [*kept, *gate.decisions])
+        if gate.outcome is None:
+            await unit.seal(_seals(result, state["revision"], ctx))
         await _carry_over(unit, state, update, result)
         await ctx.record.store(unit)
         await unit.leave(result.signals)
         unit.record(*(_bound(event, update) for event in (*result.events, *gate.events)))
         await _onwards(unit, stage, to, key, update, result)
     return update
+
+
+def _seals(result: StepResult, revision: int, ctx: RunContext) -> list[PassSeal]:
+    """Sign the passes that policy has let through."""
+    signer, now = ctx.governance.passes, ctx.ports.clock.now()
+    return [signer.sealed(ctx.mission, a, revision, now) for a in result.artifacts if isinstance(a, LibrarianPass)]
 
 
 # What an event vouches for: its payload carries the reference, so that the chain's hash covers the content.

@@ -27,6 +27,7 @@ from adapters.postgres.provision import Dsns, dsns_for, migrate
 from adapters.postgres.queue import MissionQueue
 from adapters.postgres.reader import MissionReader
 from adapters.postgres.root_store import RootStore
+from adapters.postgres.secrets import Secrets, read_secrets
 from adapters.postgres.sessions import Sessions
 from adapters.postgres.strict import assert_strict
 from adapters.prompts.lint import checked
@@ -46,6 +47,7 @@ from graph.effects import GrantedEffects
 from graph.guarded import GuardedTools
 from graph.leases import LeaseKeeper
 from graph.metering import Budget, GuardedModel
+from graph.passes import PassSigner
 from graph.planning import GuardedPlans
 from graph.runner import Runner
 from graph.version import GRAPH_VERSION
@@ -79,7 +81,15 @@ class Colony:
     relays: Relays
 
 
-def database(settings: Settings, stack: AsyncExitStack) -> Dsns:
+@dataclass(frozen=True)
+class Database:
+    """A database at the present schema: where each role logs in, and what this deployment signs with."""
+
+    dsns: Dsns
+    secrets: Secrets
+
+
+def database(settings: Settings, stack: AsyncExitStack) -> Database:
     """Open the embedded cluster or use ``DATABASE_URL``, and bring the database to the present schema.
 
     Raises:
@@ -89,7 +99,7 @@ def database(settings: Settings, stack: AsyncExitStack) -> Dsns:
     """
     admin = administrator(settings, stack)
     migrate(admin)
-    return dsns_for(admin)
+    return Database(dsns_for(admin), read_secrets(admin))
 
 
 def administrator(settings: Settings, stack: AsyncExitStack | ExitStack) -> str:
@@ -121,12 +131,12 @@ async def open_root_store(settings: Settings) -> AsyncIterator[RootStore]:
         StoreCorrupted: the embedded data folder can't be started from.
     """
     async with AsyncExitStack() as stack:
-        dsns = await asyncio.to_thread(database, settings, stack)
-        yield RootStore(await _pool(stack, dsns.root, "root", 2))
+        db = await asyncio.to_thread(database, settings, stack)
+        yield RootStore(await _pool(stack, db.dsns.root, "root", 2))
 
 
-def governance_for(settings: Settings, routes: ModelRoutes) -> Governance:
-    """Load the shipped rules for this deployment.
+def governance_for(settings: Settings, routes: ModelRoutes, secrets: Secrets) -> Governance:
+    """Load the shipped rules for this deployment, and what it signs passes with.
 
     Raises:
         SettingInvalid: the rules don't validate.
@@ -135,7 +145,12 @@ def governance_for(settings: Settings, routes: ModelRoutes) -> Governance:
         tier: TierFacts(tier=tier, provider=r.provider, private=r.private, personal_allowed=r.personal_allowed)
         for tier, r in routes.routes.items()
     }
-    return Governance(engine=PolicyEngine.load(), deployment_mode=settings.deployment_mode.value, tiers=tiers)
+    return Governance(
+        engine=PolicyEngine.load(),
+        deployment_mode=settings.deployment_mode.value,
+        passes=PassSigner(secrets.passes),
+        tiers=tiers,
+    )
 
 
 def models_for(endpoints: Mapping[ModelTier, Endpoint], model: BaseChatModel | None) -> LangChainModels:
@@ -178,7 +193,9 @@ class PortMaker:
                 self.governance,
                 self.deltas.of(mission) if self.deltas is not None else None,
             ),
-            tools=GuardedTools(RootTools(self.root, mission.tenant_id), ledger, record, self.clock),
+            tools=GuardedTools(
+                RootTools(self.root, mission.tenant_id), ledger, record, self.clock, mission, self.governance.passes
+            ),
             artifacts=StoredArtifacts(ledger),
             results=StoredResults(ledger, record),
             catalog=RootCatalog(ledger),
@@ -224,17 +241,17 @@ async def open_colony(
     endpoints = read_routes(settings.model_routes_file, settings.default_model_route, settings.secret)
     routes = ModelRoutes({t: e.route for t, e in endpoints.items()}, settings.default_model_route)
     async with AsyncExitStack() as stack:
-        dsns = await asyncio.to_thread(database, settings, stack)
-        pools = await _pools(stack, dsns, settings, times)
+        db = await asyncio.to_thread(database, settings, stack)
+        pools = await _pools(stack, db.dsns, settings, times)
         api = pools["api"]
-        queue = MissionQueue(dsns.queue)
+        queue = MissionQueue(db.dsns.queue)
         await queue.open()
         stack.push_async_callback(queue.close)
         root_store = RootStore(pools["root"]) if "root" in pools else None
         root = RootClient(settings.root_base_url, settings.root_api_key, patience or Patience())
         stack.push_async_callback(root.aclose)
-        governance = governance_for(settings, routes)
-        doorbell = Doorbell(dsns.app)
+        governance = governance_for(settings, routes, db.secrets)
+        doorbell = Doorbell(db.dsns.app)
         service = MissionService(MissionStore(api, queue, clock), governance, settings)
         models = await asyncio.to_thread(models_for, endpoints, model)
         stack.push_async_callback(models.aclose)
@@ -251,7 +268,7 @@ async def open_colony(
             queue, runner.run, places=settings.max_concurrent_missions, rung=doorbell.jobs, away_ms=times.away_ms
         )
         worker = Worker(queue, claims, keeper, runner, intake, service.expire, sweep_ms=times.sweep_ms)
-        relays = await open_relays(settings, api, dsns.app, name, stack)
+        relays = await open_relays(settings, api, db.dsns.app, name, stack)
         loops = {"doorbell": doorbell.listen(), "delta writer": writer.run(), "delta feed": feed.run()}
         background = [asyncio.create_task(loop, name=name) for name, loop in loops.items()]
         stack.push_async_callback(ended, *background)

@@ -22,9 +22,9 @@ from contracts.canonical import sha256_hex
 from contracts.decisions import ApprovalDecision
 from contracts.errors import IntegrityBroken
 from contracts.evidence import WorkerResult, WritebackProposal
-from contracts.ports import Clock, Granted, Mission
-from contracts.registry import SPECS, Kind, read
-from contracts.tasks import LibrarianPass, PheromoneSignal
+from contracts.ports import Clock, Granted, HeldPass, Mission
+from contracts.registry import SPECS, Kind, artifact_id, read
+from contracts.tasks import LibrarianPass, PassSeal, PheromoneSignal
 
 
 class RunLedger:
@@ -90,11 +90,16 @@ class RunLedger:
         found = (read(Kind.WORKER_RESULT, bytes(row["content"]), row["sha256"]) for row in rows)
         return {result.task_key: result for result in found if isinstance(result, WorkerResult)}
 
-    async def passes(self) -> list[tuple[LibrarianPass, datetime]]:
-        """Return the mission's passes with the moment each expires, newest last."""
+    async def passes(self) -> list[HeldPass]:
+        """Return the mission's passes with their seals, those of the newest plan revision last."""
+        seals = [PassSeal(**row) for row in await self._rows(self._q["seals"])]
         rows = await self._rows(self._q["passes"])
-        found = [(read(Kind.LIBRARIAN_PASS, bytes(r["content"]), r["sha256"]), r["expires_at"]) for r in rows]
-        return [(one, expires) for one, expires in found if isinstance(one, LibrarianPass)]
+        found = [(read(Kind.LIBRARIAN_PASS, bytes(r["content"]), r["sha256"]), r["revision"]) for r in rows]
+        return [
+            HeldPass(one, revision, tuple(s for s in seals if s.pass_id == artifact_id(one) and s.revision == revision))
+            for one, revision in found
+            if isinstance(one, LibrarianPass)
+        ]
 
     async def calls_made(self) -> list[tuple[str, str, Mapping[str, Any], int]]:
         """Return how often each tool call was made, as (task key, tool, arguments, times), since the last retry."""

@@ -26,7 +26,7 @@ from contracts.mission import MissionEnvelope
 from contracts.ports import Clock, EffectOutcome, ModelCall, ToolCall
 from contracts.registry import SPECS, artifact_id, kind_of
 from contracts.stateflow import ENDED, STATUS_MOVES, Stage, Status
-from contracts.tasks import LibrarianPass, PheromoneSignal, Task
+from contracts.tasks import LibrarianPass, PassSeal, PheromoneSignal, Task
 
 Connection = AsyncConnection[DictRow]
 
@@ -139,6 +139,11 @@ class Unit:
             # Table and columns come from the registry and the lines above, never from input.
             statement = f"insert into {SPECS[kind].table} ({names}) values ({marks}) on conflict do nothing"  # noqa: S608
             await self.conn.execute(statement.encode(), columns)
+
+    async def seal(self, seals: Sequence[PassSeal]) -> None:
+        """Store the signatures that this run puts on passes; one that is there already stays."""
+        for seal in seals:
+            await self._run("seal", **seal.model_dump(exclude={"epoch"}))
 
     async def mark_tasks(self, status: str, task_keys: Sequence[str]) -> None:
         """Note on the plan's tasks how far they are: ``running``, ``completed`` or ``failed``."""

@@ -18,6 +18,7 @@ from contracts.ports.values import (
     Allowance,
     EffectOutcome,
     Granted,
+    HeldPass,
     Mission,
     ModelCall,
     Prompt,
@@ -27,7 +28,7 @@ from contracts.ports.values import (
 )
 from contracts.registry import Kind
 from contracts.stateflow import Stage, Status
-from contracts.tasks import LibrarianPass, PheromoneSignal
+from contracts.tasks import PassSeal, PheromoneSignal
 
 FilledT = TypeVar("FilledT", bound=Value)
 
@@ -123,6 +124,10 @@ class UnitPort(Protocol):
         """Store artifacts; one that is already there with the same content is left alone."""
         ...
 
+    async def seal(self, seals: Sequence[PassSeal]) -> None:
+        """Store the signatures that this run puts on passes; one that is there already stays."""
+        ...
+
     async def mark_tasks(self, status: str, task_keys: Sequence[str]) -> None:
         """Note on the plan's tasks how far they are: ``running``, ``completed`` or ``failed``."""
         ...
@@ -209,8 +214,8 @@ class LedgerPort(Protocol):
         """Return the task results of one plan revision by task key."""
         ...
 
-    async def passes(self) -> list[tuple[LibrarianPass, datetime]]:
-        """Return the mission's passes with the moment each expires, newest last."""
+    async def passes(self) -> list[HeldPass]:
+        """Return the mission's passes with their seals, those of the newest plan revision last."""
         ...
 
     async def calls_made(self) -> list[tuple[str, str, Mapping[str, Any], int]]:

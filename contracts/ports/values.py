@@ -13,7 +13,7 @@ from contracts.canonical import digest
 from contracts.mission import MissionEnvelope, MissionRequest, ModelTier
 from contracts.state import MissionState
 from contracts.stateflow import Stage, Status
-from contracts.tasks import PromptPackage
+from contracts.tasks import LibrarianPass, PassSeal, PromptPackage
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,15 @@ class ToolCall:
     status: str
     response: bytes | None = None
     reason: str | None = None
+
+
+@dataclass(frozen=True)
+class HeldPass:
+    """A stored pass, the plan revision it stands under, and its seals, oldest first."""
+
+    one: LibrarianPass
+    revision: int
+    seals: tuple[PassSeal, ...] = ()
 
 
 @dataclass(frozen=True)

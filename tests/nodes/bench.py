@@ -26,6 +26,7 @@ from graph.artifacts import kind_for
 from graph.channels import set_ref
 from graph.context import Governance, Record
 from graph.metering import Budget, GuardedModel
+from graph.passes import PassSigner
 from graph.planning import GuardedPlans
 from policies.engine import PolicyEngine
 from policies.risk import classify_request
@@ -151,7 +152,7 @@ def registry() -> TemplateRegistry:
 
 @cache
 def governance() -> Governance:
-    return Governance(engine=PolicyEngine.load(), deployment_mode="test")
+    return Governance(engine=PolicyEngine.load(), deployment_mode="test", passes=PassSigner(bytes(32)))
 
 
 def model(record: Record | None = None) -> GuardedModel:

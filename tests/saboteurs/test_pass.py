@@ -11,7 +11,7 @@ import pytest
 from adapters.root.tools import RootTools
 from contracts.clock import SystemClock
 from contracts.errors import PassRefused
-from contracts.ports import LedgerPort, Ports, StepResult, ToolPort
+from contracts.ports import Clock, LedgerPort, Ports, StepResult, ToolPort
 from contracts.state import MissionState
 from contracts.stateflow import Stage
 from graph.context import Record
@@ -74,9 +74,14 @@ def bare(lab: Lab) -> Rewire:
     return rewire
 
 
+def guarded(lab: Lab, ports: Ports, ledger: LedgerPort, record: Record, clock: Clock) -> GuardedTools:
+    signer = lab.colony.governance.passes
+    return GuardedTools(RootTools(lab.root, "demo"), ledger, record, clock, ports.mission, signer)
+
+
 def an_hour_later(lab: Lab) -> Rewire:
     def rewire(ports: Ports, ledger: LedgerPort, record: Record) -> Ports:
-        return replace(ports, tools=GuardedTools(RootTools(lab.root, "demo"), ledger, record, Later()))
+        return replace(ports, tools=guarded(lab, ports, ledger, record, Later()))
 
     return rewire
 
@@ -173,9 +178,9 @@ async def test_a_worker_that_comes_back_goes_on_counting(lab: Lab) -> None:
 
 async def test_without_the_stored_calls_a_worker_that_comes_back_counts_anew(lab: Lab) -> None:
     def forgetful(ports: Ports, ledger: LedgerPort, record: Record) -> Ports:
-        guarded = GuardedTools(RootTools(lab.root, "demo"), ledger, record, SystemClock())
-        guarded._used = Counter()
-        return replace(ports, tools=guarded)
+        tools = guarded(lab, ports, ledger, record, SystemClock())
+        tools._used = Counter()
+        return replace(ports, tools=tools)
 
     with pytest.raises(AssertionError, match=THROUGH):
         await a_new_process_goes_on_counting(lab, forgetful)

@@ -19,7 +19,12 @@ where mission_type = %(mission_type)s and created_at > now() - interval '30 days
 order by created_at desc limit 500;
 
 -- name: passes
-select content, sha256, expires_at from colony_librarian_passes where mission_id = %(mission_id)s order by created_at;
+select content, sha256, revision from colony_librarian_passes where mission_id = %(mission_id)s
+order by revision, created_at;
+
+-- name: seals
+select pass_id, task_key, revision, epoch, expires_at, signature from colony_pass_seals
+where mission_id = %(mission_id)s order by epoch;
 
 -- name: calls_made
 select task_key, tool, arguments, count(*)::int as times from colony_tool_calls

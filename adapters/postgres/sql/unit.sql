@@ -59,6 +59,11 @@ values (%(call_id)s, %(mission_id)s, %(actor)s, %(task_key)s, %(revision)s, %(st
   %(response)s, %(reason)s)
 on conflict do nothing;
 
+-- name: seal
+insert into colony_pass_seals (mission_id, pass_id, task_key, revision, epoch, actor_id, expires_at, signature)
+values (%(mission_id)s, %(pass_id)s, %(task_key)s, %(revision)s, %(epoch)s, %(actor)s, %(expires_at)s, %(signature)s)
+on conflict do nothing;
+
 -- name: mark_tasks
 with progress as (
   update colony_missions set deaths = 0
