@@ -8,11 +8,9 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 
 from langchain_core.language_models import BaseChatModel
 
-from adapters.catalog import RootCatalog
 from adapters.models.port import LangChainModels
 from adapters.models.providers import Provider, build
 from adapters.models.routefile import Endpoint, read_routes
@@ -33,33 +31,23 @@ from adapters.postgres.strict import assert_strict
 from adapters.prompts.lint import checked
 from adapters.prompts.registry import TemplateRegistry
 from adapters.root.client import Patience, RootClient
-from adapters.root.tools import RootTools
-from adapters.root.validator import RootValidator
-from adapters.root.writer import RootWriter
-from adapters.tables import DuckTables
 from contracts.clock import SystemClock
 from contracts.errors import SettingInvalid
 from contracts.mission import ModelTier
-from contracts.ports import LedgerPort, Mission, NodeLimits, Ports, TierPort
-from graph.artifacts import StoredArtifacts, StoredResults
-from graph.context import Governance, Record
-from graph.effects import GrantedEffects
-from graph.guarded import GuardedTools
+from graph.context import Governance
 from graph.leases import LeaseKeeper
-from graph.metering import Budget, GuardedModel
 from graph.passes import PassSigner
-from graph.planning import GuardedPlans
 from graph.runner import Runner
 from graph.version import GRAPH_VERSION
 from policies.engine import PolicyEngine
 from policies.questions import TierFacts
-from policies.risk import classify_request
 from server.ending import ended
 from server.intake import Intake
 from server.metrics.process import ProcessMetrics
 from server.missions import MissionService
+from server.ports import PortMaker
 from server.relays import Relays, open_relays
-from server.settings import RootValidation, Settings
+from server.settings import Settings
 from server.worker import Worker
 
 _API_PATIENCE_S = 3.0
@@ -160,58 +148,6 @@ def models_for(endpoints: Mapping[ModelTier, Endpoint], model: BaseChatModel | N
         private = providers[ModelTier.LOCAL_PRIVATE]
         providers[ModelTier.LOCAL_PRIVATE] = Provider(private.route, model)
     return LangChainModels(providers)
-
-
-def validator_for(settings: Settings, root: RootClient) -> RootValidator | None:
-    """Return what asks the root whether it would take a write, if it is to be asked."""
-    if settings.root_validation is RootValidation.OFF:
-        return None
-    return RootValidator(root, required=settings.root_validation is RootValidation.REQUIRED)
-
-
-@dataclass(frozen=True)
-class PortMaker:
-    """Makes the ports of one run: nodes get the wrapped ones only."""
-
-    settings: Settings
-    root: RootClient
-    models: TierPort
-    routes: ModelRoutes
-    governance: Governance
-    templates: TemplateRegistry
-    clock: SystemClock
-    deltas: DeltaWriter | None = None
-
-    def __call__(self, mission: Mission, ledger: LedgerPort, record: Record) -> Ports:
-        """Return the ports for a claimed mission."""
-        return Ports(
-            mission=mission,
-            model=GuardedModel(
-                self.models,
-                Budget(mission, record, partial(record.keep, ledger)),
-                record,
-                self.governance,
-                self.deltas.of(mission) if self.deltas is not None else None,
-            ),
-            tools=GuardedTools(
-                RootTools(self.root, mission.tenant_id), ledger, record, self.clock, mission, self.governance.passes
-            ),
-            artifacts=StoredArtifacts(ledger),
-            results=StoredResults(ledger, record),
-            catalog=RootCatalog(ledger),
-            templates=self.templates,
-            routes=self.routes,
-            classify=classify_request,
-            plans=GuardedPlans(record, self.governance),
-            effects=GrantedEffects(
-                mission, ledger, RootWriter(self.root, mission.mission_id), validator_for(self.settings, self.root)
-            ),
-            tables=DuckTables(),
-            clock=self.clock,
-            limits=NodeLimits(
-                max_workers=self.settings.max_workers_per_mission, task_timeout_ms=self.settings.task_timeout_ms
-            ),
-        )
 
 
 @asynccontextmanager

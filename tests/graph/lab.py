@@ -27,7 +27,8 @@ from graph.runner import Runner, SessionPort
 from graph.steps import Node
 from graph.topology import build, roles
 from graph.version import GRAPH_VERSION
-from server.compose import Colony, PortMaker
+from server.compose import Colony
+from server.ports import PortMaker
 from tests.adapters.postgres.backdoor import Backdoor
 from tests.support import Service, serving
 

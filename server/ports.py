@@ -1,0 +1,78 @@
+"""The ports of one run: what nodes get is wrapped by the graph's mechanisms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from adapters.catalog import RootCatalog
+from adapters.models.routes import ModelRoutes
+from adapters.postgres.deltas import DeltaWriter
+from adapters.prompts.registry import TemplateRegistry
+from adapters.root.client import RootClient
+from adapters.root.tools import RootTools
+from adapters.root.validator import RootValidator
+from adapters.root.writer import RootWriter
+from adapters.tables import DuckTables
+from contracts.clock import SystemClock
+from contracts.ports import LedgerPort, Mission, NodeLimits, Ports, TierPort
+from graph.artifacts import StoredArtifacts, StoredResults
+from graph.context import Governance, Record
+from graph.effects import GrantedEffects
+from graph.guarded import GuardedTools
+from graph.metering import Budget, GuardedModel
+from graph.planning import GuardedPlans
+from policies.risk import classify_request
+from server.settings import RootValidation, Settings
+
+
+def validator_for(settings: Settings, root: RootClient) -> RootValidator | None:
+    """Return what asks the root whether it would take a write, if it is to be asked."""
+    if settings.root_validation is RootValidation.OFF:
+        return None
+    return RootValidator(root, required=settings.root_validation is RootValidation.REQUIRED)
+
+
+@dataclass(frozen=True)
+class PortMaker:
+    """Makes the ports of one run: nodes get the wrapped ones only."""
+
+    settings: Settings
+    root: RootClient
+    models: TierPort
+    routes: ModelRoutes
+    governance: Governance
+    templates: TemplateRegistry
+    clock: SystemClock
+    deltas: DeltaWriter | None = None
+
+    def __call__(self, mission: Mission, ledger: LedgerPort, record: Record) -> Ports:
+        """Return the ports for a claimed mission."""
+        return Ports(
+            mission=mission,
+            model=GuardedModel(
+                self.models,
+                Budget(mission, record, partial(record.keep, ledger)),
+                record,
+                self.governance,
+                self.deltas.of(mission) if self.deltas is not None else None,
+            ),
+            tools=GuardedTools(
+                RootTools(self.root, mission.tenant_id), ledger, record, self.clock, mission, self.governance.passes
+            ),
+            artifacts=StoredArtifacts(ledger),
+            results=StoredResults(ledger, record),
+            catalog=RootCatalog(ledger),
+            templates=self.templates,
+            routes=self.routes,
+            classify=classify_request,
+            plans=GuardedPlans(record, self.governance),
+            effects=GrantedEffects(
+                mission, ledger, RootWriter(self.root, mission.mission_id), validator_for(self.settings, self.root)
+            ),
+            tables=DuckTables(),
+            clock=self.clock,
+            limits=NodeLimits(
+                max_workers=self.settings.max_workers_per_mission, task_timeout_ms=self.settings.task_timeout_ms
+            ),
+        )
