@@ -18,6 +18,11 @@ _SPEAKS = (
     r"says?|said|asks?|asked|thinks?|wants?|told|loves?|likes?|hates?|works?|can|could|will|and the (?:boys|"
     r"girls|kids|children)|is (?:coming|home|here|happy)|has(?! (?:\d|a |two|three|been))"
 )
+_FIRM = (
+    rf"(?:{_CAP} ){{1,3}}(?:Homes|Estates?|Estate Agents|Lettings|Propert(?:y|ies)|Realt(?:y|ors)|Real Estate|"
+    rf"Residential|Agency|Group|Partners|Team|Ltd|Inc|LLC)"
+)
+_DAYS = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _ACTS = re.compile(rf"\b({_CAP}) (?:{_SPEAKS})\b")
 _SIGNED = re.compile(rf"[.!?\U0001f300-\U0001faff)] ?({_CAP}(?: {_CAP}){{0,2}})\.?$")
 _NAMED = (
@@ -27,7 +32,8 @@ _NAMED = (
         rf"thank you|hola|bonjour|ciao|hallo|salut|ol\u00e1|boa tarde|buenas|welcome|sorry|mr|mrs|ms|dr|miss)"
         rf"\b(?: again)?,? ))+({_FULL})"
     ),
-    re.compile(rf"\b({_FULL})(?:,)? (?:here|speaking|from [A-Z]\w+ Homes|writing)\b"),
+    re.compile(rf"\b({_FULL})(?:,)? (?:here|speaking|writing|(?:of|from|at|with) {_FIRM})\b"),
+    re.compile(rf"(?:^|[.!?] )({_FULL}) (?:calling |writing )?from (?!{_DAYS}){_CAP}"),
     re.compile(
         rf"\b(?:[Tt]his is|[Ii]t[\u2019']s|I[\u2019']m|I am|am|[Mm]y name is|soy|here is) ({_FULL})(?=[ ,.!]|$)"
     ),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from adapters.models.extractive.dialogue import Sentence, Stance, Turn, low, reports_failure, reports_success, stance
 from adapters.models.extractive.moments import Moment, moments
+from adapters.models.extractive.occasions import Occasion, occasion
 from adapters.models.extractive.slots import Kind, Slot
 from adapters.models.extractive.statements import Found
 from adapters.models.extractive.text import bag
@@ -35,10 +36,6 @@ HEDGES = re.compile(
     r"check|ask|see|think)|confirm (?:you|u) |not sure|need to (?:think|check|ask)|think about|let me (?:think|"
     r"check|ask|"
     r"speak)|can't|cant|cannot|would have to|have to (?:talk|ask|check))\b"
-)
-_CALLS = re.compile(
-    r"\b(?:ring|call|phone|text|e-?mail|send|write|listings?|post|away|answer|decide|sign|complete|offer|"
-    r"left on|available from|free from|licen[cs]e|concerts?|trading|stalls|due|open house|launch|survey)\b"
 )
 _PROPOSES = re.compile(
     r"\b(?:shall (?:we|i)|how about|what about|would|could (?:you|we)|(?:i|we|they) (?:only )?(?:have|can do)|"
@@ -134,7 +131,7 @@ class Visits:
             self._shaky = not any(m.agrees_with(self._visit.moment) for m, _ in own)
         if self._proposed:
             self._reply(i, turn, own)
-        elif own and i - self._context <= _RECENT and not _CALLS.search(turn.low):
+        elif own and i - self._context <= _RECENT and self._occasion(*own[-1]) is not Occasion.OTHER:
             self._wanted = own[-1]
 
     def _reply(self, i: int, turn: Turn, own: list[tuple[Moment, Sentence]]) -> None:
@@ -166,7 +163,7 @@ class Visits:
             failed = next((part for part in turn.sentences if reports_failure(low(self._evidence, part))), None)
             self._visit = Visit(denied=(failed.start, failed.end)) if failed is not None else Visit()
         for moment, part in found:
-            if not moment.definite and "?" in turn.low and not _CALLS.search(low(self._evidence, part)):
+            if not moment.definite and "?" in turn.low and self._occasion(moment, part) is not Occasion.OTHER:
                 self._proposed.append((moment, part))
             else:
                 self._weigh(i, moment, part, standing=standing or i - self._context <= 1)
@@ -177,13 +174,14 @@ class Visits:
 
     def _weigh(self, i: int, moment: Moment, part: Sentence, *, standing: bool) -> None:
         said = low(self._evidence, part)
-        if _CALLS.search(said) or reports_failure(said):
+        what = self._occasion(moment, part)
+        if what is Occasion.OTHER or reports_failure(said):
             return
         meets = self._wanted is not None and moment.agrees_with(self._wanted[0])
         if (part.asks or _PROPOSES.search(said)) and not (meets and not part.asks):
             if i - self._context <= _RECENT or standing or moment.timed:
                 self._proposed.append((moment, part))
-        elif (moment.definite or meets) and (standing or reports_success(said)):
+        elif meets or (moment.definite and what is not Occasion.UNTOLD and (standing or reports_success(said))):
             self._settle(i, moment, part)
 
     def _answered(self, i: int, turn: Turn) -> None:
@@ -194,6 +192,9 @@ class Visits:
     def _settle(self, i: int, moment: Moment, part: Sentence) -> None:
         self._visit = Visit(moment, (part.start, part.end), None, i)
         self._proposed, self._wanted, self._shaky = [], None, False
+
+    def _occasion(self, moment: Moment, part: Sentence) -> Occasion:
+        return occasion(low(self._evidence, part), moment.start - part.start, moment.end - part.start)
 
     def _sentence(self, turn: Turn, cue: re.Pattern[str]) -> Sentence | None:
         return next((part for part in turn.sentences if cue.search(low(self._evidence, part))), None)

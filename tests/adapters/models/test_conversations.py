@@ -50,6 +50,33 @@ def test_a_call_is_no_visit():
 
 
 @pytest.mark.parametrize(
+    ("answer", "day"),
+    [
+        pytest.param("Yes, Saturday 10 October at 11:00 is confirmed, I'll call you before.", True, id="a-call"),
+        pytest.param("Saturday 10 October at 11:00 works, I'll text you the address.", True, id="a-text"),
+        pytest.param("Booked: Saturday 10 October at 11:00 - please send your number.", True, id="something-to-send"),
+        pytest.param("I can offer you Saturday 10 October at 11:00, I'm away after.", True, id="an-offered-slot"),
+        pytest.param("I'll post the plans and the viewing is on Saturday 10 October at 11:00.", True, id="the-plans"),
+        pytest.param("I'll call you on Saturday 10 October at 11:00.", False, id="only-a-call"),
+        pytest.param("I will ring on Saturday 10 October at 11:00 about the viewing.", False, id="a-call-about-it"),
+        pytest.param("The survey is booked for Saturday 10 October at 11:00.", False, id="a-survey"),
+        pytest.param("I'm abroad on Saturday 10 October.", False, id="not-there"),
+        pytest.param("The last tenant left on 10 October.", False, id="past"),
+        pytest.param("The band plays outside on Saturday 10 October at 20:00.", False, id="another-thing"),
+    ],
+)
+def test_a_day_is_a_visits_when_its_own_clause_does_not_speak_of_something_else(answer: str, *, day: bool):
+    found = said("lead: Could I come and see the flat?", f"agent: {answer}", "lead: Great, thanks")
+    assert ("visit_date" in found, found.get("visit_booked") == "true") == (day, day)
+
+
+@pytest.mark.parametrize("firm", ["Fennimore Lettings", "Ash and Oak", "Tidewater Real Estate"])
+def test_who_writes_for_a_firm_is_nobodys_address(firm: str):
+    found = said(f"agent: Odalys Brandt from {firm}.", "lead: Hi! I like it, can I see it?")
+    assert "Odalys" not in found.get("property_name", "") + found.get("area", "")
+
+
+@pytest.mark.parametrize(
     ("line", "budget"),
     [
         pytest.param("We can go up to 390k, not a cent more.", "390k", id="up-to"),
