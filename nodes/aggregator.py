@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from contracts.amounts import amounts
 from contracts.base import ArtifactId
 from contracts.errors import BadInput
 from contracts.events import EventType, NewEvent
@@ -21,6 +20,7 @@ from contracts.packets import (
 )
 from contracts.ports import Ports, StepResult
 from contracts.registry import artifact_id
+from contracts.sameness import amount, differ, same
 from contracts.state import MissionState
 from contracts.tasks import TaskPlan
 from nodes.answers import answer_of, questions_of
@@ -120,7 +120,7 @@ def contradictions(claims: Sequence[Claim]) -> tuple[Contradiction, ...]:
             by_attribute[claim.subject, claim.attribute][claim.citations[0].artifact_id] = claim
     found = []
     for (subject, attribute), said in by_attribute.items():
-        values = list({_plain(str(c.value)): c for c in said.values()}.values())
+        values = _different(said.values())
         values += [c for c in _bounds(by_attribute, subject, attribute) if any(_outside(v, c) for v in values)]
         if len(values) > 1:
             found.append(_contradiction(subject, attribute, values))
@@ -135,15 +135,22 @@ def _bounds(
 
 
 def _outside(said: Claim, bound: Claim) -> bool:
-    value, limit = amounts(str(said.value)), amounts(str(bound.value))
-    if len(value) != 1 or len(limit) != 1:
+    value, limit = amount(str(said.value)), amount(str(bound.value))
+    if value is None or limit is None or differ(str(said.value), str(bound.value)):
         return False
-    return value[0] > limit[0] if bound.attribute.endswith("_max") else value[0] < limit[0]
+    return value > limit if bound.attribute.endswith("_max") else value < limit
 
 
-def _plain(value: str) -> str:
-    numbers = amounts(value)
-    return str(numbers[0].normalize()) if len(numbers) == 1 else " ".join(value.casefold().split())
+def _different(claims: Iterable[Claim]) -> list[Claim]:
+    """Return one claim for each of the values said, the last that said it."""
+    found: list[Claim] = []
+    for claim in claims:
+        told = next((i for i, other in enumerate(found) if same(str(other.value), str(claim.value))), None)
+        if told is None:
+            found.append(claim)
+        else:
+            found[told] = claim
+    return found
 
 
 def _contradiction(subject: str, attribute: str, values: Sequence[Claim]) -> Contradiction:

@@ -13,6 +13,7 @@ from contracts.mission import MissionEnvelope
 from contracts.outputs import Quoted
 from contracts.ports import Ports, Prompt
 from contracts.quotes import widened
+from contracts.sameness import truth
 from contracts.tasks import PromptPackage, Task
 from nodes.work.place import place
 from nodes.work.tools import TaskTools
@@ -106,7 +107,7 @@ def claim(
         subject=subject,
         attribute=attribute,
         value=value,
-        polarity="negated" if value == "false" else "affirmed",
+        polarity="negated" if value is not None and truth(value) is False else "affirmed",
         citations=citations,
         confidence=confidence,
     )

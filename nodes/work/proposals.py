@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from contracts.amounts import amounts
 from contracts.base import ProposalId
 from contracts.canonical import digest
 from contracts.evidence import (
@@ -21,8 +20,11 @@ from contracts.evidence import (
     payload_sha256,
 )
 from contracts.mission import Level
+from contracts.sameness import amount, same, truth
 from nodes.answers import answer_of
 from nodes.work.context import WorkContext
+
+_YES_NO = (("true", "false"), ("yes", "no"), ("y", "n"))
 
 Operation = Literal["patch", "note", "task", "message"]
 
@@ -69,21 +71,22 @@ def _correction(record: Mapping[str, Any], key: str, value: str) -> tuple[dict[s
     if name is None:
         return None
     said = _like(record[name], value)
-    if said is None or said == record[name] or str(said).casefold() == str(record[name]).strip().casefold():
+    if said is None or same(str(record[name]), value):
         return None
     return {name: record[name]}, {name: said}
 
 
 def _like(held: Any, value: str) -> Any:
-    """Return a value in the type that the record holds: a number for a number; None when it isn't one."""
+    """Return a value as the record holds it: a number for a number, "no" for "yes"; None when it isn't one."""
     if isinstance(held, bool):
-        return {"true": True, "false": False}.get(value.casefold())
-    if not isinstance(held, int | float):
+        return truth(value)
+    if isinstance(held, int | float):
+        number = amount(value)
+        return number if number is None else int(number) if number == int(number) else float(number)
+    if truth(str(held)) is None:
         return value
-    numbers = amounts(value)
-    if len(numbers) != 1:
-        return None
-    return int(numbers[0]) if numbers[0] == int(numbers[0]) else float(numbers[0])
+    said = truth(value)
+    return None if said is None else next(pair[not said] for pair in _YES_NO if str(held).strip().casefold() in pair)
 
 
 def _page_proposals(ctx: WorkContext) -> list[WritebackProposal]:

@@ -10,8 +10,10 @@ from contracts.outputs import CitedAnswer, Engagement, FactSheet
 from contracts.ports import NodeLimits, Prompt, Toolbox
 from contracts.tasks import TaskKind
 from graph.context import Record
+from nodes.aggregator import contradictions
+from nodes.reviewer import checked
 from nodes.work.answer import UNSUPPORTED, answer_question
-from nodes.work.context import WorkContext
+from nodes.work.context import WorkContext, claim
 from nodes.work.draft import draft_message
 from nodes.work.engagement import assess_engagement
 from nodes.work.facts import extract_facts
@@ -73,8 +75,8 @@ async def test_facts_are_extracted_from_each_conversation_and_the_latest_word_st
     assert {c.value for c in result.claims if c.attribute == "budget"} == {"350k", "300k"}
     assert {c.attribute for c in result.claims if c.citations[0].artifact_id == LEAD.artifact_id} == {"budget_max"}
     texts = {a.artifact_id: a.text for a in (TALK, EARLIER, LEAD)}
-    for claim in result.claims:
-        for c in claim.citations:
+    for made in result.claims:
+        for c in made.citations:
             assert texts[c.artifact_id][c.start : c.end] == c.quote
     assert [call.status for call in kept.models] == ["ok", "ok"]
 
@@ -255,6 +257,47 @@ async def test_proposals_say_exactly_what_would_change_and_on_whose_word() -> No
         assert p.citations
         assert [(t.field, t.trust) for t in p.taint] == [(field, Trust.CUSTOMER) for field in sorted(p.after)]
     assert len({p.proposal_id for p in made}) == len(made)
+
+
+HELD = {
+    "yes-and-true": ("pets", "yes", "true", None),
+    "a-number-in-words": ("beds", "3", "three", None),
+    "a-scale": ("budget", "350,000", "350k", None),
+    "a-number-and-its-unit": ("beds", 3, "three bedrooms", None),
+    "another-truth": ("pets", "no", "true", "yes"),
+    "another-truth-of-a-boolean": ("pets", False, "true", True),
+    "another-number": ("budget", 300_000, "350k", 350_000),
+    "an-address-where-a-number-is-held": ("plot", 12, "12 Oak Court", None),
+    "another-address": ("home", "12 Mill Lane", "12 Oak Court", "12 Oak Court"),
+}
+
+
+@pytest.mark.parametrize(("key", "held", "said", "after"), HELD.values(), ids=HELD)
+async def test_a_record_is_corrected_only_where_it_says_something_else(
+    key: str, held: Any, said: str, after: Any
+) -> None:
+    lead = record(name="Ada Marsh", stage="new", **{key: held})
+    ground = claim(task("extract_facts"), "L-1", key, said, (), text=f"{key}: {said}")
+    known = [{"key": key, "value": said, "claim_id": ground.claim_id}]
+    ctx = context(
+        TaskKind.PROPOSE_WRITEBACKS,
+        lead,
+        extract_facts={"claims": (ground,), "outputs": {"facts": known}},
+        assess_stage={"outputs": {"current": "new", "suggested": "new", "reason": "", "claim_ids": []}},
+        recommend_next_steps={"outputs": {"next_steps": []}},
+    )
+    patches = [(p.before, p.after) for p in (await propose_writebacks(ctx)).proposals if p.operation == "patch"]
+    assert patches == ([] if after is None else [({key: held}, {key: after})])
+
+
+async def test_a_records_own_denial_is_claimed_held_and_contradicts_what_they_say() -> None:
+    talk = chat("lead: We have two dogs.")
+    lead = record(name="Ada Marsh", pets=False)
+    said = Says({"facts": [fact("pets", "true", "We have two dogs.")]})
+    result = await extract_facts(context(TaskKind.EXTRACT_FACTS, talk, lead, model=said))
+    evidence = {str(a.artifact_id): a for a in (talk, lead)}
+    assert [checked(c, evidence, {}).value_supported for c in result.claims] == [True, True]
+    assert [{v.value for v in found.values} for found in contradictions(result.claims)] == [{"true", "False"}]
 
 
 async def test_what_rests_on_evidence_that_is_not_at_hand_counts_as_a_strangers() -> None:
