@@ -23,6 +23,7 @@ _WORDS: Mapping[str, Role] = {
     **dict.fromkeys(("revenue", "income", "turnover", "value"), "revenue"),
 }
 _NOT_A_SUM = frozenset({"per", "rate", "avg", "average", "mean", "price", "share", "pct", "percent", "index", "idx"})
+CURRENCIES = frozenset({"usd", "eur", "gbp", "inr", "aed", "chf", "jpy"})
 _FAMILY = re.compile(r"([A-Za-z][A-Za-z0-9_.-]*?)[_.-]([A-Za-z]+)")
 OUTCOMES = frozenset({"y", "outcome", "converted", "target", "label", "response", "subscribed", "success", "bought"})
 YES = frozenset({"yes", "true", "1", "y"})
@@ -38,7 +39,7 @@ MONEY: frozenset[Role] = frozenset({"spend", "revenue"})
 
 @dataclass(frozen=True)
 class Rate:
-    """A rate of two roles; ``better`` is which way is good."""
+    """A rate of two roles; ``better`` is which way is good. A unit of money begins with its columns' currency."""
 
     name: str
     over: Role
@@ -56,14 +57,14 @@ RATES: tuple[Rate, ...] = (
     Rate("sale_rate", "sales", "leads", "ratio", "sales per lead"),
     Rate("conversion_rate", "conversions", "clicks", "ratio", "conversions per click"),
     Rate("conversions_per_impression", "conversions", "impressions", "per impression", "conversions per impression"),
-    Rate("cpm", "spend", "impressions", "USD per 1,000 impressions", "cost per 1,000 impressions", "low", 1000),
-    Rate("cpc", "spend", "clicks", "USD per click", "cost per click", "low"),
-    Rate("cpl", "spend", "leads", "USD per lead", "cost per lead", "low"),
-    Rate("cost_per_visit", "spend", "visits", "USD per visit", "cost per visit", "low"),
-    Rate("cost_per_sale", "spend", "sales", "USD per sale", "cost per sale", "low"),
-    Rate("cost_per_conversion", "spend", "conversions", "USD per conversion", "cost per conversion", "low"),
+    Rate("cpm", "spend", "impressions", "per 1,000 impressions", "cost per 1,000 impressions", "low", 1000),
+    Rate("cpc", "spend", "clicks", "per click", "cost per click", "low"),
+    Rate("cpl", "spend", "leads", "per lead", "cost per lead", "low"),
+    Rate("cost_per_visit", "spend", "visits", "per visit", "cost per visit", "low"),
+    Rate("cost_per_sale", "spend", "sales", "per sale", "cost per sale", "low"),
+    Rate("cost_per_conversion", "spend", "conversions", "per conversion", "cost per conversion", "low"),
     Rate("roas", "revenue", "spend", "ratio", "revenue for each unit of spend"),
-    Rate("revenue_per_sale", "revenue", "sales", "USD per sale", "revenue per sale"),
+    Rate("revenue_per_sale", "revenue", "sales", "per sale", "revenue per sale"),
 )
 
 

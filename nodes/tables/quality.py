@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from nodes.tables.cells import Column
 from nodes.tables.joins import Join
-from nodes.tables.lexicon import KNOWN_AFTERWARDS, UNKNOWN
+from nodes.tables.lexicon import KNOWN_AFTERWARDS, MONEY, UNKNOWN
 from nodes.tables.profile import MOST_GROUPINGS, MOST_NUMBERS, Profile
+from nodes.tables.wanted import currency, unit_of
 
 _SHOWN = 5
 _MARKS = frozenset({"99", "999", "9999", "-1", "-99", "-999"})
@@ -19,7 +20,7 @@ def remarks(profile: Profile) -> list[str]:
     """Return, as sentences, what is missing, left out or does not fit."""
     name = profile.sheet.name
     found = [f"{remark} ({name})" for remark in profile.sheet.remarks]
-    found += [_size(profile), *_limits(profile)]
+    found += [_size(profile), *_limits(profile), *_currencies(profile)]
     for column in profile.cut:
         found += _of_column(profile, column)
     for join in profile.joins:
@@ -56,6 +57,13 @@ def risks(profile: Profile) -> list[str]:
         if (count := sum(_in_period(profile, join).values()))
     ]
     return found
+
+
+def _currencies(profile: Profile) -> Iterator[str]:
+    columns = {name for role in MONEY for name in profile.meaning.roles.get(role, ())}
+    if currency(profile, columns) is None:
+        named = ", ".join(f"{c.name} in {unit_of(c)}" for c in profile.numbers if c.name in columns)
+        yield f"Amounts are in different currencies ({named}): none are added up or divided by one another."
 
 
 def _size(profile: Profile) -> str:

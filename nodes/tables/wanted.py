@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from contracts.tables import Aggregate, Formula, written
 from nodes.tables.cells import Column
-from nodes.tables.lexicon import MONEY, RATES, Rate, Role, role_of
+from nodes.tables.lexicon import CURRENCIES, MONEY, RATES, Rate, Role, role_of, words
 from nodes.tables.profile import Outcome, Profile
 
 
@@ -31,6 +31,9 @@ class Wanted:
 
 MOST_MEASURES = 24
 """Columns that are totalled for every group; of a table with more the first."""
+
+MONEY_UNIT = "money"
+"""The unit of amounts whose currency nothing names."""
 
 ROWS = Formula((Aggregate("count"),))
 
@@ -65,8 +68,21 @@ def unit_of(column: Column) -> str:
     """Return the unit of a column's numbers: what its cells say, else what its name says."""
     if column.unit is not None:
         return column.unit
+    named = next((word.upper() for word in words(column.name) if word in CURRENCIES), None)
     role = role_of(column.name)
-    return "value" if role is None else "USD" if role in MONEY else role
+    return named or ("value" if role is None else MONEY_UNIT if role in MONEY else role)
+
+
+def currency(profile: Profile, columns: Iterable[str]) -> str | None:
+    """Return the unit of amounts in several columns: their one currency, ``money`` when none or not all name it.
+
+    None when they name several: such amounts can't be added, and nothing can be told of one by another.
+    """
+    units = {unit_of(c) for c in profile.numbers if c.name in set(columns)}
+    named = units - {MONEY_UNIT}
+    if len(named) > 1:
+        return None
+    return named.pop() if len(units) == 1 and named else MONEY_UNIT
 
 
 def _common(profile: Profile, grouping: str | None) -> Iterator[Wanted]:
@@ -77,28 +93,44 @@ def _common(profile: Profile, grouping: str | None) -> Iterator[Wanted]:
             yield Wanted(f"{name}_total", units[name], Formula((Aggregate("sum", name),)), grouping)
     roles = profile.meaning.roles
     for role, columns in roles.items():
-        if len(columns) > 1:
-            yield Wanted(f"{role}_total", _unit(role), Formula(_sums(columns)), grouping, headline=True)
+        unit = _unit(profile, role, columns)
+        if len(columns) > 1 and unit is not None:
+            yield Wanted(f"{role}_total", unit, Formula(_sums(columns)), grouping, headline=True)
     for rate in RATES:
         if rate.over in roles and rate.under in roles:
-            yield _rate(rate, roles[rate.over], roles[rate.under], grouping)
-    if grouping is not None and "spend" in roles:
+            yield from _rate(profile, rate, roles[rate.over], roles[rate.under], grouping)
+    if grouping is not None and "spend" in roles and currency(profile, roles["spend"]) is not None:
         whole = tuple(Aggregate("total", name) for name in roles["spend"])
         yield Wanted("spend_share", "ratio", Formula(_sums(roles["spend"]), whole), grouping)
     if profile.outcome is not None and grouping != written(profile.outcome.column):
         yield from _of_outcome(profile, profile.outcome, grouping)
 
 
-def _rate(rate: Rate, over: tuple[str, ...], under: tuple[str, ...], grouping: str | None = None) -> Wanted:
-    return Wanted(rate.name, rate.unit, Formula(_sums(over), _sums(under), rate.scale), grouping, headline=True)
+def _rate(
+    profile: Profile,
+    rate: Rate,
+    over: tuple[str, ...],
+    under: tuple[str, ...],
+    grouping: str | None = None,
+    channel: str | None = None,
+) -> Iterator[Wanted]:
+    """Yield a rate in the currency of its own columns; none of amounts in several."""
+    amounts = [*(over if rate.over in MONEY else ()), *(under if rate.under in MONEY else ())]
+    unit = rate.unit
+    if amounts:
+        if (of_amounts := currency(profile, amounts)) is None:
+            return
+        unit = unit if unit == "ratio" else f"{of_amounts} {unit}"
+    formula = Formula(_sums(over), _sums(under), rate.scale)
+    yield Wanted(rate.name, unit, formula, grouping, channel, headline=True)
 
 
 def _sums(columns: tuple[str, ...]) -> tuple[Aggregate, ...]:
     return tuple(Aggregate("sum", name) for name in columns)
 
 
-def _unit(role: Role) -> str:
-    return "USD" if role in MONEY else role
+def _unit(profile: Profile, role: Role, columns: tuple[str, ...]) -> str | None:
+    return currency(profile, columns) if role in MONEY else role
 
 
 def _of_channels(profile: Profile) -> Iterator[Wanted]:
@@ -107,13 +139,14 @@ def _of_channels(profile: Profile) -> Iterator[Wanted]:
         spend = (measures["spend"],)
         for role, name in measures.items():
             total = Formula(_sums((name,)))
-            yield Wanted(f"{role}_total", _unit(role), total, channel=channel, headline=True)
-        share = Formula(_sums(spend), _sums(profile.meaning.roles["spend"]))
-        yield Wanted("spend_share", "ratio", share, channel=channel, headline=True)
+            yield Wanted(f"{role}_total", _unit(profile, role, (name,)) or role, total, channel=channel, headline=True)
+        if currency(profile, profile.meaning.roles["spend"]) is not None:
+            share = Formula(_sums(spend), _sums(profile.meaning.roles["spend"]))
+            yield Wanted("spend_share", "ratio", share, channel=channel, headline=True)
         for rate in RATES:
             if rate.over in measures and rate.under in measures:
-                formula = Formula(_sums((measures[rate.over],)), _sums((measures[rate.under],)), rate.scale)
-                yield Wanted(rate.name, rate.unit, formula, channel=channel, headline=True)
+                over, under = (measures[rate.over],), (measures[rate.under],)
+                yield from _rate(profile, rate, over, under, channel=channel)
 
 
 def _of_outcome(profile: Profile, outcome: Outcome, grouping: str | None) -> Iterator[Wanted]:

@@ -122,6 +122,36 @@ async def test_numbers_are_read_as_people_write_them_and_added_exactly(cells: li
     assert made.wrong() == []
 
 
+CURRENCIES = {
+    "euros": ("clicks,spend,revenue\n4,\u20ac10,\u20ac30\n", "EUR", "EUR per click"),
+    "a-name-that-says-it": ("clicks,spend,gbp_revenue\n4,\u00a310,30\n", "GBP", "GBP per click"),
+    "no-sign-at-all": ("clicks,spend,revenue\n4,10,30\n", "money", "money per click"),
+    "a-sign-on-one-column": ("clicks,spend,revenue\n4,10,$30\n", "money", "money per click"),
+}
+
+
+@pytest.mark.parametrize(("table", "total", "rate"), CURRENCIES.values(), ids=CURRENCIES)
+async def test_money_is_in_the_currency_that_its_own_columns_name(table: str, total: str, rate: str) -> None:
+    made = await whole(table)
+    units = {m.name: m.unit for m in made.metrics}
+    assert (units["spend_total"], units["cpc"], units["roas"]) == (total, rate, "ratio")
+
+
+async def test_amounts_in_different_currencies_make_no_rate_and_it_is_said() -> None:
+    made = await whole("clicks,spend,revenue\n4,\u20ac10,$30\n")
+    units = {m.name: m.unit for m in made.metrics}
+    assert "roas" not in units
+    assert (units["spend_total"], units["revenue_total"], units["cpc"]) == ("EUR", "USD", "EUR per click")
+    assert "spend in EUR, revenue in USD" in made.said
+
+
+async def test_what_channels_spend_in_different_currencies_is_not_added_up() -> None:
+    made = await whole("day,web_spend,web_clicks,tv_spend,tv_clicks\n1,\u20ac10,4,$30,5\n2,\u20ac10,4,$30,5\n")
+    units = {(m.name, m.group): m.unit for m in made.metrics}
+    assert not {"spend_total", "spend_share", "cpc"} & {name for name, group in units if group is None}
+    assert sorted(unit for (name, _), unit in units.items() if name == "cpc") == ["EUR per click", "USD per click"]
+
+
 async def test_leading_zeros_are_identifiers_not_numbers() -> None:
     made = await whole("phone,leads\n00441632,1\n0771,2\n")
     assert "phone_total" not in {m.name for m in made.metrics}
