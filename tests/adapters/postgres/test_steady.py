@@ -6,10 +6,11 @@ import time
 
 import psycopg
 import pytest
+from langgraph.checkpoint.base import empty_checkpoint
 
 from adapters.postgres.ledger import RunLedger
 from adapters.postgres.steady import SteadyConnection
-from contracts.errors import ColonyError, FenceLost
+from contracts.errors import ColonyError, FenceLost, StoreUnavailable
 from contracts.registry import Kind
 from tests.adapters.postgres.stand import Stand
 from tests.support import until
@@ -97,3 +98,25 @@ async def test_a_cancelled_statement_that_does_not_end_is_ended_on_the_server(st
             await waiting
         assert time.monotonic() - began < 4
         assert (await (await conn.execute("select 1 as one")).fetchone()) == {"one": 1}
+
+
+async def test_the_checkpointer_says_as_the_store_does_that_postgres_is_away(stand: Stand) -> None:
+    async with stand.claimed(await stand.submit()) as session:
+        thread = {"configurable": {"thread_id": session.mission.mission_id, "checkpoint_ns": ""}}
+        assert await session.saver.aget_tuple(thread) is None
+        stand.db.run(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() "
+            "and application_name = 'colony stand'"
+        )
+        with pytest.raises(StoreUnavailable):
+            await session.saver.aget_tuple(thread)
+
+
+async def test_the_checkpointer_says_as_the_store_does_that_the_mission_is_another_s(stand: Stand) -> None:
+    mission_id = await stand.submit()
+    async with stand.claimed(mission_id) as session:
+        async with stand.missions.take("demo", mission_id, "ann"):
+            pass
+        thread = {"configurable": {"thread_id": mission_id, "checkpoint_ns": ""}}
+        with pytest.raises(FenceLost):
+            await session.saver.aput(thread, empty_checkpoint(), {}, {})
