@@ -25,7 +25,6 @@ DELTAS, WATCHED = "colony_deltas", "colony_watched"
 _COALESCE_S = 0.05
 _ANNOUNCE_S = 5.0
 _WATCHED_S = 12.0
-_PRUNE_S = 65.0
 _MOST_PENDING = 256_000
 """Characters that wait to be written; what a model says beyond them, while Postgres is slow, is not shown."""
 _MOST_HEARD = 1_000
@@ -45,8 +44,9 @@ class _Call:
 class DeltaWriter:
     """Stores what models say, in a background task that no mission waits for."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, *, prune_ms: int = 65_000) -> None:
         self._pool = pool
+        self._prune_s = prune_ms / 1000
         self._watched: dict[str, float] = {}
         self._pending: dict[_Call, list[str]] = {}
         self._size = 0
@@ -75,11 +75,14 @@ class DeltaWriter:
 
     async def run(self) -> None:
         """Write what is said until cancelled, and prune what has grown old."""
+        prune_at = time.monotonic() + self._prune_s
         while True:
-            try:
-                await asyncio.wait_for(self._there.wait(), _PRUNE_S)
-            except TimeoutError:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._there.wait(), prune_at - time.monotonic())
+            if time.monotonic() >= prune_at:
                 await self._prune()
+                prune_at = time.monotonic() + self._prune_s
+            if not self._there.is_set():
                 continue
             await asyncio.sleep(_COALESCE_S)
             self._there.clear()
