@@ -35,6 +35,16 @@ BACKUP_ROLE, PRUNE_ROLE = "colony_backup", "colony_pruner"
 ROLES = ("colony_owner", "colony_system", BACKUP_ROLE, PRUNE_ROLE, *LOGIN_ROLES)
 QUEUE_SCHEMA = "queue"
 OWNER_OPTION = "-c role=colony_owner"
+OLDEST_SERVER = 17
+"""The oldest major version of Postgres that has all the pools ask of it (``transaction_timeout``)."""
+# A host that has vanished says nothing: without these, a statement on it waits a quarter of an hour.
+LIFELINES = {
+    "connect_timeout": "5",
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+}
 
 
 @dataclass(frozen=True)
@@ -50,7 +60,8 @@ def dsns_for(admin_dsn: str) -> Dsns:
     """Derive each role's connection string from the administrator's.
 
     Passwords are HMACs of the administrator's password, so that every machine with the same ``DATABASE_URL`` derives
-    the same ones and none has to be stored.
+    the same ones and none has to be stored. A connection to a host that has vanished ends within seconds, unless the
+    administrator's string says otherwise.
 
     Raises:
         SettingInvalid: the administrator's string can't be parsed or carries no password.
@@ -79,7 +90,7 @@ def role_password(admin_password: str, role: str) -> str:
 
 
 def _dsn_as(parts: Mapping[str, object], role: str) -> str:
-    return _url({**parts, "user": role, "password": role_password(str(parts["password"]), role)})
+    return _url({**LIFELINES, **parts, "user": role, "password": role_password(str(parts["password"]), role)})
 
 
 def _url(parts: Mapping[str, object]) -> str:
@@ -95,12 +106,13 @@ def migrate(admin_dsn: str) -> list[str]:
     """Apply what is missing and return the names of the migrations applied; safe to call from many processes at once.
 
     Raises:
-        SettingInvalid: the administrator's role may not create roles.
+        SettingInvalid: the administrator's role may not create roles, or the server is too old.
         StoreUnavailable: the database does not answer.
     """
     dsns_for(admin_dsn)
     try:
         with psycopg.connect(admin_dsn, autocommit=True, connect_timeout=10, row_factory=dict_row) as conn:
+            _check_version(conn)
             _take_turns(conn)
             if not _pending(conn):
                 return []
@@ -119,15 +131,25 @@ def pending(admin_dsn: str) -> list[str]:
     """Return the names of the migrations that are not applied yet.
 
     Raises:
-        SettingInvalid: the administrator's string can't be used.
+        SettingInvalid: the administrator's string can't be used, or the server is too old.
         StoreUnavailable: the database does not answer.
     """
     dsns_for(admin_dsn)
     try:
         with psycopg.connect(admin_dsn, autocommit=True, connect_timeout=10, row_factory=dict_row) as conn:
+            _check_version(conn)
             return _pending(conn)
     except psycopg.OperationalError as exc:
         raise StoreUnavailable("Postgres does not answer") from exc
+
+
+def _check_version(conn: psycopg.Connection[dict[str, object]]) -> None:
+    major = conn.info.server_version // 10_000
+    if major < OLDEST_SERVER:
+        raise SettingInvalid(
+            f"DATABASE_URL's server is PostgreSQL {major}",
+            hint=f"Colony needs PostgreSQL {OLDEST_SERVER} or newer; without DATABASE_URL it starts its own.",
+        )
 
 
 def _take_turns(conn: psycopg.Connection[dict[str, object]]) -> None:

@@ -1,6 +1,7 @@
 """Bringing a database to its schema, by many at once and more than once; the roles that keep authority apart."""
 
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from uuid import uuid4
@@ -10,7 +11,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from adapters.postgres.cluster import EmbeddedCluster
-from adapters.postgres.provision import MIGRATIONS, dsns_for, migrate, role_password
+from adapters.postgres.provision import LIFELINES, MIGRATIONS, OLDEST_SERVER, dsns_for, migrate, pending, role_password
 from contracts.errors import SettingInvalid, StoreUnavailable
 from tests.adapters.postgres.backdoor import Backdoor, outcome
 
@@ -178,3 +179,37 @@ def test_an_administrator_without_the_right_is_told_so(cluster: EmbeddedCluster)
         with pytest.raises(SettingInvalid) as told:
             migrate(weak)
     assert "may not create" in told.value.message
+
+
+def test_every_role_notices_within_seconds_that_its_host_has_vanished(database: str) -> None:
+    dsns = dsns_for(database)
+    for dsn in (dsns.app, dsns.queue, dsns.root):
+        with psycopg.connect(dsn) as conn:
+            asked = conn.info.get_parameters()
+        assert {name: asked.get(name) for name in LIFELINES} == LIFELINES
+        idle, between, count = (int(asked[f"keepalives_{name}"]) for name in ("idle", "interval", "count"))
+        assert idle + between * count <= 15
+        assert int(asked["tcp_user_timeout"]) <= 15_000
+    longer = conninfo_to_dict(dsns_for(f"{database}&connect_timeout=30").app)
+    assert longer["connect_timeout"] == "30", "what the administrator says goes first"
+
+
+def _greet(listener: socket.socket, version: str) -> None:
+    """Say what a Postgres of a version says at the beginning of a connection."""
+    conn, _ = listener.accept()
+    with conn:
+        while int.from_bytes(conn.recv(65_536)[4:8]) != 3 << 16:
+            conn.sendall(b"N")  # no encryption here
+        said = b"server_version\0" + version.encode() + b"\0"
+        messages = [(b"R", bytes(4)), (b"S", said), (b"Z", b"I")]
+        conn.sendall(b"".join(kind + (len(body) + 4).to_bytes(4) + body for kind, body in messages))
+        conn.recv(1)
+
+
+@pytest.mark.parametrize("ask", [migrate, pending])
+def test_a_postgres_that_is_too_old_is_refused_by_name(ask: Callable[[str], object]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as threads:
+        threads.submit(_greet, listener, "16.9")
+        with pytest.raises(SettingInvalid, match="PostgreSQL 16") as refused:
+            ask(f"postgresql://u:p@127.0.0.1:{listener.getsockname()[1]}/d")
+    assert f"PostgreSQL {OLDEST_SERVER}" in refused.value.hint
