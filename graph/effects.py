@@ -60,7 +60,7 @@ class GrantedEffects:
         async with self._ledger.unit() as unit:
             earlier = await unit.intend(proposal, key)
             if earlier is None:
-                unit.record(_event(EventType.WRITEBACK_INTENDED, proposal, {"idempotency_key": key}))
+                unit.record(intended_event(proposal, key))
             if refused is not None:
                 await unit.settle(proposal, refused)
                 unit.record(_event(_EVENTS[refused.status], proposal, refused.detail))
@@ -167,6 +167,11 @@ def _unknown(doubt: ColonyError) -> EffectOutcome:
 def key_of(mission_id: str, proposal: WritebackProposal) -> str:
     """Return the idempotency key of a write: the same for every attempt, another for every other payload."""
     return digest([mission_id, proposal.proposal_id, proposal.payload_sha256])
+
+
+def intended_event(proposal: WritebackProposal, key: str) -> NewEvent:
+    """Return the event that says that a write is about to be sent."""
+    return _event(EventType.WRITEBACK_INTENDED, proposal, {"idempotency_key": key})
 
 
 def effect_event(proposal: WritebackProposal, outcome: EffectOutcome) -> NewEvent:

@@ -13,12 +13,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from adapters.postgres.maintenance.hold import OpenWriteback, let_go, open_writebacks
+from adapters.postgres.maintenance.restore import complete
 from adapters.postgres.missions import Takeover
 from adapters.root.client import RootClient
 from adapters.root.readback import shown
 from contracts.base import ActorId, TenantId
 from contracts.ports import EffectOutcome, Shown
-from graph.effects import effect_event, key_of
+from graph.effects import effect_event, intended_event, key_of
 from server.missions import MissionService
 from server.principal import Principal
 
@@ -45,6 +46,7 @@ async def reconcile(dsn: str, root: RootClient, service: MissionService) -> list
         RootUnavailable: the root does not answer; the hold stays.
         StoreUnavailable: Postgres does not answer; the hold stays.
     """
+    await asyncio.to_thread(complete, dsn)
     found = await asyncio.to_thread(open_writebacks, dsn)
     if found is None:
         return None
@@ -82,7 +84,9 @@ async def _record(taken: Takeover, one: OpenWriteback, seen: Shown) -> None:
     """Give a write its outcome, so that the mission goes on without sending it."""
     status = "applied" if seen is Shown.DONE else "unknown"
     detail: dict[str, Any] = {"code": "reconciled", "reason": "read back from the root after a restore"}
-    await taken.unit.intend(one.proposal, key_of(one.mission_id, one.proposal))
+    key = key_of(one.mission_id, one.proposal)
+    if await taken.unit.intend(one.proposal, key) is None:
+        taken.unit.record(intended_event(one.proposal, key))
     outcome = EffectOutcome(status, detail)
     await taken.unit.settle(one.proposal, outcome)
     taken.unit.record(effect_event(one.proposal, outcome))

@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from contracts.errors import BadInput
+from contracts.errors import BadInput, SettingInvalid
 from server.cli.output import Json, Screen, emit
 
 if TYPE_CHECKING:
     from server.reconcile import Finding
     from server.settings import Settings
 
+EmbeddedRoot = Annotated[
+    bool, typer.Option("--embedded-root", help="The root is Colony's own, in this database: nothing else was written.")
+]
 Age = Annotated[str, typer.Option(help="How long ago a mission must have ended: 30d, 12h.")]
 _AGE = re.compile(r"(\d{1,6})([dh])")
 
@@ -80,12 +83,14 @@ def backup(
 def restore(
     file: Annotated[Path, typer.Argument(help="A backup by `colony db backup`.")],
     replace: Annotated[bool, typer.Option("--replace", help="Drop the missions that are there.")] = False,
+    embedded_root: EmbeddedRoot = False,
     as_json: Json = False,
 ) -> None:
     """Put a backup in the place of the database, and hold its open writes against the root before anything goes on."""
     from adapters.postgres.maintenance.restore import restore as put_back
 
     with _administrator() as (dsn, settings):
+        _know_the_root(settings, embedded=embedded_root)
         restored = put_back(dsn, file, replace=replace)
         if not as_json:
             total = sum(restored.missions.values())
@@ -98,9 +103,10 @@ def restore(
         _show(found)
 
 
-def reconcile(as_json: Json = False) -> None:
+def reconcile(embedded_root: EmbeddedRoot = False, as_json: Json = False) -> None:
     """End the hold that a restore left when the root did not answer."""
     with _administrator() as (dsn, settings):
+        _know_the_root(settings, embedded=embedded_root)
         found = asyncio.run(_reconcile(dsn, settings))
     if as_json:
         emit({"held": found is not None, "findings": [asdict(one) for one in found or []]})
@@ -108,13 +114,29 @@ def reconcile(as_json: Json = False) -> None:
         _show(found)
 
 
+def _know_the_root(settings: Settings, *, embedded: bool) -> None:
+    """Refuse to guess which root the missions have written to: services of this database may have had it set.
+
+    Raises:
+        SettingInvalid: the database is an external one, and nothing says which root belongs to it.
+    """
+    if settings.database_url is not None and settings.root_api_base_url is None and not embedded:
+        raise SettingInvalid(
+            "ROOT_API_BASE_URL is not set, and its writes must be held against the root that the missions wrote to",
+            code="root_unnamed",
+            hint="Set it as the services have it; with Colony's own root in this database, say --embedded-root.",
+        )
+
+
 async def _reconcile(dsn: str, settings: Settings) -> list[Finding] | None:
     from adapters.postgres.maintenance.hold import let_go
+    from adapters.postgres.maintenance.restore import complete
     from adapters.root.client import RootClient
     from server.compose import open_colony
     from server.reconcile import reconcile as held_against
 
     if settings.root_api_base_url is None:  # the embedded root went back in time with everything else
+        await asyncio.to_thread(complete, dsn)
         await asyncio.to_thread(let_go, dsn, {"findings": [], "root": "embedded"})
         return []
     root = RootClient(settings.root_base_url, settings.root_api_key)

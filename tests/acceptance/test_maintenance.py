@@ -3,6 +3,10 @@
 import asyncio
 import hashlib
 import io
+import json
+import os
+import subprocess
+import sys
 import zipfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -21,9 +25,12 @@ from adapters.postgres.queries import Queries
 from adapters.root.client import RootClient
 from contracts.errors import BadInput, Conflict, IntegrityBroken, RootUnavailable, StoreUnavailable
 from server.reconcile import reconcile
+from server.verify import verify_bytes
 from tests.acceptance.checks import rows
 from tests.conftest import SHORT
 from tests.support import Service, serving, until
+
+PROJECT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -174,9 +181,57 @@ async def test_what_was_written_after_the_backup_is_not_written_again(
         }
         assert {lead: await service.writes(lead) for lead in missions} == done
         assert open_writebacks(database) is None
+        assert verify_bytes(await archive(api, missions["L-granted"])).ok
         await api.post(missions["L-untouched"], "approve")
         assert (await api.settled(missions["L-untouched"]))["status"] == "completed"
         assert (await service.writes("L-untouched"))["notes"] == 1
+
+
+_DIES = """
+import os, pathlib, sys
+from adapters.postgres.maintenance import restore
+restore.migrate = lambda dsn: os._exit(9)
+restore.restore(sys.argv[1], pathlib.Path(sys.argv[2]))
+"""
+
+
+async def test_a_restore_that_is_killed_half_way_is_on_hold_until_it_is_reconciled(
+    database: str, other_database: str, tmp_path: Path
+) -> None:
+    async with colony(database, tmp_path) as service:
+        await service.seed_lead()
+        mission_id = await waiting(service)
+        taken = backup(database, tmp_path / "a.backup")
+    died = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", _DIES, other_database, str(taken.file)], cwd=PROJECT, check=False
+    )
+    assert died.returncode == 9
+    assert (
+        rows(other_database, "select count(*)::int as n from colony_restores where reconciled_at is null")[0]["n"] == 0
+    )
+    async with colony(other_database, tmp_path) as service:
+        assert (await service.post(mission_id, "approve")).status_code == 202
+        await asyncio.to_thread(_still, other_database, mission_id)
+        epoch = rows(other_database, "select max(epoch) as n from colony_missions")[0]["n"]
+
+        guess = await command(other_database, tmp_path, "db", "reconcile", "--json")
+        assert (guess.returncode, "root_unnamed" in guess.stderr) == (2, True)
+        await asyncio.to_thread(_still, other_database, mission_id)
+
+        done = await command(other_database, tmp_path, "db", "reconcile", "--json", "--embedded-root")
+        assert json.loads(done.stdout)["held"] is True, done.stderr
+        assert rows(other_database, "select max(epoch) as n from colony_missions")[0]["n"] > epoch + 1_000
+        assert (await service.settled(mission_id))["status"] == "completed"
+
+
+async def command(database: str, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a `colony` command with nothing but the database in its environment."""
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT), "DATABASE_URL": database}
+    environment["COLONY_HOME"] = str(home)
+    line = [str(Path(sys.executable).parent / "colony"), *arguments]
+    return await asyncio.to_thread(
+        subprocess.run, line, env=environment, cwd=home, capture_output=True, text=True, check=False
+    )
 
 
 async def test_the_hold_stays_while_the_root_is_away(database: str, other_database: str, tmp_path: Path) -> None:
@@ -223,11 +278,15 @@ async def test_pruning_keeps_what_an_audit_needs_and_leaves_waiting_missions_alo
     assert (await service.settled(still))["status"] == "completed"
 
 
-async def bundle(service: Service, mission_id: str) -> dict[str, bytes]:
+async def archive(service: Service, mission_id: str) -> bytes:
     answer = await service.client.get(f"/api/colony/missions/{mission_id}/bundle")
     assert answer.status_code == 200, answer.text
-    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
+    return answer.content
+
+
+async def bundle(service: Service, mission_id: str) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(await archive(service, mission_id))) as opened:
+        return {name: opened.read(name) for name in opened.namelist()}
 
 
 async def test_a_restore_refuses_to_touch_a_database_in_use_or_with_missions(

@@ -6,7 +6,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO
 
@@ -74,3 +74,6 @@ def running(
         finally:
             if process.poll() is None:
                 process.kill()
+            if process.stdin is not None:
+                with suppress(BrokenPipeError):  # what was still to be written has no reader any more
+                    process.stdin.close()

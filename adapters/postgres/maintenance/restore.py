@@ -1,7 +1,8 @@
 """Restore a backup in one transaction, and hold every mission back until its writebacks are held against the root.
 
 The past that a backup brings back may have gone on without it: a write that a person approved afterwards is done in the
-root and unknown here. So a restored database is on hold, which no worker claims a mission under.
+root and unknown here. So a restored database is on hold, which no worker claims a mission under, from the transaction
+on that brings the backup.
 """
 
 from __future__ import annotations
@@ -54,17 +55,34 @@ def restore(dsn: str, file: Path, *, replace: bool = False) -> Restored:
         _check(conn, queries, replace=replace)
         ensure_roles(conn, str(conninfo_to_dict(dsn)["password"]))
     _replay(dsn, file, queries)
-    migrated = migrate(dsn)
+    migrated = complete(dsn)
     with store_errors(), psycopg.connect(dsn, autocommit=True, connect_timeout=10, row_factory=dict_row) as conn:
-        conn.execute("set role colony_owner")
-        with conn.transaction():
-            for name in ("unguard", "outdate", "unlease", "guard"):
-                conn.execute(queries[name])
-            conn.execute(queries["hold"], {"sha256": sha256_of(file)})
-        conn.execute("reset role")
         conn.execute("set role colony_backup")
         counts = conn.execute(queries["statuses"]).fetchall()
     return Restored({str(row["status"]): int(row["count"]) for row in counts}, migrated)
+
+
+def complete(dsn: str) -> list[str]:
+    """Do what comes after a backup was replayed, if it is still to be done; returns the migrations it was behind.
+
+    The backup's transaction leaves a mark, under which nothing is claimed; the hold takes its place in this one.
+
+    Raises:
+        StoreUnavailable: Postgres does not answer; the mark stays.
+    """
+    queries = Queries.load("maintenance")
+    with store_errors(), psycopg.connect(dsn, autocommit=True, connect_timeout=10, row_factory=dict_row) as conn:
+        mark = conn.execute(queries["restoring"]).fetchone()
+        if mark is None:
+            return []
+        migrated = migrate(dsn)
+        with conn.transaction():
+            conn.execute(queries["restored"])
+            conn.execute("set local role colony_owner")
+            for name in ("unguard", "outdate", "unlease", "guard"):
+                conn.execute(queries[name])
+            conn.execute(queries["hold"], {"sha256": mark["sha256"]})
+    return migrated
 
 
 def _check(conn: psycopg.Connection[DictRow], queries: Queries, *, replace: bool) -> None:
@@ -95,7 +113,8 @@ def _replay(dsn: str, file: Path, queries: Queries) -> None:
         if script is None or sink is None:  # what PIPE is asked for twice above
             raise StoreUnavailable("the restore has no pipes", code="maintenance_failed")
         with suppress(BrokenPipeError):  # psql has given up, and says why
-            sink.write(f"begin; set client_min_messages = warning; {queries['drop']};\n".encode())
+            mark = f"comment on schema colony_restoring is '{sha256_of(file)}'"
+            sink.write(f"begin; set client_min_messages = warning; {queries['drop']}; {mark};\n".encode())
             shutil.copyfileobj(script, sink)
             reader.finish("reading the backup")
             sink.write(b"\ncommit;\n")

@@ -5,7 +5,10 @@ where datname = current_database() and application_name like 'colony %' and appl
   and pid <> pg_backend_pid();
 
 -- name: drop
-drop schema if exists root, queue, public cascade; create schema public;
+drop schema if exists root, queue, public, colony_restoring cascade; create schema public; create schema colony_restoring;
+
+-- name: restoring
+select obj_description(oid, 'pg_namespace') as sha256 from pg_namespace where nspname = 'colony_restoring';
 
 -- name: unguard
 -- Row-level security is forced on the owner, too, and the guard lets an epoch rise by one only.
@@ -13,8 +16,9 @@ alter table colony_missions no force row level security, disable trigger guard;
 alter table colony_leases no force row level security;
 
 -- name: outdate
--- A process of the time before the restore must not hold an epoch that is given out again.
-update colony_missions set epoch = epoch + 1000000;
+-- A process of the time before the restore must not hold an epoch that is given out again; nor must one of the time
+-- after an earlier restore of the same backup: so the clock (ms) is in it.
+update colony_missions set epoch = greatest(epoch + 1000000, (extract(epoch from clock_timestamp()) * 1000)::bigint);
 
 -- name: unlease
 delete from colony_leases;
@@ -22,6 +26,9 @@ delete from colony_leases;
 -- name: guard
 alter table colony_missions force row level security, enable trigger guard;
 alter table colony_leases force row level security;
+
+-- name: restored
+drop schema if exists colony_restoring;
 
 -- name: hold
 insert into colony_restores (backup_sha256) values (%(sha256)s);
