@@ -38,12 +38,14 @@ class LeadInputs(Value):
 
 
 class AdvisoryInputs(Value):
-    """What a question takes; ``document_ids`` limits the evidence, ``page`` is where the answer may be written to."""
+    """What a question takes; ``document_ids`` limits the evidence, ``page`` is where the answer may be written to.
+
+    With ``lead_id`` the lead's record and conversations are evidence, too.
+    """
 
     question: Text
     document_ids: Names | None = None
     page: Text = ""
-    branch: Text = ""
     lead_id: Text = ""
 
 
@@ -110,6 +112,15 @@ CLASSES: dict[MissionClass, ClassSpec] = {
 """What this version can run. A class of the contract that is not here is refused at submission."""
 
 _FACT_KEYS = TypeAdapter(tuple[FactKey, ...])
+_NOT_HONOURED: dict[tuple[type[Value], str], str] = {
+    (
+        AdvisoryInputs,
+        "branch",
+    ): "Branches of pages are not supported yet, and the page itself is not what was asked "
+    "for: leave branch out, or name a page that holds the draft."
+}
+"""What a class does not do yet, each with what to do about it: left out silently, something else would be written."""
+
 _CODES = {"missing": "missing_input", "extra_forbidden": "unknown_input"}
 
 
@@ -146,7 +157,10 @@ def _check_inputs(spec: ClassSpec, inputs: Mapping[str, Any]) -> None:
         raise BadInput(
             f"{where}: {first['msg']}",
             code=_CODES.get(first["type"], "wrong_input"),
-            hint="This class takes: " + ", ".join(spec.inputs.model_fields) + ".",
+            hint=_NOT_HONOURED.get(
+                (spec.inputs, str(first["loc"][0]) if first["loc"] else ""),
+                "This class takes: " + ", ".join(spec.inputs.model_fields) + ".",
+            ),
         ) from exc
 
 

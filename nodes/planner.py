@@ -64,7 +64,7 @@ TEMPLATES: Mapping[MissionClass, tuple[Task, ...]] = {
         ),
     ),
     MissionClass.ORACLE_ADVISORY: (
-        _task(_K.ANSWER_QUESTION, "Answer from the documents", "answer", needs=("documents",), weight=5),
+        _task(_K.ANSWER_QUESTION, "Answer from the evidence", "answer", needs=("documents", "lead", "chat"), weight=5),
         _task(
             _K.PROPOSE_WRITEBACKS,
             "Propose what to write on the page",
@@ -81,7 +81,13 @@ TEMPLATES: Mapping[MissionClass, tuple[Task, ...]] = {
     ),
 }
 
-_NAMED_BY: Mapping[str, str] = {"page": "page", "campaign": "campaign_id", "dataset": "dataset"}
+_NAMED_BY: Mapping[str, str] = {
+    "page": "page",
+    "campaign": "campaign_id",
+    "dataset": "dataset",
+    "lead": "lead_id",
+    "chat": "lead_id",
+}
 """Sources that are read only when the mission's inputs name them, by the input that does."""
 
 

@@ -1,8 +1,8 @@
-"""Answer a question from documents, or say that they do not support an answer."""
+"""Answer a question from documents and the lead's words, or say that they do not support one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from contracts.evidence import Claim, WorkerResult
 from contracts.outputs import CitedAnswer
@@ -14,15 +14,14 @@ UNSUPPORTED = "Not supported by the evidence."
 
 
 async def answer_question(ctx: WorkContext) -> WorkerResult:
-    """Answer with passages of the documents, every one of them quoted and located."""
+    """Answer with passages of the documents and of what is known of the lead, each of them quoted and located."""
     question = ctx.task.focus or str(ctx.envelope.inputs["question"])
-    parts = []
-    room = ctx.ports.limits.evidence_chars
-    for document in ctx.of("documents"):
-        for part in windows(document, ctx.ports.limits.evidence_chars)[0]:
-            if len(part.text) <= room:
-                parts.append(part)
-                room -= len(part.text)
+    most = ctx.ports.limits.evidence_chars
+    of_lead = _fitting(
+        [p for a in (*ctx.of("lead"), *ctx.of("chat")) for p in windows(a, most // 4, limit=1)[0]], most // 2
+    )
+    room = most - sum(len(part.text) for part in of_lead)
+    parts = _fitting([p for document in ctx.of("documents") for p in windows(document, room)[0]], room) + of_lead
     if not parts:
         return _unsupported(ctx, question)
     answered, labelled = await ctx.fill(CitedAnswer, {"question": question}, parts)
@@ -35,18 +34,32 @@ async def answer_question(ctx: WorkContext) -> WorkerResult:
     return WorkerResult(task_key=ctx.task.task_key, claims=tuple(claims), outputs={"answer": answer})
 
 
+def _fitting(parts: Sequence[Window], room: int) -> list[Window]:
+    """Return the stretches that there is room for, in characters; a short one may fit where a long one did not."""
+    kept = []
+    for part in parts:
+        if len(part.text) <= room:
+            kept.append(part)
+            room -= len(part.text)
+    return kept
+
+
 def _claims(ctx: WorkContext, question: str, answered: CitedAnswer, labelled: Mapping[str, Window]) -> Iterator[Claim]:
     """Yield a claim for each quote that is found; of each document the first that states a value carries it.
 
     Values of one document are no contradiction, so that only the first is held against those of others.
     """
     stating: set[str] = set()
+    by_id = {window.artifact.artifact_id: window.artifact for window in labelled.values()}
     for quoted in answered.support:
         citation = located(quoted, labelled)
         if citation is None:
             continue
-        source = labelled[quoted.evidence].artifact.source
-        value = None if source.id in stating else stated(question, citation.quote, source.title)
+        artifact = by_id[citation.artifact_id]
+        source = artifact.source
+        # What a lead says of a price is no second opinion on it.
+        told = source.id in stating or artifact.kind != "document"
+        value = None if told else stated(question, citation.quote, source.title)
         if value is not None:
             stating.add(source.id)
         yield claim(ctx.task, question, "answer", value, (citation,), text=citation.quote)

@@ -94,6 +94,19 @@ async def test_a_plan_has_the_tasks_that_were_asked_for_and_what_they_build_on(a
     assert [t["task_key"] for t in made.events[0].payload["tasks"]] == [t.task_key for t in plan.tasks]
 
 
+@pytest.mark.parametrize(
+    ("inputs", "needs"),
+    [
+        pytest.param({"question": "?"}, ("documents",), id="no-lead-named"),
+        pytest.param({"question": "?", "lead_id": "L-1"}, ("documents", "lead", "chat"), id="a-lead-named"),
+    ],
+)
+async def test_a_question_is_answered_from_the_lead_when_one_is_named(inputs: Any, needs: tuple[str, ...]) -> None:
+    made = await planner({}, ports(envelope(mission_type=ORACLE, requested_outputs=("answer",), inputs=inputs)))
+    plan = next(a for a in made.artifacts if isinstance(a, TaskPlan))
+    assert [t.needs for t in plan.tasks] == [needs]
+
+
 async def test_a_plan_over_the_limit_is_refused() -> None:
     with pytest.raises(BadInput) as told:
         await planner({}, ports(crm(), limits=NodeLimits(max_tasks=5)))

@@ -325,6 +325,19 @@ async def test_an_answer_is_made_of_what_was_quoted_and_not_of_the_models_words(
     assert result.outputs["answer"]["claim_ids"] == [c.claim_id for c in result.claims]
 
 
+SAYING = {"evidence": "[E3]", "quote": "We move on 3 May"}
+
+
+@pytest.mark.parametrize("hosted", [None, Says(cited("supported") | {"support": [SAYING]})], ids=["built-in", "hosted"])
+async def test_a_question_about_a_lead_is_answered_from_their_own_words_too(hosted: Any) -> None:
+    talk = chat("lead: We move on 3 May, with our parrot Ozymandias.\nagent: Noted!")
+    asked = envelope(mission_type="oracle_advisory", inputs={"question": "When do they move with their parrot?"})
+    evidence = (DOCUMENT, talk, record(name="Ada Marsh"))
+    result = await answer_question(context(TaskKind.ANSWER_QUESTION, *evidence, model=hosted, asked=asked))
+    assert {c.citations[0].artifact_id for c in result.claims} == {talk.artifact_id}
+    assert result.outputs["answer"]["text"].startswith("We move on 3 May, with our parrot Ozymandias.")
+
+
 UNANSWERED = {
     "no-document": ((), cited("supported", "Pets")),
     "a-model-that-finds-nothing": ((DOCUMENT,), cited("unsupported")),

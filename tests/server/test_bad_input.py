@@ -84,6 +84,11 @@ FIELD_CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "inputs-null": ({**BODY, "inputs": None}, "invalid_input", "inputs"),
     "inputs-unknown": (with_inputs(lead_id="L-1", prompt="x"), "unknown_input", "inputs.prompt"),
     "inputs-of-another-class": (with_inputs(lead_id="L-1", document_ids=[]), "unknown_input", "inputs.document_ids"),
+    "a-branch": (
+        {**BODY, "mission_type": "oracle_advisory", "inputs": {"question": "?", "page": "P", "branch": "draft"}},
+        "unknown_input",
+        "inputs.branch",
+    ),
     "lead-number": (with_inputs(lead_id=5), "wrong_input", "inputs.lead_id"),
     "lead-blank": (with_inputs(lead_id="  "), "wrong_input", "inputs.lead_id"),
     "lead-object": (with_inputs(lead_id={"$ne": ""}), "wrong_input", "inputs.lead_id"),

@@ -8,8 +8,9 @@ from functools import lru_cache
 from itertools import pairwise
 
 from adapters.models.extractive.blocks import Piece, pieces
+from adapters.models.extractive.dialogue import messages
 from adapters.models.extractive.lexicon import FUNCTION_WORDS
-from adapters.models.extractive.text import Token, bag, tokens
+from adapters.models.extractive.text import Token, bag, sentences, tokens
 from adapters.models.extractive.values import Evidence
 from adapters.models.tokens import uncommon
 
@@ -152,7 +153,7 @@ def root(word: str) -> str:
 def read_passages(item: Evidence, asked: Question) -> Iterator[Passage]:
     """Yield an item's passages: paragraphs under their headings, long ones cut and short ones joined."""
     group: list[Piece] = []
-    for piece in _short(item.text, pieces(item.text)):
+    for piece in _short(item.text, _pieces(item)):
         ended = bool(group) and (piece.block != group[-1].block and len(group) >= _FEWEST_SENTENCES)
         if ended or len(group) == _MOST_SENTENCES or (group and piece.headings != group[-1].headings):
             yield _passage(item, group, asked)
@@ -160,6 +161,21 @@ def read_passages(item: Evidence, asked: Question) -> Iterator[Passage]:
         group.append(piece)
     if group:
         yield _passage(item, group, asked)
+
+
+def _pieces(item: Evidence) -> Iterator[Piece]:
+    """Yield an item's sentences: of a chat those of each message without its frame, of a record its fields."""
+    if item.kind == "chat":
+        for n, message in enumerate(messages(item)):
+            end = message.start + len(message.text)
+            yield from (Piece(a, b, (), n) for a, b in sentences(item.text, message.start, end, typed=True))
+    elif item.kind == "record":
+        yield from (Piece(m.start(), m.end(), (), n) for n, m in enumerate(_FIELD.finditer(item.text)))
+    else:
+        yield from pieces(item.text)
+
+
+_FIELD = re.compile(r"[^\n]+")
 
 
 def _short(text: str, found: Iterable[Piece]) -> Iterator[Piece]:
