@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from langchain_core.language_models import BaseChatModel
@@ -16,23 +16,20 @@ from adapters.models.providers import Provider, build
 from adapters.models.routefile import Endpoint, read_routes
 from adapters.models.routes import ModelRoutes
 from adapters.postgres.claims import Claims, LeaseTimes
-from adapters.postgres.cluster import open_cluster
 from adapters.postgres.deltas import DELTAS, WATCHED, DeltaFeed, DeltaWriter
 from adapters.postgres.doorbell import Doorbell
 from adapters.postgres.missions import TAKEN, MissionStore
 from adapters.postgres.pools import Pool, open_pool
-from adapters.postgres.provision import Dsns, dsns_for, migrate
 from adapters.postgres.queue import MissionQueue
 from adapters.postgres.reader import MissionReader
 from adapters.postgres.root_store import RootStore
-from adapters.postgres.secrets import Secrets, read_secrets
+from adapters.postgres.secrets import Secrets
 from adapters.postgres.sessions import Sessions
 from adapters.postgres.strict import assert_strict
 from adapters.prompts.lint import checked
 from adapters.prompts.registry import TemplateRegistry
 from adapters.root.client import Patience, RootClient
 from contracts.clock import SystemClock
-from contracts.errors import SettingInvalid
 from contracts.mission import ModelTier
 from graph.context import Governance
 from graph.leases import LeaseKeeper
@@ -41,6 +38,7 @@ from graph.runner import Runner
 from graph.version import GRAPH_VERSION
 from policies.engine import PolicyEngine
 from policies.questions import TierFacts
+from server.database import Database, database
 from server.ending import ended
 from server.intake import Intake
 from server.metrics.process import ProcessMetrics
@@ -69,46 +67,6 @@ class Colony:
     relays: Relays
 
 
-@dataclass(frozen=True)
-class Database:
-    """A database at the present schema: where each role logs in, and what this deployment signs with."""
-
-    dsns: Dsns
-    secrets: Secrets
-
-
-def database(settings: Settings, stack: AsyncExitStack) -> Database:
-    """Open the embedded cluster or use ``DATABASE_URL``, and bring the database to the present schema.
-
-    Raises:
-        SettingInvalid: the URL or the home can't be used.
-        StoreUnavailable: Postgres does not answer.
-        StoreCorrupted: the embedded data folder can't be started from.
-    """
-    admin = administrator(settings, stack)
-    migrate(admin)
-    return Database(dsns_for(admin), read_secrets(admin))
-
-
-def administrator(settings: Settings, stack: AsyncExitStack | ExitStack) -> str:
-    """Return the administrator's DSN: ``DATABASE_URL``, or that of the embedded cluster, which is started if need be.
-
-    Raises:
-        SettingInvalid: the home can't be used.
-        StoreUnavailable: the embedded Postgres does not start.
-        StoreCorrupted: the embedded data folder can't be started from.
-    """
-    if settings.database_url is not None:
-        return settings.database_url.get_secret_value()
-    try:
-        settings.home.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise SettingInvalid(
-            "COLONY_HOME can't be made", hint="It must be a folder, or a path where one can be created."
-        ) from exc
-    return stack.enter_context(open_cluster(settings.home.resolve())).dsn
-
-
 @asynccontextmanager
 async def open_root_store(settings: Settings) -> AsyncIterator[RootStore]:
     """Open the embedded root's data without a service, as an import does when none runs.
@@ -120,7 +78,7 @@ async def open_root_store(settings: Settings) -> AsyncIterator[RootStore]:
     """
     async with AsyncExitStack() as stack:
         db = await asyncio.to_thread(database, settings, stack)
-        yield RootStore(await _pool(stack, db.dsns.root, "root", 2))
+        yield RootStore(await _pool(stack, db.dsns.root, "root", 2, db.secrets.tenants))
 
 
 def governance_for(settings: Settings, routes: ModelRoutes, secrets: Secrets) -> Governance:
@@ -178,7 +136,7 @@ async def open_colony(
     routes = ModelRoutes({t: e.route for t, e in endpoints.items()}, settings.default_model_route)
     async with AsyncExitStack() as stack:
         db = await asyncio.to_thread(database, settings, stack)
-        pools = await _pools(stack, db.dsns, settings, times)
+        pools = await _pools(stack, db, settings, times)
         api = pools["api"]
         queue = MissionQueue(db.dsns.queue)
         await queue.open()
@@ -215,15 +173,15 @@ async def open_colony(
         )
 
 
-async def _pools(stack: AsyncExitStack, dsns: Dsns, settings: Settings, times: LeaseTimes) -> dict[str, Pool]:
+async def _pools(stack: AsyncExitStack, db: Database, settings: Settings, times: LeaseTimes) -> dict[str, Pool]:
     """Open a pool for each use; ``root`` is there when the embedded root is used."""
-    most = settings.max_concurrent_missions
+    most, dsns, key = settings.max_concurrent_missions, db.dsns, db.secrets.tenants
     pools = {
-        "api": await _pool(stack, dsns.app, "api", 12, patience_s=_API_PATIENCE_S),
-        "runs": await _pool(stack, dsns.app, "runs", most, least=0, transaction_ms=times.lease_ms),
+        "api": await _pool(stack, dsns.app, "api", 12, key, patience_s=_API_PATIENCE_S),
+        "runs": await _pool(stack, dsns.app, "runs", most, key, least=0, transaction_ms=times.lease_ms),
     }
     if settings.root_api_base_url is None:
-        pools["root"] = await _pool(stack, dsns.root, "root", 8)
+        pools["root"] = await _pool(stack, dsns.root, "root", 8, key)
     return pools
 
 
@@ -232,11 +190,20 @@ async def _pool(
     dsn: str,
     name: str,
     most: int,
+    tenants: bytes,
     *,
     least: int = 1,
     transaction_ms: int = 10_000,
     patience_s: float = 10.0,
 ) -> Pool:
-    pool = await open_pool(dsn, name=name, most=most, least=least, transaction_ms=transaction_ms, patience_s=patience_s)
+    pool = await open_pool(
+        dsn,
+        name=name,
+        most=most,
+        tenants=tenants,
+        least=least,
+        transaction_ms=transaction_ms,
+        patience_s=patience_s,
+    )
     stack.push_async_callback(pool.close)
     return pool

@@ -66,7 +66,7 @@ class Claims:
             RunsAlone: processes died with it before; it is claimed only where nothing else runs.
         """
         with store_errors():
-            await self._stamp(conn, tenant_id, "")
+            await self._pool.stamp(conn, tenant_id, local=False)
             async with conn.transaction():
                 # Locked first and read then: a join that waits for the lock sees the lease as it was before the wait.
                 await conn.execute(self._q["lock"], {"mission_id": mission_id})
@@ -83,7 +83,7 @@ class Claims:
 
     async def _take(self, conn: Connection, row: DictRow, deaths: int) -> Mission | None:
         epoch = int(row["epoch"]) + 1
-        await self._stamp(conn, row["tenant_id"], str(epoch))
+        await self._pool.stamp(conn, row["tenant_id"], str(epoch), local=False)
         names = {"mission_id": row["mission_id"], "was": row["epoch"], "epoch": epoch}
         await conn.execute(self._q["take"], names | {"deaths": deaths})
         mission = mission_of({**row, "epoch": epoch, "status": Status.RUNNING.value})
@@ -101,9 +101,6 @@ class Claims:
         )
         await unit.flush()
         return mission
-
-    async def _stamp(self, conn: Connection, tenant_id: str, epoch: str) -> None:
-        await conn.execute(self._q["stamp"], {"tenant_id": tenant_id, "epoch": epoch})
 
     async def renew(self, held: Mapping[str, int]) -> set[str]:
         """Extend this worker's leases; returns the missions that are still its own."""

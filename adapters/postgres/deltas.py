@@ -93,12 +93,11 @@ class DeltaWriter:
                     await self._write(call, "".join(pieces))
 
     async def _write(self, call: _Call, text: str) -> None:
-        stamp = {"tenant_id": call.tenant_id, "epoch": str(call.epoch)}
         clean = text.replace("\0", "").encode("utf-8", "replace").decode()
         said = {"mission_id": call.mission_id, "task_key": call.task_key, "call_id": call.call_id}
         with store_errors():
             async with self._pool.connection() as conn, conn.transaction():
-                await conn.execute(self._q["stamp"], stamp)
+                await self._pool.stamp(conn, call.tenant_id, str(call.epoch))
                 await conn.execute(self._q["say"], {**said, "text": clean})
 
     async def _prune(self) -> None:
@@ -180,6 +179,6 @@ class DeltaFeed:
     async def _rows(self, tenant_id: str, mission_id: str, ids: Sequence[int]) -> list[dict[str, Any]]:
         with store_errors():
             async with self._pool.connection() as conn, conn.transaction():
-                await conn.execute(self._q["stamp"], {"tenant_id": tenant_id, "epoch": ""})
+                await self._pool.stamp(conn, tenant_id)
                 cursor = await conn.execute(self._q["heard"], {"mission_id": mission_id, "ids": list(ids)})
                 return await cursor.fetchall()

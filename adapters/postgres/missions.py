@@ -90,7 +90,7 @@ class MissionStore:
     async def _transaction(self, tenant_id: str) -> AsyncIterator[Connection]:
         with store_errors():
             async with self._pool.connection() as conn, conn.transaction():
-                await conn.execute(self._q["scope"], {"tenant_id": tenant_id})
+                await self._pool.stamp(conn, tenant_id)
                 yield conn
 
     async def submit(self, submission: Submission) -> Submitted:

@@ -91,7 +91,7 @@ class Outbox:
         wanted = {"missions": [x.mission_id for x in lines], "after": [x.relayed_seq for x in lines]}
         with store_errors():
             async with self._pool.connection() as conn, conn.transaction():
-                await conn.execute(self._q["scope"], {"tenant_id": tenant_id})
+                await self._pool.stamp(conn, tenant_id)
                 cursor = await conn.execute(self._q["events"], {**wanted, "most": most, "room": room})
                 rows = await cursor.fetchall()
         events: dict[str, list[dict[str, Any]]] = defaultdict(list)

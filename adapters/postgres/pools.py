@@ -2,19 +2,46 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
+from typing import LiteralString
+
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
+from adapters.postgres.powers import assert_powerless
+from adapters.postgres.secrets import tenant_token
 from adapters.postgres.steady import SteadyConnection
 
-Pool = AsyncConnectionPool[AsyncConnection[DictRow]]
+STAMP: LiteralString = (
+    "select set_config('colony.tenant', %(token)s, %(local)s), set_config('colony.epoch', %(epoch)s, %(local)s)"
+)
 
-_FORGET = "select set_config('colony.tenant', '', false), set_config('colony.epoch', '', false)"
+
+class Pool(AsyncConnectionPool[AsyncConnection[DictRow]]):
+    """Connections that read nothing until they are stamped with a tenant, which needs the database's key."""
+
+    tenants: bytes | None = None
+
+    async def stamp(
+        self, conn: AsyncConnection[DictRow], tenant_id: str, epoch: str = "", *, local: bool = True
+    ) -> None:
+        """Make a connection read and write as a tenant: for its transaction, or until it comes back to the pool.
+
+        Args:
+            conn: a connection of this or another pool of the same database.
+            tenant_id: the tenant.
+            epoch: the epoch of the mission that is written, if one is.
+            local: whether the stamp ends with the transaction.
+        """
+        if self.tenants is None:
+            raise TypeError(f"the pool {self.name} was opened without the tenants' key")
+        token = tenant_token(self.tenants, tenant_id)
+        await conn.execute(STAMP, {"token": token, "epoch": epoch, "local": local})
 
 
 async def _forget(conn: AsyncConnection[DictRow]) -> None:
-    await conn.execute(_FORGET)
+    await conn.execute(STAMP, {"token": "", "epoch": "", "local": False})
 
 
 _SHRINK_S = 1.0
@@ -26,6 +53,7 @@ async def open_pool(
     *,
     name: str,
     most: int,
+    tenants: bytes | None = None,
     least: int = 1,
     search_path: str = "public, queue",
     transaction_ms: int = 10_000,
@@ -37,11 +65,15 @@ async def open_pool(
         dsn: libpq connection string of the role.
         name: shown in ``pg_stat_activity``.
         most: the largest number of connections.
+        tenants: the key that stamps are made with; without it the pool's connections never read as a tenant.
         least: how many are kept open when idle.
         search_path: schemas that unqualified names are looked up in.
         transaction_ms: how long a transaction may lie idle before Postgres ends it: a process that has been stopped
             within one would hold its mission's row for ever.
         patience_s: how long a caller waits for a connection.
+
+    Raises:
+        SettingInvalid: the role could see past row-level security.
     """
     settings = {
         "search_path": search_path.replace(" ", ""),
@@ -50,7 +82,7 @@ async def open_pool(
         # One that was stopped between two statements sent together does not lie idle.
         "transaction_timeout": max(2 * transaction_ms, _LONGEST_OF_SHORT_MS),
     }
-    pool: Pool = AsyncConnectionPool(
+    pool = Pool(
         dsn,
         connection_class=SteadyConnection,
         kwargs={
@@ -70,5 +102,11 @@ async def open_pool(
         name=name,
         open=False,
     )
-    await pool.open(wait=True, timeout=15)
+    pool.tenants = tenants
+    async with AsyncExitStack() as unless_fit:
+        unless_fit.push_async_callback(pool.close)
+        await pool.open(wait=True, timeout=15)
+        async with pool.connection() as conn:
+            await assert_powerless(conn)
+        unless_fit.pop_all()
     return pool

@@ -203,6 +203,8 @@ def _apply(conn: psycopg.Connection[dict[str, object]], admin_dsn: str) -> list[
     pending = _pending(conn)
     database = sql.Identifier(conn.info.dbname)
     conn.execute(sql.SQL("grant connect, create on database {} to colony_owner").format(database))
+    # A temporary table would go before the real one wherever the connection is used next, for whichever tenant.
+    conn.execute(sql.SQL("revoke temporary on database {} from public").format(database))
     conn.execute("grant usage, create on schema public to colony_owner with grant option")
     conn.execute("grant usage on schema public to colony_app, colony_queue, colony_root, colony_system")
     conn.execute("set role colony_owner")

@@ -43,7 +43,7 @@ class MissionReader:
     async def _as(self, tenant_id: str) -> AsyncIterator[Connection]:
         with store_errors():
             async with self._pool.connection() as conn, conn.transaction():
-                await conn.execute(self._q["scope"], {"tenant_id": tenant_id})
+                await self._pool.stamp(conn, tenant_id)
                 yield conn
 
     async def _rows(self, tenant_id: str, statement: str, **params: Any) -> list[DictRow]:
@@ -105,7 +105,7 @@ class MissionReader:
         with store_errors():
             async with self._pool.connection() as conn, conn.transaction():
                 await conn.execute(self._q["snapshot"])
-                await conn.execute(self._q["scope"], {"tenant_id": tenant_id})
+                await self._pool.stamp(conn, tenant_id)
 
                 async def rows(statement: str, **more: Any) -> list[DictRow]:
                     return await (await conn.execute(self._q[statement], named | more)).fetchall()

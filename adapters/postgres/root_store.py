@@ -10,8 +10,8 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
-from psycopg_pool import AsyncConnectionPool
 
+from adapters.postgres.pools import Pool
 from adapters.postgres.queries import Queries
 from adapters.postgres.root_imports import put_records
 from adapters.postgres.root_writes import RootWrites
@@ -36,7 +36,7 @@ class RootStore:
         BadInput: a value that Postgres can't hold.
     """
 
-    def __init__(self, pool: AsyncConnectionPool[AsyncConnection[DictRow]]) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._sql = Queries.load("root")
 
@@ -44,7 +44,7 @@ class RootStore:
     async def _as(self, tenant: str) -> AsyncIterator[AsyncConnection[DictRow]]:
         try:
             async with self._pool.connection() as conn, conn.transaction():
-                await conn.execute(self._sql["set_tenant"], {"tenant": tenant})
+                await self._pool.stamp(conn, tenant)
                 yield conn
         except (psycopg.DataError, psycopg.errors.ProgramLimitExceeded) as exc:
             raise BadInput("a value can't be stored as it is") from exc

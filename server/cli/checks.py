@@ -110,7 +110,7 @@ def prompts() -> Finding:
 def database(found: Settings) -> Finding:
     """Reach Postgres, starting the embedded one if need be, and compare its schema with this version's."""
     from adapters.postgres.provision import pending
-    from server.compose import administrator
+    from server.database import administrator
 
     which = "DATABASE_URL" if found.database_url is not None else "embedded Postgres"
     try:

@@ -60,7 +60,7 @@ async def _ask(endpoint: Endpoint) -> tuple[str, str]:
 def work(found: Settings) -> Finding:
     """Look for work that stands still: a hold after a restore, missions without a worker, unanswered questions."""
     from adapters.postgres.maintenance.standstill import standstill
-    from server.compose import administrator
+    from server.database import administrator
 
     try:
         with ExitStack() as stack:

@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
 
 @contextmanager
 def _administrator() -> Iterator[tuple[str, Settings]]:
-    from server.compose import administrator
+    from server.database import administrator
     from server.settings import load_settings
 
     settings = load_settings()

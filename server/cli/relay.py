@@ -32,7 +32,7 @@ def _asked(work: Callable[[Backlogs], Awaitable[T]]) -> T:
     from adapters.postgres.backlog import Backlogs
     from adapters.postgres.pools import open_pool
     from adapters.postgres.provision import dsns_for
-    from server.compose import administrator
+    from server.database import administrator
     from server.settings import load_settings
 
     async def whole(dsn: str) -> T:

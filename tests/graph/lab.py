@@ -15,6 +15,7 @@ from adapters.models.routes import EXTRACTIVE, ModelRoutes
 from adapters.postgres.claims import Claims, LeaseTimes
 from adapters.postgres.pools import Pool, open_pool
 from adapters.postgres.provision import dsns_for
+from adapters.postgres.secrets import read_secrets
 from adapters.postgres.sessions import Sessions
 from adapters.prompts.registry import TemplateRegistry
 from adapters.root.client import Patience, RootClient
@@ -112,7 +113,9 @@ class Lab:
 async def open_lab(database: str, home: Path, **environment: str) -> AsyncIterator[Lab]:
     settings = {"DATABASE_URL": database, "COLONY_HOME": str(home), **environment}
     async with serving(settings, TIMES, work=False) as service, AsyncExitStack() as stack:
-        pool = await open_pool(dsns_for(database).app, name="lab", most=8, least=0)
+        pool = await open_pool(
+            dsns_for(database).app, name="lab", tenants=read_secrets(database).tenants, most=8, least=0
+        )
         stack.push_async_callback(pool.close)
         assert service.colony is not None
         known = service.colony.settings

@@ -9,6 +9,7 @@ from adapters.postgres.backlog import Backlog, Backlogs
 from adapters.postgres.outbox import Outbox
 from adapters.postgres.pools import Pool, open_pool
 from adapters.postgres.provision import dsns_for
+from adapters.postgres.secrets import read_secrets
 from contracts.ports.relayed import ChannelPort
 from server.relay import Pace, Relay
 from server.relays import Relays
@@ -20,7 +21,8 @@ QUICK = Pace(poll_ms=10, lease_ms=2_000, backoff_ms=20, longest_ms=200, attempts
 @asynccontextmanager
 async def pooled(database: str) -> AsyncIterator[Pool]:
     """Open a pool as the service's own role."""
-    pool = await open_pool(dsns_for(database).app, name="relay", most=4, least=0)
+    key = read_secrets(database).tenants
+    pool = await open_pool(dsns_for(database).app, name="relay", tenants=key, most=4, least=0)
     try:
         yield pool
     finally:

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from adapters.postgres.cluster import EmbeddedCluster
-from tests.adapters.postgres.backdoor import Backdoor
+from tests.adapters.postgres.backdoor import Backdoor, stamp
 from tests.adapters.postgres.stand import Stand, open_stand
 from tests.graph.lab import Lab, open_lab
 from tests.support import GOAL
@@ -54,17 +54,19 @@ async def _finish(dsn: str, home: Path) -> Finished:
         ended = await lab.approved(mission_id)
         assert ended["status"] == "completed"
         # What a finished mission leaves empty is given a row, so that no table can pass for want of one.
-        lab.db.run(
-            f"select set_config('colony.tenant', 'demo', false), set_config('colony.epoch', epoch::text, false) "
-            f"from colony_missions; insert into colony_outbox (channel, mission_id, tenant_id, "
-            f"seq, relayed_seq) values ('kafka', '{mission_id}', 'demo', 1, 0); insert into colony_dead_letters "
+        epoch = int(lab.db.rows("select epoch from colony_missions")[0]["epoch"])
+        rows = (
+            f"insert into colony_outbox (channel, mission_id, tenant_id, seq, relayed_seq) "
+            f"values ('kafka', '{mission_id}', 'demo', 1, 0); insert into colony_dead_letters "
             f"(channel, mission_id, tenant_id, seq, event_id, event_type, attempts, reason) values ('kafka', "
             f"'{mission_id}', 'demo', 1, 'ev', 't', 1, 'r'); insert into colony_deltas (mission_id, task_key, "
             f"call_id, text) values ('{mission_id}', 't', 'c', 'x'); insert into colony_leases (mission_id, worker_id, "
             f"epoch, lease_until) values ('{mission_id}', 'w', 1, now())"
         )
-        epoch = lab.db.rows("select epoch from colony_missions")[0]["epoch"]
-        return Finished(lab.db, mission_id, int(epoch))
+        with lab.db.connect() as conn, conn.transaction():
+            stamp(conn, "demo", epoch)
+            conn.execute(rows)
+        return Finished(lab.db, mission_id, epoch)
 
 
 @pytest_asyncio.fixture

@@ -80,8 +80,7 @@ async def two_writers_at_once_leave_no_gap(stand: Stand) -> None:
     ):
         units = []
         for conn in (first, second):
-            stamp = Queries.load("claims")["stamp"]
-            await conn.execute(stamp, {"tenant_id": "demo", "epoch": str(session.mission.epoch)})
+            await stand.pool.stamp(conn, "demo", str(session.mission.epoch), local=False)
             units.append(Unit(conn, holder_of(session.mission), stand.clock))
             units[-1].record(event("a"), event("b"))
 

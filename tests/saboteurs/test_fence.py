@@ -4,7 +4,7 @@ import pytest
 from psycopg import Connection
 from psycopg.rows import DictRow
 
-from tests.adapters.postgres.backdoor import outcome, tables_with
+from tests.adapters.postgres.backdoor import outcome, stamp, tables_with
 from tests.saboteurs.conftest import Finished
 
 UNFENCED = {"public.colony_missions", "public.colony_leases"}
@@ -18,10 +18,6 @@ def fenced(conn: Connection[DictRow]) -> dict[str, str]:
     return {table: "thread_id" if table in threads else "mission_id" for table in tables}
 
 
-def stamp(conn: Connection[DictRow], epoch: str) -> None:
-    conn.execute("select set_config('colony.tenant', 'demo', true), set_config('colony.epoch', %s, true)", [epoch])
-
-
 def a_stale_writer_is_refused(conn: Connection[DictRow], table: str, key: str, mission_id: str) -> None:
     """The check: even the administrator, stamped with another epoch or none, changes no row of the table."""
     own = f"where {key} = '{mission_id}'"
@@ -29,7 +25,7 @@ def a_stale_writer_is_refused(conn: Connection[DictRow], table: str, key: str, m
     assert there is not None
     assert there["n"] > 0, f"{table} is empty, which proves nothing"
     for epoch in ("0", "999", ""):
-        stamp(conn, epoch)
+        stamp(conn, "demo", epoch)
         for statement in (
             f"update {table} set epoch = epoch {own}",
             f"delete from {table} {own}",
@@ -58,7 +54,7 @@ def test_without_its_trigger_a_table_lets_a_stale_writer_through(finished: Finis
 def a_stale_writer_cannot_move_the_mission(conn: Connection[DictRow], mission_id: str) -> None:
     """The check: the mission's own row obeys its present epoch only, or a takeover that raises it by one."""
     for epoch in ("0", "999", ""):
-        stamp(conn, epoch)
+        stamp(conn, "demo", epoch)
         for change in ("seq = seq + 1", "epoch = epoch + 2", "epoch = epoch - 1"):
             statement = f"update colony_missions set {change} where mission_id = '{mission_id}'"
             assert outcome(conn, statement) == STALE, f"epoch {epoch!r}: {statement}"

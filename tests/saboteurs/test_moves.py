@@ -6,7 +6,7 @@ from psycopg.rows import DictRow
 
 from contracts.registry import SPECS
 from contracts.stateflow import STATUS_MOVES, Status
-from tests.adapters.postgres.backdoor import outcome
+from tests.adapters.postgres.backdoor import outcome, stamp
 from tests.saboteurs.conftest import Finished
 
 ILLEGAL = "CO003"
@@ -60,8 +60,7 @@ def test_with_a_foul_move_in_the_table_a_completed_mission_runs_again(finished: 
 def what_was_written_stays(conn: Connection[DictRow], mission: Finished, table: str) -> None:
     """The check: the service, stamped as it should be, can neither change nor remove a row of the table."""
     with conn.transaction(force_rollback=True):
-        conn.execute(f"select set_config('colony.epoch', '{mission.epoch}', true)")
-        conn.execute("select set_config('colony.tenant', 'demo', true)")
+        stamp(conn, "demo", mission.epoch)
         conn.execute("set local role colony_app")
         for statement in (
             f"update {table} set actor_id = actor_id",
@@ -96,8 +95,7 @@ from colony_approvals, generate_series(1, 2) n
 
 def only_one_question_is_open(conn: Connection[DictRow], mission: Finished) -> None:
     """The check: a mission can't wait for two answers at once."""
-    conn.execute(f"select set_config('colony.epoch', '{mission.epoch}', true)")
-    conn.execute("select set_config('colony.tenant', 'demo', true)")
+    stamp(conn, "demo", mission.epoch)
     assert outcome(conn, ASK) == DUPLICATE
 
 
@@ -126,8 +124,7 @@ UNGRANTED = {
 
 def a_write_needs_its_grant(conn: Connection[DictRow], mission: Finished, statement: str) -> None:
     """The check: an intent to write that nobody approved, byte for byte, can't even be stored."""
-    conn.execute(f"select set_config('colony.epoch', '{mission.epoch}', true)")
-    conn.execute("select set_config('colony.tenant', 'demo', true)")
+    stamp(conn, "demo", mission.epoch)
     assert outcome(conn, statement) == "23503"
 
 

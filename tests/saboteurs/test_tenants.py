@@ -1,10 +1,13 @@
 """Row-level security: without a tenant nothing is seen, another's rows are never seen, and the service owns nothing."""
 
+import hashlib
+import hmac
+
 import pytest
 from psycopg import Connection
 from psycopg.rows import DictRow
 
-from tests.adapters.postgres.backdoor import outcome, tables_with
+from tests.adapters.postgres.backdoor import outcome, stamp, tables_with, token_of
 from tests.saboteurs.conftest import Finished
 
 FORBIDDEN = "42501"
@@ -15,18 +18,45 @@ def role_for(table: str) -> str:
     return "colony_root" if table.startswith("root.") else "colony_app"
 
 
-def seen(conn: Connection[DictRow], table: str, tenant: str) -> int:
+def forged(conn: Connection[DictRow]) -> dict[str, str]:
+    """What somebody tries who holds the service's connection and another tenant's token, and wants demo's rows."""
+    own, right = token_of(conn, "other"), token_of(conn, "demo")
+    mac = right.removeprefix("demo:")
+    return {
+        "nothing": "",
+        "the name": "demo",
+        "the name with its colon": "demo:",
+        "the mac alone": mac,
+        "own token": own,
+        "the name under the own mac": "demo" + own.removeprefix("other"),
+        "a mac under no key": "demo:" + hmac.new(b"", b"demo", hashlib.sha256).hexdigest(),
+        "a hash of the name": "demo:" + hashlib.sha256(b"demo").hexdigest(),
+        "one digit changed": right[:-1] + ("0" if right[-1] != "0" else "1"),
+        "one digit less": right[:-1],
+        "one digit more": right + "0",
+        "in capitals": "demo:" + mac.upper(),
+        "another name before it": "a:" + right,
+        "an empty name": ":" + mac,
+        "quotes": "demo' or '1'='1",
+        "a pattern": "%",
+        "a NULL's text": "null",
+        "long": "demo:" + "0" * 100_000,
+        "no text of hex": "demo:" + "ä" * 64,
+    }
+
+
+def seen(conn: Connection[DictRow], table: str, token: str) -> int:
     with conn.transaction(force_rollback=True):
         conn.execute(f"set local role {role_for(table)}")
-        conn.execute("select set_config('colony.tenant', %s, true)", [tenant])
+        conn.execute("select set_config('colony.tenant', %s, true)", [token])
         row = conn.execute(f"select count(*) as n from {table}").fetchone()
     return int(row["n"]) if row else 0
 
 
 def foreign_rows_are_hidden(conn: Connection[DictRow], table: str) -> None:
-    """The check: the service sees no row of the table without a tenant, nor another tenant's."""
-    for tenant in ("", "other", "demo' or '1'='1", "%"):
-        assert seen(conn, table, tenant) == 0, f"{table} shows rows to tenant {tenant!r}"
+    """The check: the service sees no row of the table without the tenant's token, whatever else it is stamped with."""
+    for what, token in forged(conn).items():
+        assert seen(conn, table, token) == 0, f"{table} shows rows by {what}"
 
 
 def test_foreign_rows_are_hidden_in_every_table_that_carries_a_tenant(finished: Finished) -> None:
@@ -37,7 +67,7 @@ def test_foreign_rows_are_hidden_in_every_table_that_carries_a_tenant(finished: 
         for table in tables:
             foreign_rows_are_hidden(conn, table)
             if table.startswith(OURS):
-                assert seen(conn, table, "demo") > 0, f"{table} is empty, which proves nothing"
+                assert seen(conn, table, token_of(conn, "demo")) > 0, f"{table} is empty, which proves nothing"
 
 
 def test_every_table_of_the_service_carries_a_tenant(finished: Finished) -> None:
@@ -69,13 +99,50 @@ def test_without_row_level_security_a_table_shows_foreign_rows(finished: Finishe
                 foreign_rows_are_hidden(conn, table)
 
 
+BY_NAME = "nullif(split_part(current_setting('colony.tenant', true), ':', 1), '')"
+
+
+@pytest.mark.parametrize(
+    "unchecked",
+    [
+        pytest.param("nullif(current_setting('colony.tenant', true), '')", id="the-name-is-believed"),
+        pytest.param(BY_NAME, id="the-mac-is-not-looked-at"),
+    ],
+)
+def test_without_the_token_s_check_a_name_is_enough(finished: Finished, unchecked: str) -> None:
+    with finished.db.undone() as conn:
+        conn.execute(f"create or replace function colony_tenant() returns text language sql stable return {unchecked}")
+        for table in tables_with(conn, "tenant_id"):
+            if table.startswith(OURS):
+                with pytest.raises(AssertionError):
+                    foreign_rows_are_hidden(conn, table)
+        with pytest.raises(AssertionError):
+            a_row_cannot_be_written_for_another_tenant(conn, finished.mission_id)
+
+
+def test_the_key_can_be_renewed_and_the_old_token_opens_nothing(finished: Finished) -> None:
+    with finished.db.undone() as conn:
+        old = token_of(conn, "demo")
+        conn.execute("update colony_secrets set secret = sha256(secret) where purpose = 'tenant'")
+        assert seen(conn, "colony_missions", old) == 0
+        assert seen(conn, "colony_missions", token_of(conn, "demo")) == 1
+
+
+@pytest.mark.parametrize("tenant", ["demo", "a", "x" * 64, "münchen", "a:b"])
+def test_the_database_finds_the_hmac_that_a_process_makes(finished: Finished, tenant: str) -> None:
+    with finished.db.undone() as conn:
+        stamp(conn, tenant)
+        assert conn.execute("select colony_tenant() as t").fetchone() == {"t": tenant}
+
+
 def a_row_cannot_be_written_for_another_tenant(conn: Connection[DictRow], mission_id: str) -> None:
     """The check: the service can't put a row under a tenant that it isn't stamped with."""
-    conn.execute("select set_config('colony.tenant', 'demo', true)")
     insert = f"insert into colony_submissions values ('other', 'k', 'x', '{mission_id}', now())"
-    with conn.transaction(force_rollback=True):
-        conn.execute("set local role colony_app")
-        assert outcome(conn, insert) == FORBIDDEN
+    for stamped in (token_of(conn, "demo"), "other", "demo", ""):
+        with conn.transaction(force_rollback=True):
+            conn.execute("set local role colony_app")
+            conn.execute("select set_config('colony.tenant', %s, true)", [stamped])
+            assert outcome(conn, insert) == FORBIDDEN
 
 
 def test_a_row_cannot_be_written_for_another_tenant(finished: Finished) -> None:

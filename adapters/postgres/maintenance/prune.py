@@ -14,8 +14,10 @@ import psycopg
 from psycopg.rows import dict_row
 
 from adapters.postgres.guard import store_errors
+from adapters.postgres.pools import STAMP
 from adapters.postgres.provision import PRUNE_ROLE
 from adapters.postgres.queries import Queries
+from adapters.postgres.secrets import read_secrets, tenant_token
 
 _PAGE = 200
 _DROPS = ("prune_writes", "prune_blobs", "prune_checkpoints", "prune_model_calls", "prune_tool_calls")
@@ -36,7 +38,7 @@ def prune(dsn: str, days: float, *, dry_run: bool = False, progress: Callable[[i
     Raises:
         StoreUnavailable: Postgres does not answer.
     """
-    queries = Queries.load("maintenance")
+    queries, key = Queries.load("maintenance"), read_secrets(dsn).tenants
     missions = rows = 0
     with store_errors(), psycopg.connect(dsn, autocommit=True, connect_timeout=10, row_factory=dict_row) as conn:
         conn.execute(f"set role {PRUNE_ROLE}")
@@ -46,7 +48,7 @@ def prune(dsn: str, days: float, *, dry_run: bool = False, progress: Callable[[i
         while page := conn.execute(queries["prunable"], {"days": days, "most": _PAGE}).fetchall():
             for mission in page:
                 with conn.transaction():
-                    dropped = _prune_one(conn, queries, str(mission["mission_id"]))
+                    dropped = _prune_one(conn, queries, key, str(mission["mission_id"]))
                 missions, rows = missions + (dropped is not None), rows + (dropped or 0)
             if progress is not None:
                 progress(missions)
@@ -54,11 +56,15 @@ def prune(dsn: str, days: float, *, dry_run: bool = False, progress: Callable[[i
     return Pruned(missions, rows, keys)
 
 
-def _prune_one(conn: psycopg.Connection[dict[str, object]], queries: Queries, mission_id: str) -> int | None:
+def _prune_one(
+    conn: psycopg.Connection[dict[str, object]], queries: Queries, key: bytes, mission_id: str
+) -> int | None:
     """Prune one mission under its lock; None when it is no longer one to prune."""
     names = {"mission_id": mission_id}
-    if conn.execute(queries["prune_lock"], names).fetchone() is None:
+    if (locked := conn.execute(queries["prune_lock"], names).fetchone()) is None:
         return None
+    token = tenant_token(key, str(locked["tenant_id"]))
+    conn.execute(STAMP, {"token": token, "epoch": locked["epoch"], "local": True})
     dropped = sum(conn.execute(queries[drop], names).rowcount for drop in _DROPS)
     conn.execute(queries["prune_mark"], names)
     return dropped

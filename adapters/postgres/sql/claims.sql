@@ -1,6 +1,3 @@
--- name: stamp
-select set_config('colony.tenant', %(tenant_id)s, false), set_config('colony.epoch', %(epoch)s, false);
-
 -- name: lock
 select from colony_missions where mission_id = %(mission_id)s for update;
 

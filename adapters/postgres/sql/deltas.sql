@@ -1,6 +1,3 @@
--- name: stamp
-select set_config('colony.tenant', %(tenant_id)s, true), set_config('colony.epoch', %(epoch)s, true);
-
 -- name: say
 with said as (
   insert into colony_deltas (mission_id, task_key, call_id, text)

@@ -67,8 +67,7 @@ where pruned_at is null and status in ('completed', 'blocked', 'rejected', 'canc
   and updated_at < clock_timestamp() - %(days)s * interval '1 day';
 
 -- name: prune_lock
-select set_config('colony.tenant', tenant_id, true), set_config('colony.epoch', epoch::text, true)
-from colony_missions
+select tenant_id, epoch::text from colony_missions
 where mission_id = %(mission_id)s and pruned_at is null and status in ('completed', 'blocked', 'rejected', 'cancelled')
 for update;
 

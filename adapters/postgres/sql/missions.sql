@@ -1,6 +1,3 @@
--- name: scope
-select set_config('colony.tenant', %(tenant_id)s, true);
-
 -- name: scope_epoch
 select set_config('colony.epoch', %(epoch)s, true);
 

@@ -10,9 +10,6 @@ select colony_fill_channel(%(channel)s, %(horizon)s::xid8, %(most)s) as filled;
 -- name: lease
 select mission_id, tenant_id, seq, relayed_seq, attempts from colony_lease_outbox(%(channel)s, %(relay)s, %(most)s, %(lease_ms)s);
 
--- name: scope
-select set_config('colony.tenant', %(tenant_id)s, true);
-
 -- name: events
 select mission_id, seq, content, prev_hash, hash, created_at, running from (
   select e.*, w.nth, sum(length(e.content)) over (order by w.nth, e.seq) as running

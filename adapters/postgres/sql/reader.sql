@@ -1,6 +1,3 @@
--- name: scope
-select set_config('colony.tenant', %(tenant_id)s, true);
-
 -- name: mission
 select m.*, b.token_budget, b.time_budget_ms, b.tokens_in, b.tokens_out, b.cost_usd, b.model_calls
 from colony_missions m join colony_budgets b using (mission_id) where m.mission_id = %(mission_id)s;

@@ -1,8 +1,5 @@
 -- Queries of the embedded root. Row-level security supplies the tenant; every table fills tenant_id by itself.
 
--- name: set_tenant
-SELECT set_config('colony.tenant', %(tenant)s, true);
-
 -- name: lead
 SELECT lead_id, attributes, version FROM root.leads WHERE lead_id = %(lead_id)s;
 

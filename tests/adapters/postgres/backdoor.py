@@ -8,6 +8,9 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import DictRow, dict_row
 
+from adapters.postgres.pools import STAMP
+from adapters.postgres.secrets import tenant_token
+
 
 class Backdoor:
     """The administrator's own connections to one database; a superuser, whom row-level security does not bind."""
@@ -32,6 +35,18 @@ class Backdoor:
         """One transaction that leaves nothing behind: whatever is taken away in it comes back."""
         with self.connect() as conn, conn.transaction(force_rollback=True):
             yield conn
+
+
+def token_of(conn: Connection[DictRow], tenant: str) -> str:
+    """Return what proves a tenant, made with the key that only the administrator can read."""
+    row = conn.execute("select secret from colony_secrets where purpose = 'tenant'").fetchone()
+    assert row is not None
+    return tenant_token(bytes(row["secret"]), tenant)
+
+
+def stamp(conn: Connection[DictRow], tenant: str, epoch: object = "") -> None:
+    """Stamp the administrator's connection for its transaction, as a service stamps its own."""
+    conn.execute(STAMP, {"token": token_of(conn, tenant), "epoch": str(epoch), "local": True})
 
 
 def outcome(conn: Connection[DictRow], statement: str, *params: Any) -> str:

@@ -10,6 +10,7 @@ from adapters.postgres.missions import MissionStore, Submission
 from adapters.postgres.pools import Pool, open_pool
 from adapters.postgres.provision import dsns_for
 from adapters.postgres.queue import MissionQueue
+from adapters.postgres.secrets import read_secrets
 from adapters.postgres.sessions import RunSession, Sessions
 from contracts.base import InterruptId, ProposalId
 from contracts.clock import SystemClock
@@ -127,9 +128,9 @@ def event(text: str = "") -> NewEvent:
 
 @asynccontextmanager
 async def open_stand(database: str) -> AsyncIterator[Stand]:
-    dsns = dsns_for(database)
+    dsns, key = dsns_for(database), read_secrets(database).tenants
     async with AsyncExitStack() as stack:
-        pool = await open_pool(dsns.app, name="stand", most=16, least=0)
+        pool = await open_pool(dsns.app, name="stand", tenants=key, most=16, least=0)
         stack.push_async_callback(pool.close)
         queue = MissionQueue(dsns.queue)
         await queue.open()

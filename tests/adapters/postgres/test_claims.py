@@ -188,7 +188,7 @@ async def test_a_mission_that_a_live_process_gives_back_is_free_at_once_and_nobo
 
 async def test_a_connection_that_comes_back_forgets_whose_it_was(stand: Stand, dsns: Dsns) -> None:
     mission_id = await stand.submit()
-    pool = await open_pool(dsns.app, name="one", most=1)
+    pool = await open_pool(dsns.app, name="one", tenants=stand.pool.tenants, most=1)
     settings = "select current_setting('colony.tenant') as tenant, current_setting('colony.epoch') as epoch"
     async with pool:
         async with Sessions(pool, stand.claims(), stand.clock).open(mission_id, "demo") as session:

@@ -16,25 +16,27 @@ from adapters.postgres.cluster import open_cluster, stop_cluster
 from adapters.postgres.pools import open_pool
 from adapters.postgres.provision import dsns_for, migrate
 from adapters.postgres.root_store import RootStore
+from adapters.postgres.secrets import read_secrets
 from adapters.root.client import Patience, RootClient
 from server.embedded_root.app import create_root_app
 
 
 @pytest.fixture(scope="session")
-def root_dsn():
+def admin_dsn():
     with tempfile.TemporaryDirectory(prefix="colony-root-", dir="/tmp") as folder:
         home = Path(folder)
         home.chmod(0o755)
         with open_cluster(home) as cluster:
             admin = cluster.dsn_for("colony")
             migrate(admin)
-            yield dsns_for(admin).root
+            yield admin
         stop_cluster(home)
 
 
 @pytest_asyncio.fixture
-async def pool(root_dsn):
-    pool = await open_pool(root_dsn, name="root tests", most=8)
+async def pool(admin_dsn):
+    key = read_secrets(admin_dsn).tenants
+    pool = await open_pool(dsns_for(admin_dsn).root, name="root tests", tenants=key, most=8)
     yield pool
     await pool.close()
 
