@@ -1,7 +1,8 @@
 """The checker: judges a folder of evidence after the fact, and shares no code with what it judges.
 
-Each rule is a function from the evidence to its violations. I1 to I7 hold on every run; A, S and H are about one answer
-that wins, one mission a key, and one holder at a time; E is about streams (see streams.py for what it reads).
+Each rule is a function from the evidence to its violations. I1 to I7 hold on every run, and so do L and T: nothing is
+lost, and nothing that is finished is done again. A, S and H are about one answer that wins, one mission a key, and one
+holder at a time; E is about streams (see streams.py for what it reads).
 """
 
 import hashlib
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults import races
+from tests.faults import losses, races
 from tests.faults.evidence import Evidence, load
 from tests.faults.reading import Found, by_mission, of_grant, payload_hash, said
 
@@ -98,16 +99,23 @@ def i4_nothing_is_written_under_a_stale_epoch(e: Evidence) -> Found:
 
 
 def i5_spend_stays_within_budget_and_calls_in_flight(e: Evidence) -> Found:
-    """Calls in flight may turn out a little longer than they were counted; none begins that the budget can't cover."""
+    """Calls in flight may turn out a little longer than they were counted; none begins that the budget can't cover.
+
+    What a mission spent is what its calls used as the workers saw it, the calls of those among them that were killed
+    before they could store it.
+    """
     calls = by_mission(e.of("model_calls"))
+    seen = by_mission([line for line in e.points if line["what"] == "spent"])
     at_once = int(e.facts.get("max_workers_per_mission", 4))
     for budget in e.of("budgets"):
         mission_id = budget["mission_id"]
         tokens = sorted((call["tokens"] for call in calls.get(mission_id, [])), reverse=True)
-        spent = budget["tokens_in"] + budget["tokens_out"]
-        if spent != sum(tokens):
-            yield mission_id, f"charged {spent} tokens, the calls used {sum(tokens)}"
-        if spent > budget["token_budget"] + _LONGER * sum(tokens[:at_once]):
+        charged = budget["tokens_in"] + budget["tokens_out"]
+        if charged != sum(tokens):
+            yield mission_id, f"charged {charged} tokens, the calls used {sum(tokens)}"
+        used = sorted((line["tokens"] for line in seen.get(mission_id, [])), reverse=True)
+        spent, longer = max(charged, sum(used)), max(sum(tokens[:at_once]), sum(used[:at_once]))
+        if spent > budget["token_budget"] + _LONGER * longer:
             yield mission_id, f"spent {spent} of {budget['token_budget']} tokens"
 
 
@@ -166,6 +174,8 @@ RULES: dict[str, Callable[[Evidence], Found]] = {
     "I5": i5_spend_stays_within_budget_and_calls_in_flight,
     "I6": i6_no_row_crosses_tenants,
     "I7": i7_no_effect_without_an_approval_of_that_payload,
+    "L": losses.l_nothing_is_lost,
+    "T": losses.t_finished_work_is_not_done_again,
     "A": races.a_one_answer_wins,
     "S": races.s_one_mission_a_key,
     "H": races.h_one_holder_at_a_time,

@@ -14,14 +14,16 @@ _WHOLE = {
     "events": "select mission_id, tenant_id, seq, epoch, event_id, event_type, prev_hash, hash, payload, "
     "convert_from(content, 'utf8') as content, extract(epoch from created_at)::float8 as at from colony_events",
     "approvals": "select mission_id, tenant_id, interrupt_id, status, convert_from(content, 'utf8') as content, "
-    "convert_from(decision_content, 'utf8') as decision, decided_by from colony_approvals",
+    "convert_from(decision_content, 'utf8') as decision, decided_by, "
+    "extract(epoch from expires_at)::float8 as expires_at, extract(epoch from updated_at)::float8 as at "
+    "from colony_approvals",
     "grants": "select mission_id, tenant_id, proposal_id, payload_sha256, interrupt_id, "
     "convert_from(content, 'utf8') as content from colony_approval_grants",
     "writebacks": "select mission_id, tenant_id, proposal_id, payload_sha256, status, idempotency_key, payload "
     "from colony_writebacks",
     "budgets": "select mission_id, token_budget, tokens_in, tokens_out, model_calls from colony_budgets",
     "model_calls": "select mission_id, call_id, tokens_in + tokens_out as tokens, status from colony_model_calls",
-    "returned": "select * from observed.returned",
+    "leases": "select * from observed.leases",
     "writes": "select * from observed.writes",
     "submissions": "select tenant_id, idempotency_key, mission_id from colony_submissions",
 }

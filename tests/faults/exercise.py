@@ -86,6 +86,8 @@ async def exercise(
         await stand.sabotaged(*sabotage)
         did = await (run or FAULTS[name].run)(stand, count, seed)
         at_once = stand.settings().get("MAX_WORKERS_PER_MISSION", 4)
-        await collect(stand, fault=name, lease_ms=TIMES["lease_ms"], max_workers_per_mission=at_once)
+        misbehaved = stand.root.moods.total()
+        facts = {"lease_ms": TIMES["lease_ms"], "max_workers_per_mission": at_once, "misbehaved": misbehaved}
+        await collect(stand, fault=name, **facts)
     took = round(time.monotonic() - began, 1)
     return Result(name, count, seed, took, did, judged(folder), tuple(without))

@@ -24,6 +24,8 @@ from adapters.root.client import RootClient
 from adapters.root.tools import RootTools
 from adapters.root.writer import RootWriter
 from contracts.evidence import WorkerResult
+from contracts.ports import Allowance, ModelCall
+from graph.metering import Budget
 
 Label = Callable[..., str]
 
@@ -53,8 +55,12 @@ class Points:
             self._write("stopped", name)
             os.kill(os.getpid(), signal.SIGSTOP)
 
-    def _write(self, what: str, name: str) -> None:
-        line = json.dumps({"what": what, "point": name, "pid": os.getpid(), "at": time.time()}) + "\n"
+    def spent(self, mission_id: str, tokens: int) -> None:
+        """Note what a model call used, whether or not its process lives to store it."""
+        self._write("spent", "model", mission_id=mission_id, tokens=tokens)
+
+    def _write(self, what: str, name: str, **known: Any) -> None:
+        line = json.dumps({"what": what, "point": name, "pid": os.getpid(), "at": time.time(), **known}) + "\n"
         out = os.open(self._note, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         os.write(out, line.encode())
         os.close(out)
@@ -72,6 +78,7 @@ def hang(points: Points) -> None:
     _around(points, RootWriter, "send", lambda _s, _tenant, proposal, *_, **__: f"write[{proposal.operation}]")
     _name_units()
     _around_units(points)
+    _beside_the_meter(points)
 
 
 def _around(points: Points, owner: type, method: str, label: Label) -> None:
@@ -128,6 +135,17 @@ def _around_units(points: Points) -> None:
 
     setattr(Unit, "flush", flushed)  # noqa: B010
     setattr(RunLedger, "unit", unit)  # noqa: B010
+
+
+def _beside_the_meter(points: Points) -> None:
+    settle = Budget.settle
+
+    @functools.wraps(settle)
+    def settled(self: Budget, allowance: Allowance, call: ModelCall) -> None:
+        points.spent(self._mission.mission_id, call.tokens_in + call.tokens_out)
+        settle(self, allowance, call)
+
+    setattr(Budget, "settle", settled)  # noqa: B010
 
 
 def _called(unit: Unit) -> str:

@@ -15,16 +15,22 @@ begin
   values (coalesce(written->>'mission_id', written->>'thread_id'), tg_table_name, tg_op, colony_epoch());
   return null;
 end $$;
--- A lease that its own holder gave up or gave back; one that is taken over is neither.
-create table observed.returned (mission_id text not null, epoch bigint not null);
-create function observed.note_return() returns trigger language plpgsql security definer set search_path = public as $$
+-- Every write to a lease, with the moment at which it was made: taken, renewed, returned, gone.
+create table observed.leases (
+  write_id bigint generated always as identity primary key, mission_id text not null, epoch bigint not null,
+  operation text not null, held boolean not null, at float8 not null
+);
+create function observed.note_lease() returns trigger language plpgsql security definer set search_path = public as $$
+declare
+  lease colony_leases := case when tg_op = 'DELETE' then old else new end;
 begin
-  if tg_op = 'DELETE' or new.lease_until = '-infinity' then
-    insert into observed.returned values (old.mission_id, old.epoch);
-  end if;
+  insert into observed.leases (mission_id, epoch, operation, held, at)
+  values (lease.mission_id, lease.epoch, tg_op, tg_op <> 'DELETE' and lease.lease_until <> '-infinity',
+          extract(epoch from clock_timestamp()));
   return null;
 end $$;
-create trigger observe after update or delete on colony_leases for each row execute function observed.note_return();
+create trigger observe after insert or update or delete on colony_leases
+  for each row execute function observed.note_lease();
 do $$
 declare
   t record;

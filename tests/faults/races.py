@@ -7,11 +7,14 @@ from itertools import pairwise
 from tests.faults.evidence import Evidence
 from tests.faults.reading import Found, Row, by_mission
 
-_RUN_BEGINS = {"mission.resumed", "stage.entered"}
-
 
 def a_one_answer_wins(e: Evidence) -> Found:
-    """Of several answers to one question at most one is accepted, and what is stored is that one."""
+    """Of several answers to one question at most one is accepted, and what is stored is that one.
+
+    An expiry and a cancellation are answers of a kind, and an edit grants what it says.
+    """
+    yield from _closed_once(e)
+    yield from _granted_as_answered(e)
     accepted: dict[tuple[str, str], list[Row]] = defaultdict(list)
     doubtful: Counter[tuple[str, str]] = Counter()
     for line in e.history:
@@ -30,6 +33,49 @@ def a_one_answer_wins(e: Evidence) -> Found:
             verdicts = {answer["verdict"] for answer in stored["answers"]}
             if verdicts != {lines[0]["verdict"]} or decided[name]["decided_by"] != lines[0]["subject"]:
                 yield name[0], "another answer is stored than the one that was accepted"
+
+
+def _closed_once(e: Evidence) -> Found:
+    """An answer, an expiry and a cancellation race for a question: after one of them, none of the others has it."""
+    ends = {"mission.cancelled": "cancelled", "mission.expired": "expired"}
+    status = {m["mission_id"]: m["status"] for m in e.of("missions")}
+    for mission_id, events in by_mission(e.of("events")).items():
+        closed: Row | None = None
+        for event in sorted(events, key=lambda event: event["seq"]):
+            kind = event["event_type"]
+            if kind == "mission.retried":
+                closed = None
+            # A mission that was answered may be cancelled; nothing else follows an answer, and nothing an end.
+            if closed is not None and kind in {*ends, "approval.decided"}:
+                before = closed["event_type"]
+                if (before, kind) != ("approval.decided", "mission.cancelled"):
+                    yield mission_id, f"{kind} after {before}"
+            if kind in {*ends, "approval.decided"}:
+                closed = event
+        if closed is not None and status.get(mission_id) != ends.get(closed["event_type"], status.get(mission_id)):
+            yield mission_id, f"is {status.get(mission_id)} after {closed['event_type']}"
+    cancelled = Counter(h["mission_id"] for h in e.history if h["op"] == "cancel" and h["kind"] == "ok")
+    for mission_id, times in cancelled.items():
+        if times > 1 or status.get(mission_id) != "cancelled":
+            yield mission_id, f"is {status.get(mission_id)}, and {times} cancellations were accepted"
+
+
+def _granted_as_answered(e: Evidence) -> Found:
+    """What an edit grants is what the person wrote, and what an approval grants is what was shown."""
+    shown = {
+        (a["mission_id"], a["interrupt_id"], p["proposal_id"]): p["after"]
+        for a in e.of("approvals")
+        for p in json.loads(a["content"])["proposals"]
+    }
+    said: dict[tuple[str, str, str], Row] = {}
+    for line in e.history:
+        if line["op"] == "answer" and line["kind"] == "ok":
+            for proposal_id, after in (line.get("edits") or {}).items():
+                said[line["mission_id"], line["interrupt_id"], proposal_id] = after
+    for grant in e.of("grants"):
+        name = (grant["mission_id"], grant["interrupt_id"], grant["proposal_id"])
+        if json.loads(grant["content"])["after"] != said.get(name, shown.get(name)):
+            yield grant["mission_id"], f"{grant['proposal_id']} is granted otherwise than it was answered"
 
 
 def s_one_mission_a_key(e: Evidence) -> Found:
@@ -52,21 +98,15 @@ def s_one_mission_a_key(e: Evidence) -> Found:
 
 
 def h_one_holder_at_a_time(e: Evidence) -> Found:
-    """A lease lasts: nobody takes a mission from one that took it less than a lease ago and did not give it back."""
-    returned = {(row["mission_id"], row["epoch"]) for row in e.of("returned")}
+    """A lease lasts: nobody takes a mission within a lease of its holder's last renewal, unless it was given back."""
     lease_s = e.facts.get("lease_ms", 1_500) / 1000
-    for mission_id, events in by_mission(e.of("events")).items():
-        events.sort(key=lambda event: event["seq"])
-        began: dict[int, float] = {}
-        for event in events:
-            if event["event_type"] == "mission.resumed" or event["epoch"] not in began:
-                began.setdefault(event["epoch"], event["at"])
-            if event["event_type"] == "mission.resumed":
-                since = began.get(event["epoch"] - 1)
-                held = [x for x in events if x["epoch"] == event["epoch"] - 1 and x["event_type"] in _RUN_BEGINS]
-                given_back = (mission_id, event["epoch"] - 1) in returned
-                if held and not given_back and since is not None and event["at"] - since < lease_s * 0.95:
-                    yield mission_id, f"taken over {event['at'] - since:.2f} s after another took it, lease {lease_s} s"
+    for mission_id, writes in by_mission(e.of("leases")).items():
+        held: Row | None = None
+        for write in sorted(writes, key=lambda write: write["write_id"]):
+            taken = write["held"] and held is not None and write["epoch"] != held["epoch"]
+            if held is not None and taken and (since := write["at"] - held["at"]) < lease_s * 0.95:
+                yield mission_id, f"taken over {since:.2f} s after its holder renewed it, lease {lease_s} s"
+            held = write if write["held"] else None
 
 
 def e_a_stream_shows_every_event_once(e: Evidence) -> Found:

@@ -13,6 +13,7 @@ import graph.metering
 import graph.runner
 import server.missions
 import server.routes.events
+from adapters.postgres.ledger import RunLedger
 from adapters.postgres.missions import MissionStore, Pending
 from adapters.postgres.outbox import Settled
 from adapters.postgres.queries import Queries
@@ -21,6 +22,7 @@ from adapters.root.writer import RootWriter
 from contracts.decisions import ApprovalRequest
 from contracts.ports import Allowance
 from contracts.stateflow import Status
+from graph.context import RunContext
 from graph.topology import build, roles
 from server.relay import Relay
 from server.worker import Worker
@@ -189,6 +191,74 @@ def _no_quarantine() -> None:
     adapters.postgres.claims.MOST_DEATHS = 1_000
 
 
+@_mechanism("patience")
+def _no_patience() -> None:
+    """A mission is given up with the first worker that dies in it."""
+    adapters.postgres.claims.MOST_DEATHS = 1
+
+
+@_mechanism("grants")
+def _grants_forgotten() -> None:
+    """A mission goes by some of what was granted."""
+    stored = RunLedger.grants
+
+    async def some(self: RunLedger) -> Any:
+        return (await stored(self))[:-1]
+
+    RunLedger.grants = some  # type: ignore[method-assign]
+
+
+@_mechanism("outcome")
+def _no_outcome() -> None:
+    """How a write ended is not recorded."""
+
+    async def forgotten(*_: Any) -> None:
+        return None
+
+    Unit.settle = forgotten  # type: ignore[method-assign]
+
+
+@_mechanism("results")
+def _no_results() -> None:
+    """Nobody looks which tasks are done."""
+
+    async def none(*_: Any) -> Mapping[str, Any]:
+        return {}
+
+    RunLedger.results = none  # type: ignore[method-assign,assignment]
+
+
+@_mechanism("memo")
+def _no_memo() -> None:
+    """A step that was stored without its checkpoint is not known as done."""
+    RunContext.recall = lambda _self: ("", {})  # type: ignore[method-assign,assignment,return-value]
+
+
+@_mechanism("kept-reservation")
+def _reservation_forgotten() -> None:
+    """What a dead process had set aside for its calls counts as free."""
+    begin = graph.metering.Budget.__init__
+
+    def forgetful(self: Any, mission: Any, record: Any, keep: Any) -> None:
+        record.reserved = 0
+        begin(self, mission, record, keep)
+
+    graph.metering.Budget.__init__ = forgetful  # type: ignore[method-assign]
+
+
+@_mechanism("seq-of-the-row")
+def _seq_apart() -> None:
+    """The number of an event comes from a sequence beside the row, which no rollback takes back."""
+    _rewrite("unit", "head", "select seq, head", "select nextval('observed.seq') - 1 as seq, head")
+    _rewrite("unit", "advance", "and seq = %(was)s", "and setval('observed.seq', %(seq)s) = %(seq)s and %(was)s >= 0")
+
+
+@_mechanism("look-before-expiry")
+def _blind_expiry() -> None:
+    """What was overdue is ended, whatever became of it since."""
+    server.missions._pending = lambda taken, _interrupt_id: taken.pending
+
+
 FENCE_DROPPED = """
 do $$
 declare
@@ -203,4 +273,18 @@ ROW_SECURITY_OFF = (
     "alter table colony_missions disable row level security",
     "alter table colony_budgets disable row level security",
 )
+SEQ_APART = (
+    "create sequence observed.seq",
+    "grant usage on schema observed to public",
+    "grant all on observed.seq to public",
+)
+# An approval that was answered is found overdue as well.
+ANSWERED_IS_OVERDUE = """
+create or replace function colony_overdue_approvals(most int)
+  returns table (mission_id text, tenant_id text, interrupt_id text)
+language sql stable security definer set search_path = public, pg_temp as $$
+  select a.mission_id, a.tenant_id, a.interrupt_id from colony_approvals a join colony_missions m using (mission_id)
+  where a.expires_at < clock_timestamp() and m.status in ('running', 'awaiting_approval') limit most
+$$
+"""
 GRANT_NOT_NEEDED = "alter table colony_writebacks drop constraint writeback_needs_grant"

@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from tests.acceptance.root_proxy import Call
 from tests.faults import sabotage
 from tests.faults.cases import FAULTS, Run
+from tests.faults.cases.answers import answers
 from tests.faults.cases.broker import BEFORE, broker
 from tests.faults.cases.crowd import supervised
 from tests.faults.people import driven
@@ -52,6 +54,14 @@ async def lost_answers(stand: Stand, count: int, _seed: int) -> dict[str, Any]:
     await stand.worker()
     await driven(stand, await _missions(stand, count))
     return {"lost": len(seen)}
+
+
+async def approved(stand: Stand, count: int, _seed: int) -> dict[str, Any]:
+    """Missions run, and their people approve."""
+    await stand.serve()
+    await stand.worker()
+    await driven(stand, await _missions(stand, count))
+    return {"missions": count}
 
 
 async def unasked(stand: Stand, count: int, _seed: int) -> dict[str, Any]:
@@ -108,17 +118,33 @@ async def tight_budgets(stand: Stand, count: int, _seed: int) -> dict[str, Any]:
     return {"missions": count}
 
 
-async def orphans(stand: Stand, count: int, _seed: int) -> dict[str, Any]:
+async def orphans(
+    stand: Stand, count: int, _seed: int, *, kill: str = "commit[librarian:1].after", **body: Any
+) -> dict[str, Any]:
     """A worker dies with a mission, and another is there."""
     await stand.serve()
-    missions = await _missions(stand, count)
-    worker = await stand.worker(kill="commit[librarian:1].after")
+    missions = await _missions(stand, count, **body)
+    worker = await stand.worker(kill=kill)
     # A worker too slow to keep its lease leaves its mission as well, and is not killed any more.
     with suppress(TimeoutError):
         await asyncio.wait_for(worker.ended.wait(), 15)
     await stand.worker()
     await driven(stand, missions, verdict=None, patience_s=10)
     return {"missions": count}
+
+
+async def answered_late(stand: Stand, count: int, _seed: int) -> dict[str, Any]:
+    """The deadline passes while the root takes its time with what was approved."""
+    await stand.serve()
+    await stand.worker()
+    missions = await _missions(stand, count)
+    await driven(stand, missions, verdict=None)
+    stand.root.mood = lambda call: Mood.HANG if call.writes else Mood.WELL
+    for mission_id, tenant in missions.items():
+        await stand.answer(tenant, mission_id)
+        await stand.overdue(tenant, mission_id)
+    await driven(stand, missions, verdict=None)
+    return {"answers": count}
 
 
 async def two_tenants(stand: Stand, count: int, _seed: int) -> dict[str, Any]:
@@ -152,15 +178,39 @@ async def poison(stand: Stand, count: int, _seed: int) -> dict[str, Any]:
 SABOTEURS: Mapping[str, Saboteur] = {
     "fence trigger": Saboteur(frozenset({"I4"}), FAULTS["pauses"].run, database=(sabotage.FENCE_DROPPED,)),
     "lease": Saboteur(frozenset({"H"}), two_jobs, without=("lease",)),
+    "a row's seq": Saboteur(
+        frozenset({"I3"}),
+        partial(orphans, kill="commit[librarian:1].before"),
+        without=("seq-of-the-row",),
+        database=sabotage.SEQ_APART,
+    ),
+    "patience with deaths": Saboteur(frozenset({"L"}), orphans, without=("patience",)),
+    "all that is granted": Saboteur(frozenset({"L"}), approved, without=("grants",)),
+    "outcome": Saboteur(frozenset({"L"}), approved, without=("outcome",)),
+    "stored results": Saboteur(
+        frozenset({"T"}), partial(orphans, kill="commit[result:extract_facts].after"), without=("results",)
+    ),
+    "memo of a step": Saboteur(frozenset({"T"}), orphans, without=("memo",)),
     "sweeper": Saboteur(frozenset({"I1"}), orphans, without=("sweeper",)),
     "idempotency key": Saboteur(frozenset({"I2"}), lost_answers, without=("idempotency-key",)),
     "grant": Saboteur(frozenset({"I7"}), unasked, without=("gate",), database=(sabotage.GRANT_NOT_NEEDED,)),
     "approval's hash": Saboteur(frozenset({"I7"}), other_payloads, without=("approval-hash",)),
-    "one answer": Saboteur(frozenset({"A"}), FAULTS["answers"].run, without=("one-answer",)),
+    "look before expiry": Saboteur(
+        frozenset({"A"}),
+        answered_late,
+        without=("look-before-expiry",),
+        database=(sabotage.ANSWERED_IS_OVERDUE,),
+    ),
+    "one answer": Saboteur(frozenset({"A"}), partial(answers, verdicts=("approve", "reject")), without=("one-answer",)),
     "submission's key": Saboteur(frozenset({"S"}), FAULTS["submissions"].run, without=("submission-key",)),
     "Last-Event-ID": Saboteur(frozenset({"E"}), FAULTS["streams"].run, without=("last-event-id",)),
     "reservation": Saboteur(
         frozenset({"I5"}), tight_budgets, without=("reservation",), environment={"MAX_WORKERS_PER_MISSION": 1}
+    ),
+    "kept reservation": Saboteur(
+        frozenset({"I5"}),
+        partial(orphans, kill="model[FactSheet].after", tight=True),
+        without=("kept-reservation",),
     ),
     "mark after publishing": Saboteur(frozenset({"R"}), lost_relay, without=("mark-after-publishing",)),
     "quarantine": Saboteur(frozenset({"I1", "Q"}), poison, without=("quarantine",)),

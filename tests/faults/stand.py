@@ -22,11 +22,26 @@ from tests.support import CHAT, GOAL, until
 TENANTS = ("acme", "umbrella")
 TIMES = {"heartbeat_ms": 300, "lease_ms": 1_500, "sweep_ms": 200}
 PATIENCE = {"total_s": 1.0, "backoff_s": 0.02, "retry_after_s": 1.0}
+_ASKED_AGAIN = 5
 ENDED = {"completed", "blocked", "rejected", "cancelled", "expired", "failed"}
 AT_REST = ENDED | {"awaiting_approval"}
 PATIENCE_S = 90.0
+# A budget that suffices for the model calls of a mission on a lead with that much to say, and for none of them again.
+_TIGHT_BUDGET, _MUCH_TO_SAY = 6_000, 120
 NOTHING: Mapping[str, Any] = {}
 Row = dict[str, Any]
+# Stamped with the mission's present epoch, as whoever moved a deadline in the product would be.
+_OVERDUE = """
+with stamped as (
+  select mission_id, set_config('colony.epoch', epoch::text, true) from colony_missions where mission_id = %s
+)
+update colony_approvals a set expires_at = clock_timestamp() from stamped s where a.mission_id = s.mission_id
+"""
+
+
+def _edited(proposal: Row) -> Row:
+    """Return what a person would write instead: other words, or the board's other column."""
+    return {k: "qualified" if k == "stage" else f"{v} (looked through)" for k, v in proposal["after"].items()}
 
 
 @dataclass
@@ -153,12 +168,19 @@ class Stand:
             for statement in statements:
                 await conn.execute(statement)
 
-    async def submit(self, tenant: str = TENANTS[0], *, key: str | None = None, **body: Any) -> str | None:
-        """Submit a mission on a lead of its own; None when nobody knows whether it was accepted, or it was not."""
-        inputs = body.pop("inputs", None) or {"lead_id": self.new_lead(tenant)}
+    async def submit(
+        self, tenant: str = TENANTS[0], *, key: str | None = None, tight: bool = False, **body: Any
+    ) -> str | None:
+        """Submit a mission on a lead of its own; None when nobody knows whether it was accepted, or it was not.
+
+        A ``tight`` one has just the tokens that it needs.
+        """
+        inputs = body.pop("inputs", None) or {"lead_id": self.new_lead(tenant, filler=_MUCH_TO_SAY if tight else 0)}
+        body |= {"token_budget": _TIGHT_BUDGET} if tight else {}
         asked = {"mission_type": "crm_lead_intelligence", "user_goal": GOAL, "inputs": inputs, **body}
         headers = {"Idempotency-Key": key} if key else {}
-        answer = await self.call("submit", tenant, "POST", "/missions", asked, headers=headers, key=key)
+        known = {"key": key, **{k: asked[k] for k in ("token_budget",) if k in asked}}
+        answer = await self.call("submit", tenant, "POST", "/missions", asked, headers=headers, **known)
         return str(answer["mission_id"]) if answer else None
 
     async def call(
@@ -213,15 +235,27 @@ class Stand:
         shown = known.pop("shown", None) or await self.pending(tenant, mission_id)
         if shown is None:
             return None
-        decisions = [
-            {"proposal_id": p["proposal_id"], "payload_sha256": p["payload_sha256"], "verdict": verdict}
-            for p in shown["proposals"]
-        ]
+        named = [{k: p[k] for k in ("proposal_id", "payload_sha256")} for p in shown["proposals"]]
+        edits = {p["proposal_id"]: _edited(p) for p in shown["proposals"]} if verdict == "edit" else {}
+        decisions = [{**n, "verdict": verdict, "after": edits.get(n["proposal_id"])} for n in named]
         body = {"interrupt_id": shown["interrupt_id"], "decisions": decisions}
         hashes = sorted(p["payload_sha256"] for p in shown["proposals"])
-        known |= {"interrupt_id": shown["interrupt_id"], "verdict": verdict, "hashes": hashes}
+        known |= {"interrupt_id": shown["interrupt_id"], "verdict": verdict, "hashes": hashes, "edits": edits}
         path = f"/missions/{mission_id}/approve"
         return await self.call("answer", tenant, "POST", path, body, mission_id=mission_id, **known)
+
+    async def overdue(self, tenant: str, mission_id: str) -> None:
+        """Let a question's deadline be now, whether or not somebody has answered it."""
+        with self.history.attempt("overdue", tenant_id=tenant, mission_id=mission_id) as attempt:
+            async with await psycopg.AsyncConnection.connect(self.dsn, autocommit=True) as conn:
+                for _ in range(_ASKED_AGAIN):
+                    try:
+                        moved = await conn.execute(_OVERDUE, (mission_id,))
+                    except psycopg.DatabaseError as exc:  # its epoch has just moved on
+                        attempt.ended("fail", error=str(exc).splitlines()[0])
+                    else:
+                        attempt.ended("ok" if moved.rowcount else "fail")
+                        return
 
     async def sabotaged(self, *statements: str) -> None:
         """Begin to observe the writes, then take mechanisms of the database away."""

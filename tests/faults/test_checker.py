@@ -50,7 +50,7 @@ def _change(table: str, **to: object) -> Forgery:
     return lambda e: e.tables[table][-1].update(to)
 
 
-def _said(op: str, **to: object) -> Forgery:
+def _said(op: str, /, **to: object) -> Forgery:
     """Repeat the last accepted invocation, changed."""
 
     def forge(e: Evidence) -> None:
@@ -77,6 +77,41 @@ def _stale_write(e: Evidence) -> None:
     e.of("writes").append({**first, "write_id": 10**9})
 
 
+def _again(event_type: str, /, **to: object) -> Forgery:
+    """Let an event of a kind be followed, in another's name or its own, by the same once more."""
+
+    def forge(e: Evidence) -> None:
+        event = next(event for event in e.of("events") if event["event_type"] == event_type)
+        e.of("events").append({**event, "seq": 10**6, **to})
+
+    return forge
+
+
+def _taken_over_soon(e: Evidence) -> None:
+    taken = next(write for write in e.of("leases") if write["held"])
+    after = {"write_id": taken["write_id"] + 0.5, "epoch": taken["epoch"] + 1, "at": taken["at"] + 1.0}
+    e.of("leases").append({**taken, **after})
+
+
+def _renewed_long_ago(e: Evidence) -> None:
+    """Taken a lease and more after it was claimed, and a moment after it was renewed."""
+    taken = next(write for write in e.of("leases") if write["held"])
+    renewed = {"write_id": taken["write_id"] + 0.4, "operation": "UPDATE", "at": taken["at"] + 1.4}
+    after = {"write_id": taken["write_id"] + 0.5, "epoch": taken["epoch"] + 1, "at": taken["at"] + 2.0}
+    e.of("leases").extend([{**taken, **renewed}, {**taken, **after}])
+
+
+def _edited_otherwise(e: Evidence) -> None:
+    line = next(h for h in e.history if (h["op"], h["kind"]) == ("answer", "ok"))
+    line["edits"] = {e.of("grants")[0]["proposal_id"]: {"text": "x"}}
+    line["interrupt_id"] = e.of("grants")[0]["interrupt_id"]
+    line["mission_id"] = e.of("grants")[0]["mission_id"]
+
+
+def _spent_and_not_stored(e: Evidence) -> None:
+    e.points.append({**next(line for line in e.points if line["what"] == "spent"), "tokens": 10**6})
+
+
 @pytest.mark.parametrize(
     ("rule", "forge"),
     [
@@ -93,6 +128,24 @@ def _stale_write(e: Evidence) -> None:
         pytest.param("I4", _change("missions", epoch=1), id="an-epoch-never-reached"),
         pytest.param("I5", _change("budgets", token_budget=10), id="overspent"),
         pytest.param("I5", _change("model_calls", tokens=1), id="charged-otherwise"),
+        pytest.param("I5", _spent_and_not_stored, id="spent-and-not-stored"),
+        pytest.param("L", _change("missions", status="failed", code="internal_error"), id="failed-for-no-reason"),
+        pytest.param("L", _change("missions", status="failed", code="root_unavailable"), id="no-root-was-away"),
+        pytest.param("L", _change("missions", status="expired"), id="expired-before-its-deadline"),
+        pytest.param("L", _change("missions", status="cancelled"), id="nobody-cancelled"),
+        pytest.param("L", _change("missions", status="awaiting_approval"), id="waits-for-nothing"),
+        pytest.param("L", _change("approvals", status="pending"), id="a-question-left-open"),
+        pytest.param("L", lambda e: e.of("writebacks").pop(), id="granted-and-never-written"),
+        pytest.param("L", _change("writebacks", status="intended"), id="no-outcome"),
+        pytest.param("T", _again("task.completed"), id="completed-twice"),
+        pytest.param("T", _again("task.started"), id="begun-again"),
+        pytest.param("T", _again("stage.entered"), id="a-stage-again"),
+        pytest.param("H", _taken_over_soon, id="taken-over-soon"),
+        pytest.param("H", _renewed_long_ago, id="renewed-and-taken-over"),
+        pytest.param("A", _again("approval.decided"), id="answered-again"),
+        pytest.param("A", _again("approval.decided", event_type="mission.expired"), id="expired-after-an-answer"),
+        pytest.param("A", _said("answer", op="cancel"), id="cancelled-and-completed"),
+        pytest.param("A", _edited_otherwise, id="edited-otherwise"),
         pytest.param("I6", lambda e: e.rows[-1].update(tenant_id="nobody"), id="another-tenants-row"),
         pytest.param("I6", _said("list", tenant_id="nobody"), id="shown-to-another-tenant"),
         pytest.param("I7", _other_payload, id="granted-otherwise"),

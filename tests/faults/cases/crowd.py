@@ -11,6 +11,7 @@ import psycopg
 from tests.faults.people import driven
 from tests.faults.stand import TENANTS, Stand
 
+_TIGHT_EVERY = 3
 _UNDER_WAY = "('received', 'running', 'awaiting_approval')"
 
 
@@ -44,7 +45,8 @@ class Crowd:
             if await self._under_way() < self.at_once:
                 n += 1
                 tenant = TENANTS[n % 2]
-                if mission_id := await self.stand.submit(tenant, key=f"crowd-{n}"):
+                tight = n % _TIGHT_EVERY == 0
+                if mission_id := await self.stand.submit(tenant, key=f"crowd-{n}", tight=tight):
                     self.missions[mission_id] = tenant
                     continue
             await asyncio.sleep(0.1)

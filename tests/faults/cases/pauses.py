@@ -25,8 +25,8 @@ POINTS = (
     "checkpoint[9].before",
 )
 _AT_ONCE = 3
-# A worker stopped between two statements of a pipeline holds its mission until `statement_timeout` ends it, 60 s.
-_TAKEN_OVER_S = 120.0
+# A worker stopped within a transaction holds its mission's row until Postgres ends the transaction, two leases or 5 s.
+_TAKEN_OVER_S = 30.0
 
 
 async def pauses(stand: Stand, count: int, seed: int) -> dict[str, Any]:
@@ -41,7 +41,7 @@ async def pauses(stand: Stand, count: int, seed: int) -> dict[str, Any]:
         sleepers = [await stand.worker(stop=point) for point in plan[n : n + _AT_ONCE]]
         missions: dict[str, str] = {}
         for k, _ in enumerate(sleepers * 2):
-            if mission_id := await stand.submit(TENANTS[k % 2]):
+            if mission_id := await stand.submit(TENANTS[k % 2], tight=k % _AT_ONCE == 0):
                 missions[mission_id] = TENANTS[k % 2]
         driving = asyncio.create_task(driven(stand, missions))
         woken += await _slept_and_woken(stand, sleepers, driving)
