@@ -48,9 +48,8 @@ def _saboteurs(only: Iterable[str], *, as_json: bool) -> int:
         one = SABOTEURS[name]
         with tempfile.TemporaryDirectory(prefix="colony-faults-", dir="/tmp") as place:
             Path(place).chmod(0o755)
-            more = {"run": one.run, "without": one.without, "sabotage": one.database, **one.environment}
             with own_cluster(Path(place) / "home") as dsn:
-                result = asyncio.run(exercise(name, Path(place) / "stand", dsn, count=1, seed=SEED, **more))
+                result = asyncio.run(exercise(name, Path(place) / "stand", dsn, count=1, seed=SEED, **one.without_it()))
         print(json.dumps(result.as_json()) if as_json else _said(result), flush=True)  # noqa: T201
         for violation in result.violations[:3]:
             print(f"  {violation.rule}: {violation.what}", file=sys.stderr)  # noqa: T201

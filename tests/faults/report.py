@@ -49,7 +49,7 @@ PROMISES = (
     Promise(
         "I4",
         "nothing is written under a stale epoch",
-        "the fence, a trigger on every table",
+        "the fence, a trigger on every table; before it, a run's own end",
         "pauses, kills",
         ("fence trigger",),
     ),

@@ -9,6 +9,7 @@ from typing import Any
 
 import adapters.postgres.claims
 import graph.approvals
+import graph.leases
 import graph.metering
 import graph.runner
 import server.missions
@@ -69,6 +70,12 @@ def _no_key() -> None:
 def _no_lease() -> None:
     """A claim does not look whether somebody else holds the mission."""
     _rewrite("claims", "read", "nullif(l.lease_until, '-infinity') > clock_timestamp() as leased", "null as leased")
+
+
+@_mechanism("own-end")
+def _no_own_end() -> None:
+    """A run does not end itself when its lease does, as where a clock stands still."""
+    graph.leases._Held.stop = lambda _self: None  # type: ignore[method-assign,assignment,return-value]
 
 
 @_mechanism("sweeper")

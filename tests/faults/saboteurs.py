@@ -22,13 +22,26 @@ _TIGHT = 15_000
 
 @dataclass(frozen=True)
 class Saboteur:
-    """A mechanism, the run that needs it, and the rules that are broken without it."""
+    """A mechanism, the run that needs it, and the rules that are broken without it.
+
+    ``besides`` are mechanisms that would keep the promise as well, and are gone in the run with it, too.
+    """
 
     rules: frozenset[str]
     run: Run
     without: tuple[str, ...] = ()
+    besides: tuple[str, ...] = ()
     database: tuple[str, ...] = ()
     environment: Mapping[str, Any] = field(default_factory=dict)
+
+    def with_it(self) -> dict[str, Any]:
+        """Return what `exercise` takes for the run with the mechanism."""
+        return {"run": self.run, "without": self.besides, **self.environment}
+
+    def without_it(self) -> dict[str, Any]:
+        """Return what `exercise` takes for the run without it."""
+        gone = {"without": (*self.without, *self.besides), "sabotage": self.database}
+        return {**self.with_it(), **gone}
 
 
 async def _missions(stand: Stand, count: int, **body: Any) -> dict[str, str]:
@@ -176,7 +189,9 @@ async def poison(stand: Stand, count: int, _seed: int) -> dict[str, Any]:
 
 
 SABOTEURS: Mapping[str, Saboteur] = {
-    "fence trigger": Saboteur(frozenset({"I4"}), FAULTS["pauses"].run, database=(sabotage.FENCE_DROPPED,)),
+    "fence trigger": Saboteur(
+        frozenset({"I4"}), FAULTS["pauses"].run, besides=("own-end",), database=(sabotage.FENCE_DROPPED,)
+    ),
     "lease": Saboteur(frozenset({"H"}), two_jobs, without=("lease",)),
     "a row's seq": Saboteur(
         frozenset({"I3"}),

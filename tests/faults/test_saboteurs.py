@@ -10,7 +10,7 @@ from tests.faults.saboteurs import SABOTEURS
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(1_200)]
 
 # Those whose run is not a fault of the slice are done with everything in place, too.
-WITH = ("lease", "approval's hash", "reservation")
+WITH = ("fence trigger", "lease", "approval's hash", "reservation")
 Results = dict[tuple[str, bool], Result | BaseException]
 
 
@@ -18,10 +18,9 @@ Results = dict[tuple[str, bool], Result | BaseException]
 async def results(gym: Gym) -> Results:
     wanted = {}
     for name, one in SABOTEURS.items():
-        run = {"name": name, "run": one.run, **one.environment}
-        wanted[name, True] = {**run, "without": one.without, "sabotage": one.database}
+        wanted[name, True] = {"name": name, **one.without_it()}
         if name in WITH:
-            wanted[name, False] = run
+            wanted[name, False] = {"name": name, **one.with_it()}
     return await gym.all(wanted)
 
 
