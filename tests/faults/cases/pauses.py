@@ -38,20 +38,21 @@ async def pauses(stand: Stand, count: int, seed: int) -> dict[str, Any]:
     random.Random(seed).shuffle(points)  # noqa: S311
     points = [*POINTS[:_AT_ONCE], *points]
     plan = [points[n % len(points)] for n in range(count)]
-    woken = 0
+    woken = submitted = 0
     for n in range(0, count, _AT_ONCE):
-        points = plan[n : n + _AT_ONCE]
-        sleepers = [await stand.worker(stop=p, without=_UNAWARE * (k % 2)) for k, p in enumerate(points, n)]
+        here = enumerate(plan[n : n + _AT_ONCE], n)
+        sleepers = [await stand.worker(stop=point, without=_UNAWARE * (k % 2)) for k, point in here]
         missions: dict[str, str] = {}
         for k, _ in enumerate(sleepers * 2):
             if mission_id := await stand.submit(TENANTS[k % 2], tight=k % _AT_ONCE == 0):
                 missions[mission_id] = TENANTS[k % 2]
+        submitted += len(missions)
         driving = asyncio.create_task(driven(stand, missions))
         woken += await _slept_and_woken(stand, sleepers, driving)
         await driving
         for sleeper in sleepers:
             await sleeper.kill()
-    return {"pauses": woken, "missions": len(stand.workers)}
+    return {"pauses": woken, "missions": submitted}
 
 
 async def _slept_and_woken(stand: Stand, sleepers: list[Process], driving: asyncio.Task[None]) -> int:
