@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from contracts.canonical import digest
+from contracts.effects import effect_event, intended_event, key_of
 from contracts.errors import ColonyError, Denied, OutcomeUnknown, PreconditionStale, RootRefused, RootUnavailable
-from contracts.events import EventType, NewEvent
 from contracts.evidence import Target, WritebackProposal, payload_sha256
 from contracts.ports import EffectOutcome, LedgerPort, Mission, ReadBack, Refusal, Shown, ValidatorPort, WriterPort
-
-_EVENTS = {
-    "applied": EventType.WRITEBACK_APPLIED,
-    "conflicted": EventType.WRITEBACK_CONFLICTED,
-    "failed": EventType.WRITEBACK_FAILED,
-    "unknown": EventType.WRITEBACK_UNKNOWN,
-}
 
 
 class GrantedEffects:
@@ -63,7 +52,7 @@ class GrantedEffects:
                 unit.record(intended_event(proposal, key))
             if refused is not None:
                 await unit.settle(proposal, refused)
-                unit.record(_event(_EVENTS[refused.status], proposal, refused.detail))
+                unit.record(effect_event(proposal, refused))
         if refused is not None:
             return refused
         # An intent without an outcome is a process that died in between; it may have sent what it intended.
@@ -164,33 +153,7 @@ def _unknown(doubt: ColonyError) -> EffectOutcome:
     return EffectOutcome("unknown", {"code": doubt.code, "reason": doubt.message})
 
 
-def key_of(mission_id: str, proposal: WritebackProposal) -> str:
-    """Return the idempotency key of a write: the same for every attempt, another for every other payload."""
-    return digest([mission_id, proposal.proposal_id, proposal.payload_sha256])
-
-
-def intended_event(proposal: WritebackProposal, key: str) -> NewEvent:
-    """Return the event that says that a write is about to be sent."""
-    return _event(EventType.WRITEBACK_INTENDED, proposal, {"idempotency_key": key})
-
-
-def effect_event(proposal: WritebackProposal, outcome: EffectOutcome) -> NewEvent:
-    """Return the event that says how a write ended."""
-    return _event(_EVENTS[outcome.status], proposal, outcome.detail)
-
-
 def said(proposal: WritebackProposal) -> str:
     """Return the hash of what a proposal would send."""
     p = proposal
     return payload_sha256(p.target, p.operation, p.precondition, p.before, p.after)
-
-
-def _event(event_type: EventType, proposal: WritebackProposal, detail: Mapping[str, Any]) -> NewEvent:
-    payload = {
-        "proposal_id": proposal.proposal_id,
-        "payload_sha256": proposal.payload_sha256,
-        "target": proposal.target.model_dump(mode="json"),
-        "operation": proposal.operation,
-        **detail,
-    }
-    return NewEvent(event_type=event_type, payload=payload, artifact_id=proposal.proposal_id)

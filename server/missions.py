@@ -161,15 +161,17 @@ class MissionService:
             await _end(taken, Status.EXPIRED, "approval_expired", "nobody answered before the deadline")
 
     async def cancel(self, who: Principal, mission_id: str, reason: str | None) -> None:
-        """Stop a mission that has not ended; a worker that runs it is evicted.
+        """Stop a mission that has not ended and has written nothing; a worker that runs it is evicted.
+
+        What a person approved is written whole or not at all: once the first write is on its way, it is too late.
 
         Raises:
-            Conflict: it has ended.
+            Conflict: it has ended, or has begun to write.
         """
         await self._stop(who, mission_id, Status.CANCELLED, "cancelled", reason or "cancelled by an operator")
 
     async def fail(self, who: Principal, mission_id: str, reason: str | None) -> None:
-        """Give a mission up.
+        """Give a mission up, even while it writes: what is on its way then has an unknown outcome.
 
         Raises:
             Conflict: it has ended.
@@ -181,6 +183,12 @@ class MissionService:
         async with self.store.take(who.tenant_id, mission_id, who.actor_id) as taken:
             if taken.mission.status in ENDED:
                 raise Conflict(f"the mission is {taken.mission.status.value}", code="already_ended")
+            if status is Status.CANCELLED and await self.store.writing(taken):
+                raise Conflict(
+                    "the mission has begun to write what was approved",
+                    code="writing",
+                    hint="Let it end. `colony missions fail` gives it up where it is; a retry then goes on from there.",
+                )
             await _end(taken, status, code, reason)
 
     async def retry(self, who: Principal, mission_id: str, reason: str | None) -> None:

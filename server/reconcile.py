@@ -12,14 +12,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from adapters.postgres.maintenance.hold import OpenWriteback, let_go, open_writebacks
+from adapters.postgres.maintenance.hold import OpenWriteback, let_go, open_writebacks, unresolved_writebacks
 from adapters.postgres.maintenance.restore import complete
 from adapters.postgres.missions import Takeover
 from adapters.root.client import RootClient
 from adapters.root.readback import shown
 from contracts.base import ActorId, TenantId
+from contracts.effects import effect_event, intended_event, key_of
 from contracts.ports import EffectOutcome, Shown
-from graph.effects import effect_event, intended_event, key_of
+from contracts.stateflow import ENDED
 from server.missions import MissionService
 from server.principal import Principal
 
@@ -69,7 +70,8 @@ async def _settle(
     if granted:
         async with service.store.take(tenant_id, mission_id, ACTOR) as taken:
             for one, seen in granted:
-                await _record(taken, one, seen)
+                await _record(taken, one, "applied" if seen is Shown.DONE else "unknown")
+            await service.store.end_again(taken)
     if ends:
         await _end(service, tenant_id, mission_id, pending)
     return [_finding(one, seen, ends=ends) for one, seen in looked]
@@ -80,16 +82,45 @@ def _may_have_happened(one: OpenWriteback, seen: Shown) -> bool:
     return seen is Shown.DONE or (seen is Shown.UNKNOWN and one.proposal.operation != "patch")
 
 
-async def _record(taken: Takeover, one: OpenWriteback, seen: Shown) -> None:
-    """Give a write its outcome, so that the mission goes on without sending it."""
-    status = "applied" if seen is Shown.DONE else "unknown"
-    detail: dict[str, Any] = {"code": "reconciled", "reason": "read back from the root after a restore"}
+async def resolve(dsn: str, root: RootClient, service: MissionService) -> list[Finding]:
+    """Read back what missions that have ended don't know the outcome of; it can be run as often as one likes.
+
+    Raises:
+        RootUnavailable: the root does not answer.
+        StoreUnavailable: Postgres does not answer.
+    """
+    findings = []
+    for one in await asyncio.to_thread(unresolved_writebacks, dsn):
+        seen = (await shown(root, one.tenant_id, one.proposal)).shown
+        async with service.store.take(one.tenant_id, one.mission_id, ACTOR) as taken:
+            if taken.mission.status in ENDED and await _record(taken, one, _found(one, seen)):
+                await service.store.end_again(taken)
+        findings.append(_resolved(one, seen))
+    return findings
+
+
+def _found(one: OpenWriteback, seen: Shown) -> str:
+    if seen is Shown.DONE:
+        return "applied"
+    return "failed" if seen is Shown.UNDONE and one.over else "unknown"
+
+
+_CODES = {"applied": "reconciled", "failed": "not_written", "unknown": "reconciled"}
+
+
+async def _record(taken: Takeover, one: OpenWriteback, status: str) -> bool:
+    """Give a write that has none its outcome, so that nothing sends it; returns whether that is news."""
+    detail: dict[str, Any] = {"code": _CODES[status], "reason": "read back from the root"}
     key = key_of(one.mission_id, one.proposal)
-    if await taken.unit.intend(one.proposal, key) is None:
+    known = await taken.unit.intend(one.proposal, key)
+    if known is None:
         taken.unit.record(intended_event(one.proposal, key))
+    elif known.status == status or known.status not in {"intended", "unknown"}:
+        return False
     outcome = EffectOutcome(status, detail)
     await taken.unit.settle(one.proposal, outcome)
     taken.unit.record(effect_event(one.proposal, outcome))
+    return True
 
 
 async def _end(
@@ -101,10 +132,21 @@ async def _end(
 
 
 def _finding(one: OpenWriteback, seen: Shown, *, ends: bool) -> Finding:
-    p = one.proposal
     if one.state == "pending":
         action = "mission ended" if ends else "asked again"
     else:
         action = "outcome recorded" if _may_have_happened(one, seen) else "goes on"
+    return _named(one, seen, action)
+
+
+def _resolved(one: OpenWriteback, seen: Shown) -> Finding:
+    if _found(one, seen) != "unknown":
+        return _named(one, seen, "outcome recorded")
+    undone = "not written: `colony missions retry` sends it; if the mission can't be retried, ask again in a minute"
+    return _named(one, seen, undone if seen is Shown.UNDONE else "for a person to look at in the root")
+
+
+def _named(one: OpenWriteback, seen: Shown, action: str) -> Finding:
+    p = one.proposal
     target = f"{p.target.system}/{p.target.entity}/{p.target.id}"
     return Finding(one.mission_id, p.proposal_id, p.operation, target, one.state, seen.value, action)

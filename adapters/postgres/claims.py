@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import structlog
 from psycopg.rows import DictRow
 
+from adapters.postgres.chaining import Holder
 from adapters.postgres.guard import store_errors
 from adapters.postgres.pools import Pool
 from adapters.postgres.queries import Queries
 from adapters.postgres.records import mission_of
-from adapters.postgres.unit import Connection, Holder, Unit
+from adapters.postgres.unit import Connection, Unit
 from adapters.tracing import span_id
 from contracts.errors import RunsAlone
 from contracts.events import EventType, NewEvent

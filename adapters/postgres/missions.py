@@ -13,18 +13,19 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from adapters.postgres.chaining import Holder
 from adapters.postgres.claims import holder_of
 from adapters.postgres.guard import store_errors
 from adapters.postgres.pools import Pool
 from adapters.postgres.queries import Queries
 from adapters.postgres.records import mission_of
-from adapters.postgres.unit import Connection, Holder, Unit
+from adapters.postgres.unit import Connection, Unit
 from adapters.tracing import span_id, traceparent
 from contracts.base import InterruptId
 from contracts.canonical import sha256_hex
 from contracts.decisions import ApprovalRequest
 from contracts.errors import IntegrityBroken, NotFound
-from contracts.events import EventType, NewEvent
+from contracts.events import TERMINAL_EVENTS, EventType, NewEvent
 from contracts.mission import MissionRequest
 from contracts.ports import Clock, Dispatcher, Mission
 
@@ -147,6 +148,25 @@ class MissionStore:
             unit = Unit(conn, holder_of(mission, actor_id=actor_id), self._clock)
             yield Takeover(mission, unit, pending, conn)
             await unit.flush()
+
+    async def end_again(self, takeover: Takeover) -> None:
+        """Say once more how a mission ended, as it is now: what became known after its end is not the last word.
+
+        To be called when everything else about it is written.
+        """
+        names = {"mission_id": takeover.mission.mission_id}
+        row = await (await takeover.connection.execute(self._q["ending"], names)).fetchone()
+        if row is None or EventType(row["event_type"]) not in TERMINAL_EVENTS:
+            return
+        counted = {"effects": row["effects"]} if "effects" in row["payload"] else {}
+        payload = {**row["payload"], **counted}
+        takeover.unit.record(NewEvent(event_type=EventType(row["event_type"]), payload=payload, actor=row["actor_id"]))
+
+    async def writing(self, takeover: Takeover) -> bool:
+        """Whether the mission has begun to write, or has written."""
+        names = {"mission_id": takeover.mission.mission_id}
+        row = await (await takeover.connection.execute(self._q["writing"], names)).fetchone()
+        return bool(row and row["writing"])
 
     async def resume(self, takeover: Takeover) -> None:
         """Enqueue the mission inside the takeover's transaction."""

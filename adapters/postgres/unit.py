@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -13,14 +12,16 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
+from adapters.postgres.chaining import Holder, chained
 from adapters.postgres.queries import Queries
 from adapters.postgres.rows import call_params, event_params, task_key, tool_params
 from contracts.base import Contract, InterruptId
 from contracts.canonical import canonical_bytes, digest, sha256_hex
 from contracts.clock import rfc3339
 from contracts.decisions import ApprovalDecision, ApprovalRequest, PolicyDecision
+from contracts.effects import effect_event
 from contracts.errors import Conflict, Denied, FenceLost
-from contracts.events import NewEvent, RuntimeEvent, chain_hash, phase_of
+from contracts.events import TERMINAL_EVENTS, NewEvent
 from contracts.evidence import WritebackProposal
 from contracts.mission import MissionEnvelope
 from contracts.ports import Clock, EffectOutcome, ModelCall, ToolCall
@@ -29,18 +30,6 @@ from contracts.stateflow import ENDED, STATUS_MOVES, Stage, Status
 from contracts.tasks import LibrarianPass, PassSeal, PheromoneSignal, Task
 
 Connection = AsyncConnection[DictRow]
-
-
-@dataclass(frozen=True)
-class Holder:
-    """Whose unit it is: the mission, the epoch it is written under, and who acts."""
-
-    mission_id: str
-    tenant_id: str
-    epoch: int
-    trace_id: str
-    actor_id: str
-    span_id: str
 
 
 class Unit:
@@ -85,7 +74,7 @@ class Unit:
         seq, rows = was, []
         for event in self._events:
             seq += 1
-            made = self._event(event, seq, prev)
+            made = chained(event, self.holder, seq, prev, rfc3339(self._clock.now()))
             rows.append(self._params(event_params(made)))
             prev = made.hash
         await self._run("advance", seq=seq, head=prev, was=was)
@@ -93,27 +82,6 @@ class Unit:
             await cursor.executemany(self._q["event"], rows)
         await self._run("ring")
         self._events.clear()
-
-    def _event(self, event: NewEvent, seq: int, prev: str) -> RuntimeEvent:
-        h = self.holder
-        bare = RuntimeEvent(
-            event_id="ev_" + digest([h.mission_id, seq])[:24],
-            mission_id=h.mission_id,
-            tenant_id=h.tenant_id,
-            seq=seq,
-            trace_id=h.trace_id,
-            span_id=h.span_id,
-            actor=event.actor,
-            intent=event.intent,
-            artifact_id=event.artifact_id,
-            phase=phase_of(event.event_type),
-            event_type=event.event_type,
-            timestamp=rfc3339(self._clock.now()),
-            payload=event.payload,
-            prev_hash=prev,
-            hash="",
-        )
-        return bare.model_copy(update={"hash": chain_hash(prev, seq, bare.body())})
 
     async def put(self, revision: int, artifacts: Sequence[Contract]) -> None:
         """Store artifacts, written once; the same content under the same name is left alone."""
@@ -168,8 +136,20 @@ class Unit:
         if await self._run("move", to=status.value, was=was, failure=Jsonb(dict(failure)) if failure else None) == 0:
             raise Conflict(f"the mission can't become {status.value} from where it is", code="illegal_move")
         if status in ENDED:
+            await self._leave_open()
             closed = Status.EXPIRED if status is Status.EXPIRED else Status.CANCELLED
             await self._run("close_approval", status=closed.value)
+
+    async def _leave_open(self) -> None:
+        """A write that is under way when its mission ends has an unknown outcome; that is said before the end is."""
+        outcome = EffectOutcome("unknown", {"code": "mission_ended", "reason": "its mission ended while it was sent"})
+        cursor = await self.conn.execute(
+            self._q["leave_open"], self._params({"status": outcome.status, "outcome": Jsonb(dict(outcome.detail))})
+        )
+        left = [WritebackProposal.model_validate(row["payload"]) for row in await cursor.fetchall()]
+        ends = (n for n, event in enumerate(self._events) if event.event_type in TERMINAL_EVENTS)
+        at = next(ends, len(self._events))
+        self._events[at:at] = [effect_event(proposal, outcome) for proposal in left]
 
     async def _guarded(self, statement: str, **params: Any) -> None:
         if await self._run(statement, **params) == 0:

@@ -85,7 +85,9 @@ def _standing(held: dict[str, Any]) -> Finding:
         return Finding("work", "warn", what, "See docs/runbooks/stuck-mission.md.")
     if held["unknown"]:
         what = f"{said}; {held['unknown']} writes with an unknown outcome"
-        return Finding("work", "warn", what, "Compare with the root: docs/runbooks/stuck-mission.md.")
+        return Finding(
+            "work", "warn", what, "`colony db reconcile` reads them back; see docs/runbooks/stuck-mission.md."
+        )
     if held["pending_age_s"] > _DAY_S:
         what = f"{said}; the oldest question is {held['pending_age_s'] // 3600} h old"
         return Finding("work", "warn", what, "See docs/runbooks/approval-backlog.md.")

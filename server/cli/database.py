@@ -96,22 +96,22 @@ def restore(
             total = sum(restored.missions.values())
             by_status = ", ".join(f"{n} {status}" for status, n in sorted(restored.missions.items()))
             Screen().line(f"restored {total} missions" + (f" ({by_status})" if by_status else ""))
-        found = asyncio.run(_reconcile(dsn, settings))
+        held, found = asyncio.run(_reconcile(dsn, settings))
     if as_json:
-        emit({**asdict(restored), "findings": [asdict(one) for one in found or []]})
+        emit({**asdict(restored), "findings": [asdict(one) for one in found]})
     else:
-        _show(found)
+        _show(held, found)
 
 
 def reconcile(embedded_root: EmbeddedRoot = False, as_json: Json = False) -> None:
-    """End the hold that a restore left when the root did not answer."""
+    """End the hold that a restore left; without one, read back the writes whose outcome nobody knows."""
     with _administrator() as (dsn, settings):
         _know_the_root(settings, embedded=embedded_root)
-        found = asyncio.run(_reconcile(dsn, settings))
+        held, found = asyncio.run(_reconcile(dsn, settings))
     if as_json:
-        emit({"held": found is not None, "findings": [asdict(one) for one in found or []]})
+        emit({"held": held, "findings": [asdict(one) for one in found]})
     else:
-        _show(found)
+        _show(held, found)
 
 
 def _know_the_root(settings: Settings, *, embedded: bool) -> None:
@@ -128,36 +128,42 @@ def _know_the_root(settings: Settings, *, embedded: bool) -> None:
         )
 
 
-async def _reconcile(dsn: str, settings: Settings) -> list[Finding] | None:
-    from adapters.postgres.maintenance.hold import let_go
+async def _reconcile(dsn: str, settings: Settings) -> tuple[bool, list[Finding]]:
+    """End the hold, if there is one, else read back what ended missions left open; returns whether there was one."""
+    from adapters.postgres.maintenance.hold import let_go, open_writebacks, unresolved_writebacks
     from adapters.postgres.maintenance.restore import complete
     from adapters.root.client import RootClient
     from server.compose import open_colony
     from server.reconcile import reconcile as held_against
+    from server.reconcile import resolve
 
-    if settings.root_api_base_url is None:  # the embedded root went back in time with everything else
-        await asyncio.to_thread(complete, dsn)
+    await asyncio.to_thread(complete, dsn)
+    held = await asyncio.to_thread(open_writebacks, dsn) is not None
+    if held and settings.root_api_base_url is None:  # the embedded root went back in time with everything else
         await asyncio.to_thread(let_go, dsn, {"findings": [], "root": "embedded"})
-        return []
+        return True, []
+    if not held and not await asyncio.to_thread(unresolved_writebacks, dsn):
+        return False, []
     root = RootClient(settings.root_base_url, settings.root_api_key)
     try:
         async with open_colony(settings) as colony:
-            return await held_against(dsn, root, colony.service)
+            work = held_against if held else resolve
+            return held, await work(dsn, root, colony.service) or []
     finally:
         await root.aclose()
 
 
-def _show(found: list[Finding] | None) -> None:
+def _show(held: bool, found: list[Finding]) -> None:
     screen = Screen()
-    if found is None:
-        screen.line("The database is not on hold.")
-        return
     if found:
         screen.table(
             ("mission", "write", "was", "the root shows", "so"),
             ([f.mission_id, f"{f.operation} {f.target}", f.state, f.shown, f.action] for f in found),
         )
-    screen.line(f"{len(found)} open writes held against the root; missions may go on.")
+    if held:
+        screen.line(f"{len(found)} open writes held against the root; missions may go on.")
+    else:
+        screen.line(f"The database is not on hold; {len(found)} writes without a known outcome were read back.")
 
 
 def prune(

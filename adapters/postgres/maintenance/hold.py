@@ -18,12 +18,17 @@ from contracts.evidence import WritebackProposal
 
 @dataclass(frozen=True)
 class OpenWriteback:
-    """A write that may have happened after the backup: ``state`` is ``pending``, ``granted`` or ``intended``."""
+    """A write that may have happened, and is not known to have.
+
+    ``state`` is ``pending``, ``granted``, ``intended`` or ``unknown``; ``over``: nothing will send it any more,
+    since its mission can't go on and the last sending is a minute ago.
+    """
 
     mission_id: str
     tenant_id: str
     state: str
     proposal: WritebackProposal
+    over: bool = False
 
 
 def open_writebacks(dsn: str) -> list[OpenWriteback] | None:
@@ -38,10 +43,24 @@ def open_writebacks(dsn: str) -> list[OpenWriteback] | None:
         if conn.execute("select colony_on_hold() as held").fetchone() != {"held": True}:
             return None
         rows = conn.execute(queries["open_writebacks"]).fetchall()
-    return [
-        OpenWriteback(r["mission_id"], r["tenant_id"], r["state"], WritebackProposal.model_validate(r["proposal"]))
-        for r in rows
-    ]
+    return [_read(row) for row in rows]
+
+
+def unresolved_writebacks(dsn: str) -> list[OpenWriteback]:
+    """Return the writes of missions that have ended, of which nobody knows whether they happened.
+
+    Raises:
+        StoreUnavailable: Postgres does not answer.
+    """
+    with _administrator(dsn) as conn:
+        conn.execute("set role colony_backup")
+        rows = conn.execute(Queries.load("maintenance")["unresolved_writebacks"]).fetchall()
+    return [_read(row) for row in rows]
+
+
+def _read(row: DictRow) -> OpenWriteback:
+    proposal = WritebackProposal.model_validate(row["proposal"])
+    return OpenWriteback(row["mission_id"], row["tenant_id"], row["state"], proposal, bool(row.get("over")))
 
 
 def let_go(dsn: str, report: Mapping[str, Any]) -> None:

@@ -53,6 +53,14 @@ left join colony_writebacks w using (mission_id, proposal_id, payload_sha256)
 where m.status in ('running', 'failed', 'awaiting_approval') and coalesce(w.status, 'granted') in ('granted', 'intended')
 order by 1;
 
+-- name: unresolved_writebacks
+-- A failed or expired mission can be retried, which sends what was not done.
+select m.mission_id, m.tenant_id, w.status as state, w.payload as proposal,
+  m.status not in ('failed', 'expired') and w.updated_at < clock_timestamp() - interval '1 minute' as over
+from colony_writebacks w join colony_missions m using (mission_id)
+where w.status in ('intended', 'unknown') and m.status not in ('received', 'running', 'awaiting_approval')
+order by 1, w.proposal_id;
+
 -- name: prunable
 select mission_id from colony_missions
 where pruned_at is null and status in ('completed', 'blocked', 'rejected', 'cancelled')
@@ -117,5 +125,7 @@ from (
   select count(*) as pending, coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)::bigint as pending_age_s
   from colony_approvals where status = 'pending'
 ) as a, (
-  select count(*) as unknown from colony_writebacks where status = 'unknown'
+  select count(*) as unknown from colony_writebacks w join colony_missions m using (mission_id)
+  where w.status = 'unknown'
+     or w.status = 'intended' and m.status not in ('received', 'running', 'awaiting_approval')
 ) as w;

@@ -27,6 +27,16 @@ returning epoch, pg_notify('colony_taken', mission_id);
 -- name: evict
 delete from colony_leases where mission_id = %(mission_id)s;
 
+-- name: writing
+select exists (select from colony_writebacks where mission_id = %(mission_id)s) as writing;
+
+-- name: ending
+select event_type, payload, actor_id, (
+  select coalesce(jsonb_object_agg(status, n), '{}')
+  from (select status, count(*) as n from colony_writebacks where mission_id = %(mission_id)s group by status) as counted
+) as effects
+from colony_events where mission_id = %(mission_id)s order by seq desc limit 1;
+
 -- name: pending
 select interrupt_id, status, content, sha256, expires_at, created_at from colony_approvals
 where mission_id = %(mission_id)s and status = 'pending';

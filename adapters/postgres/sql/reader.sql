@@ -45,7 +45,9 @@ select colony_fold_metrics(50000);
 select name, labels, le, count, sum from colony_metric_series();
 
 -- name: metric_gauges
-select name, labels, value from colony_metric_gauges();
+select name, labels, value from colony_metric_gauges()
+union all
+select 'colony_writebacks_unresolved', '{}', colony_writebacks_unresolved();
 
 -- name: ping
 select 1 as up;

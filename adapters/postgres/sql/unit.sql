@@ -123,6 +123,11 @@ returning status;
 select status, outcome from colony_writebacks
 where mission_id = %(mission_id)s and proposal_id = %(proposal_id)s and payload_sha256 = %(payload_sha256)s;
 
+-- name: leave_open
+update colony_writebacks set status = %(status)s, outcome = %(outcome)s, updated_at = now(), epoch = colony_epoch()
+where mission_id = %(mission_id)s and status = 'intended'
+returning payload;
+
 -- name: settle
 update colony_writebacks set status = %(status)s, outcome = %(outcome)s, updated_at = now(), epoch = colony_epoch()
 where mission_id = %(mission_id)s and proposal_id = %(proposal_id)s and payload_sha256 = %(payload_sha256)s
