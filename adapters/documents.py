@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
+from adapters.headings import heading
 from adapters.pdf import read_pdf
 from adapters.webpages import read_page
 from contracts.canonical import clean_text
@@ -23,7 +23,6 @@ MEDIA_TYPES = {
 NOT_SUPPORTED_YET = frozenset({".docx", ".doc", ".pptx", ".xlsx", ".rtf", ".odt"})
 
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-_HEADING = re.compile(r"^#\s+(.+?)\s*#*\s*$", re.MULTILINE)
 _MAX_TITLE = 300
 
 
@@ -81,8 +80,8 @@ def extract(name: str, data: bytes) -> Extracted:
     title = ""
     if MEDIA_TYPES[suffix] == "text/html":
         title, text = read_page(text)
-    elif MEDIA_TYPES[suffix] == "text/markdown" and (heading := _HEADING.search(text)):
-        title = heading.group(1)
+    elif MEDIA_TYPES[suffix] == "text/markdown":
+        title = next((found.name for line in text.split("\n") if (found := heading(line)) and found.level == 1), "")
     return Extracted(title[:_MAX_TITLE] or path.stem, MEDIA_TYPES[suffix], text, notes)
 
 

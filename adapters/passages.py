@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from adapters.headings import heading
+
 WHOLE = 3_500
 """Characters up to which a document is one passage."""
 _ENOUGH = 1_200
 _LONGEST = 2_400
-_HEADING = re.compile(r"(#{1,6})\s+(\S.*?)\s*#*\s*$")
 _LINE = re.compile(r"[^\n]*\n|[^\n]+$")
 _SENTENCE = re.compile(r"[.!?][\"'\u201d\u2019)]*\s")
 _MOST_HEADING = 120
@@ -33,13 +34,13 @@ def cut(text: str) -> Iterator[Passage]:
     under: dict[int, str] = {}
     start = end = 0
     for first, past in _blocks(text):
-        marked = _HEADING.match(text, first, past)
+        marked = heading(text[first:past])
         if end > start and (past - start > _LONGEST or (end - start > _ENOUGH and (marked or text[first] == "\f"))):
             yield Passage(start, end, _named(under))
             start = end
         if marked:
-            level = len(marked.group(1))
-            above = {n: name for n, name in above.items() if n < level} | {level: marked.group(2)[:_MOST_HEADING]}
+            above = {n: name for n, name in above.items() if n < marked.level}
+            above[marked.level] = marked.name[:_MOST_HEADING]
         if start == end:
             start, under = first, above
         end = past
@@ -57,7 +58,7 @@ def _blocks(text: str) -> Iterator[tuple[int, int]]:
     for line in _LINE.finditer(text):
         first, past = line.span()
         said = line.group().strip()
-        apart = not said or _HEADING.match(said) is not None or line.group()[0] == "\f"
+        apart = not said or heading(said) is not None or line.group()[0] == "\f"
         if stop > begin and (apart or past - begin > _LONGEST):
             yield from _pieces(text, begin, stop)
             begin = stop

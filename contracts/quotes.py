@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 _FRAME = re.compile(r"(\[[^\]\n]{1,40}\] )?(lead|agent): ")
-_SENTENCE_END = re.compile(
-    r"(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bMrs)(?<!\be\.g)(?<!\bi\.e)[.!?]+[\"'\u201d\u2019)*]{0,3}(?=\s|$)\s*"
+# A run of marks is taken in whole, an end or not: a search that began again at each of its marks would be quadratic.
+_MARKS = re.compile(
+    r"(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bMrs)(?<!\be\.g)(?<!\bi\.e)[.!?]++"
+    r"(?P<end>[\"'\u201d\u2019)*]{0,3}(?=\s|$)\s*+)?"
 )
 _ITEM = re.compile(r"[ \t]*(?:[*+\u2022-]|\d{1,3}[.)]|#{1,6})[ \t]+")
 _APART = re.compile(r"[ \t]*(?:$|\||(?:[*+\u2022-]|\d{1,3}[.)]|#{1,6})[ \t]|(?:[-=*_][ \t]*){3,}$|[\w .-]{1,40}:[ \t])")
@@ -15,6 +18,8 @@ _CELL = re.compile(r",(?!\s|\d{3}(?!\d))")
 _FEWEST_CELLS = 3
 _LONGEST_QUOTE = 400
 _WRAPPED = 50
+_WIDEST = 2_000
+"""No line that is longer is soft-wrapped."""
 
 
 def widened(text: str, start: int, end: int) -> tuple[int, int]:
@@ -25,12 +30,17 @@ def widened(text: str, start: int, end: int) -> tuple[int, int]:
     the quote too long stays out.
     """
     first, stop = _paragraph(text, start, end)
-    before = [m.end() for m in _SENTENCE_END.finditer(text, first, start)]
-    after = _SENTENCE_END.search(text, max(end - 1, start), stop)
-    wide = before[-1] if before else first, after.end() if after else stop
-    while wide[1] > end and text[wide[1] - 1].isspace():
-        wide = wide[0], wide[1] - 1
+    # No further than a quote may reach: a message of a megabyte is not read through for each of its quotes.
+    floor, roof = max(first, start - _LONGEST_QUOTE - 1), min(stop, end + _LONGEST_QUOTE + 1)
+    before = list(_ends(text, floor, start))
+    after = next(_ends(text, max(end - 1, start), roof), roof)
+    wide = before[-1] if before else first, end + len(text[end:after].rstrip())
     return wide if wide[1] - wide[0] <= _LONGEST_QUOTE else (start, end)
+
+
+def _ends(text: str, start: int, stop: int) -> Iterator[int]:
+    """Yield where each sentence in ``text[start:stop]`` ends, with the space after it."""
+    return (m.end() for m in _MARKS.finditer(text, start, stop) if m["end"] is not None)
 
 
 def _paragraph(text: str, start: int, end: int) -> tuple[int, int]:
@@ -46,9 +56,7 @@ def _paragraph(text: str, start: int, end: int) -> tuple[int, int]:
         stop = _line_end(text, stop + 1)
     if (item := _ITEM.match(text, first, stop)) and item.end() <= start:
         first = item.end()
-    while first < start and text[first].isspace():
-        first += 1
-    return first, stop
+    return start - len(text[first:start].lstrip()), stop
 
 
 def _line_end(text: str, at: int) -> int:
@@ -58,7 +66,7 @@ def _line_end(text: str, at: int) -> int:
 
 def _goes_on(text: str, line: int, following: int) -> bool:
     """Whether the line that begins at ``line`` is soft-wrapped into the one that begins at ``following``."""
-    said, then = text[line : following - 1], text[following : _line_end(text, following)]
-    if len(said) < _WRAPPED or _APART.match(then) or _FRAME.match(then) or _FRAME.match(said):
+    said, then = text[line : following - 1], text[following : min(_line_end(text, following), following + _WIDEST)]
+    if not _WRAPPED <= len(said) <= _WIDEST or _APART.match(then) or _FRAME.match(then) or _FRAME.match(said):
         return False
     return not any(_ALONE.match(one) or len(_CELL.findall(one)) >= _FEWEST_CELLS for one in (said, then))

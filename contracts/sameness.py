@@ -94,12 +94,18 @@ def differ(one: str, other: str) -> bool:
 def within(wanted: list[str], words: list[str]) -> bool:
     """Tell whether the wanted words stand in a text one after the other.
 
-    Beside a number ``at``, ``on``, ``of`` and an article may stand between: "Tuesday at 5" holds "Tuesday 5".
+    Beside a number ``at``, ``on``, ``of`` and an article may stand between: "Tuesday at 5" holds "Tuesday 5", if there
+    are so few words that looking for them is linear in the text.
     """
-    return bool(wanted) and any(_runs(wanted, words, start) for start in range(len(words)))
+    if f" {' '.join(wanted)} " in f" {' '.join(words)} ":
+        return bool(wanted)
+    few = 0 < len(wanted) <= _MOST_GLUED
+    return few and any(_runs(wanted, words, start) for start in range(len(words)))
 
 
 _GLUE = frozenset({"at", "on", "of", "the", "a"})
+_MOST_GLUE = 3
+_MOST_GLUED = 40
 
 
 def _runs(wanted: list[str], words: list[str], start: int) -> bool:
@@ -108,8 +114,8 @@ def _runs(wanted: list[str], words: list[str], start: int) -> bool:
     at = start + 1
     for before, word in pairwise(wanted):
         if before.isdigit() or word.isdigit():
-            while at < len(words) and words[at] in _GLUE and words[at] != word:
-                at += 1
+            between = words[at : at + _MOST_GLUE]
+            at += next((n for n, glue in enumerate(between) if glue not in _GLUE or glue == word), len(between))
         if at >= len(words) or words[at] != word:
             return False
         at += 1

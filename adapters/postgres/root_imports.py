@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, TypeVar, assert_never
@@ -10,7 +11,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from adapters.passages import cut
+from adapters.passages import Passage, cut
 from adapters.postgres.queries import Queries
 from adapters.root.records import (
     BatchOutcome,
@@ -123,14 +124,14 @@ class _Batch:
 
     async def _cut(self, changed: set[str], records: list[DocumentRecord]) -> None:
         """Cut the documents that are new or other than before into passages, in place of those they had."""
-        found = [(r.document_id, r.text, part) for r in records if r.document_id in changed for part in cut(r.text)]
+        found = await asyncio.to_thread(_parts, [r for r in records if r.document_id in changed])
         await self._conn.execute(self._sql["drop_passages"], {"document_id": sorted(changed)})
         columns = {
-            "document_id": [document_id for document_id, _, _ in found],
-            "start": [part.start for _, _, part in found],
-            "end": [part.end for _, _, part in found],
-            "heading": [part.heading for _, _, part in found],
-            "text": [text[part.start : part.end] for _, text, part in found],
+            "document_id": [record.document_id for record, _ in found],
+            "start": [part.start for _, part in found],
+            "end": [part.end for _, part in found],
+            "heading": [part.heading for _, part in found],
+            "text": [record.text[part.start : part.end] for record, part in found],
         }
         await self._conn.execute(self._sql["put_passages"], columns)
 
@@ -172,3 +173,7 @@ class _Batch:
             "replaced": rows["replaced"],
             "unchanged": len(record.rows) - changed,
         }
+
+
+def _parts(records: Sequence[DocumentRecord]) -> list[tuple[DocumentRecord, Passage]]:
+    return [(record, part) for record in records for part in cut(record.text)]

@@ -6,6 +6,7 @@ document's ``[start:end]``, counted in characters.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -62,7 +63,8 @@ class DocumentSearch:
             documents = [oracle.document(d) for d in objects(listed(data, "documents", "documents"), "documents")]
         else:
             documents = [oracle.document((await self._client.get_document(self._tenant, n)).data, n) for n in named]
-        return [part for document in documents for part in _cut(document)]
+        # A megabyte of foreign text takes its time, which is not taken from the event loop.
+        return await asyncio.to_thread(lambda: [part for document in documents for part in _cut(document)])
 
 
 def _words(question: str) -> str:

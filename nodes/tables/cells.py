@@ -15,7 +15,8 @@ NO_VALUE = frozenset({"", "n/a", "na", "#n/a", "nan", "null", "none", "-", "\u20
 _MOST_UNREADABLE = 10  # of a hundred cells
 _MOST_WHOLE, _MOST_DIGITS = 15, 38
 _SYMBOLS = {"$": "USD", "\u20ac": "EUR", "\u00a3": "GBP", "\u20b9": "INR"}
-_CODE = re.compile(r"(USD|EUR|GBP|INR|AED)\s+(.+)|(.+?)\s*(USD|EUR|GBP|INR|AED)")
+_CODES = frozenset({"USD", "EUR", "GBP", "INR", "AED"})
+_CODE = 3
 _POINT = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _POINT_GROUPED = re.compile(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 _COMMA = re.compile(r"[+-]?(?:[0-9]+|[0-9]{1,3}(?:\.[0-9]{3})+)(?:,[0-9]+)?")
@@ -105,8 +106,10 @@ def _stripped(cell: str) -> _Stripped:
     if text.startswith("(") and text.endswith(")") and len(text) > 2:
         text = "-" + text[1:-1].strip()
     sign, bare = (text[0], text[1:]) if text[:1] in {"-", "+"} else ("", text)
-    if code := _CODE.fullmatch(bare):
-        unit, bare = code.group(1) or code.group(4), code.group(2) or code.group(3)
+    if bare[:_CODE] in _CODES and bare[_CODE : _CODE + 1].isspace():
+        unit, bare = bare[:_CODE], bare[_CODE:].strip()
+    elif bare[-_CODE:] in _CODES and len(bare) > _CODE:
+        unit, bare = bare[-_CODE:], bare[:-_CODE].strip()
     elif bare[:1] in _SYMBOLS:
         unit, bare = _SYMBOLS[bare[0]], bare[1:].strip()
     elif bare[-1:] in _SYMBOLS:

@@ -7,7 +7,8 @@ from functools import lru_cache
 
 _CURLY = "\u2019"
 _TOKEN = re.compile(r"\d+(?:[.,:]\d+)*|[^\W\d_]+(?:['\u2019][^\W\d_]+)?|[^\w\s]")
-_END = r"[.!?]+[\"'\u201d\u2019)\]*]{0,4}(?=\s|$)"
+# From the first mark of a run only, and all of it: what begins again at each mark is quadratic.
+_END = r"(?<![.!?])[.!?]++[\"'\u201d\u2019)\]*]{0,4}(?=\s|$)"
 _BREAK = re.compile(rf"{_END}|\n+")
 _SOFT_BREAK = re.compile(_END)
 
