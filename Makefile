@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo up test check chaos test-external eval-crm eval-oracle endurance sharing docs lock clean
+.PHONY: help setup dev demo up test check chaos test-external eval-crm eval-oracle eval-injection endurance sharing docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ eval-crm: dev ## facts and visits of 180 real conversations, as whole missions
 
 eval-oracle: dev ## 623 real questions, with and without the passage that answers them
 	$(BIN)/python -m benchmarks.evaluate oracle
+
+eval-injection: dev ## a model that obeys 510 attackers, planted in chats, documents and tool results; MOST=… for a part
+	$(BIN)/python -m benchmarks.injection $(if $(MOST),--most $(MOST))
 
 endurance: dev ## 180 missions by one worker: its memory and its connections
 	$(BIN)/python -m benchmarks.endurance
