@@ -11,7 +11,6 @@ from tests.faults.evidence import Evidence
 from tests.faults.reading import Found, by_mission
 
 _ENDED = {"completed", "blocked", "rejected", "cancelled", "expired", "failed"}
-_OPEN = {"intended"}
 
 
 def l_nothing_is_lost(e: Evidence) -> Found:
@@ -61,23 +60,22 @@ def _waits(e: Evidence) -> Found:
 
 
 def _grants(e: Evidence) -> Found:
+    """What was granted is written when its mission is completed; a root that behaved has taken it."""
     status = {m["mission_id"]: m["status"] for m in e.of("missions")}
-    written = {(w["mission_id"], w["proposal_id"], w["payload_sha256"]) for w in e.of("writebacks")}
+    written = {(w["mission_id"], w["proposal_id"], w["payload_sha256"]): w["status"] for w in e.of("writebacks")}
     for grant in e.of("grants"):
-        name = (grant["mission_id"], grant["proposal_id"], grant["payload_sha256"])
-        if status.get(grant["mission_id"]) == "completed" and name not in written:
+        outcome = written.get((grant["mission_id"], grant["proposal_id"], grant["payload_sha256"]))
+        if status.get(grant["mission_id"]) == "completed" and outcome is None:
             yield grant["mission_id"], f"completed, and {grant['proposal_id']}, which was granted, was never written"
+        elif status.get(grant["mission_id"]) == "completed" and outcome != "applied" and not e.facts.get("misbehaved"):
+            yield grant["mission_id"], f"completed, {grant['proposal_id']} is {outcome}, and the root did nothing wrong"
 
 
 def _intentions(e: Evidence) -> Found:
-    """A mission may end with an intention only where the root was away, and a retry goes on with it."""
-    missions = {m["mission_id"]: m for m in e.of("missions")}
+    status = {m["mission_id"]: m["status"] for m in e.of("missions")}
     for row in e.of("writebacks"):
-        mission = missions.get(row["mission_id"])
-        if mission is None or mission["status"] not in _ENDED or row["status"] not in _OPEN:
-            continue
-        if (mission["status"], mission["code"]) not in {("failed", "root_unavailable"), ("cancelled", "cancelled")}:
-            yield row["mission_id"], f"{mission['status']}, and what became of {row['proposal_id']} is not recorded"
+        if status.get(row["mission_id"]) in _ENDED and row["status"] == "intended":
+            yield row["mission_id"], f"has ended, and what became of {row['proposal_id']} is not recorded"
 
 
 def t_finished_work_is_not_done_again(e: Evidence) -> Found:

@@ -137,6 +137,7 @@ def _spent_and_not_stored(e: Evidence) -> None:
         pytest.param("L", _change("approvals", status="pending"), id="a-question-left-open"),
         pytest.param("L", lambda e: e.of("writebacks").pop(), id="granted-and-never-written"),
         pytest.param("L", _change("writebacks", status="intended"), id="no-outcome"),
+        pytest.param("L", _change("writebacks", status="unknown"), id="unknown-for-no-reason"),
         pytest.param("T", _again("task.completed"), id="completed-twice"),
         pytest.param("T", _again("task.started"), id="begun-again"),
         pytest.param("T", _again("stage.entered"), id="a-stage-again"),
