@@ -14,6 +14,7 @@ from langchain_core.messages.ai import UsageMetadata
 from pydantic import ValidationError
 
 from contracts.base import Value
+from contracts.canonical import clean_text
 
 FilledT = TypeVar("FilledT", bound=Value)
 _MOST_PROBLEMS = 5
@@ -56,9 +57,9 @@ class Heard:
 
 
 def piece(chunk: AIMessage) -> str:
-    """Return the raw text of a piece of an answer: of its words and of the schema being filled."""
+    """Return the text of a piece of an answer, of its words and of the schema being filled, as it can be kept."""
     calls = getattr(chunk, "tool_call_chunks", None) or []
-    return str(chunk.text) + "".join(call["args"] or "" for call in calls)
+    return clean_text(str(chunk.text) + "".join(call["args"] or "" for call in calls))[0]
 
 
 def said(message: AIMessage) -> str:
@@ -66,7 +67,7 @@ def said(message: AIMessage) -> str:
     if isinstance(message, AIMessageChunk):
         return piece(message)
     filled = [json.dumps(call["args"], ensure_ascii=False) for call in message.tool_calls]
-    return str(message.text) + "".join(filled)
+    return clean_text(str(message.text) + "".join(filled))[0]
 
 
 def read_answer(
@@ -130,6 +131,10 @@ def json_of(text: str, *, whole: bool = True) -> Any:
         raise AnswerInvalid(f"the answer is not JSON: {exc.msg} at character {exc.pos}") from exc
     except RecursionError as exc:
         raise AnswerInvalid("the answer's JSON is nested too deeply") from exc
+    except AnswerInvalid:
+        raise
+    except ValueError as exc:
+        raise AnswerInvalid("the answer's JSON holds a number of too many digits") from exc
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -146,9 +151,12 @@ def storable(arguments: dict[str, Any]) -> None:
     """See that a model's words can be kept as text.
 
     Raises:
-        AnswerInvalid: they hold characters that no text has.
+        AnswerInvalid: they hold characters that no text has, or numbers that JSON can't say.
     """
-    text = json.dumps(arguments, ensure_ascii=False)
+    try:
+        text = json.dumps(arguments, ensure_ascii=False, allow_nan=False)
+    except ValueError as exc:
+        raise AnswerInvalid("the answer holds a number that is none") from exc
     if "\\u0000" in text or (not text.isascii() and _has_surrogates(text)):
         raise AnswerInvalid("the answer holds characters that are no text (NUL or half a surrogate pair)")
 

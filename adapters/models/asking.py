@@ -20,7 +20,7 @@ from adapters.models.providers import Provider
 from adapters.models.tokens import count_tokens, prompt_tokens
 from adapters.models.trouble import CUT_OFF, Trouble, trouble_of
 from contracts.base import Value
-from contracts.canonical import canonical_bytes
+from contracts.canonical import canonical_bytes, clean_text
 from contracts.errors import ModelFailed, ProviderFailed
 from contracts.ports import Allowance, MeterPort, ModelCall, OnDelta, Prompt, Toolbox
 
@@ -172,7 +172,7 @@ class Question(Generic[FilledT]):
         if key and not ending:
             raise _no_answer(outcome, CUT_OFF)
         if self.tools is not None and self._rounds and ending not in CUT_SHORT:
-            asked = Calls(str(message.text), calls_of(self.output.__name__, message), self.tools)
+            asked = Calls(clean_text(str(message.text))[0], calls_of(self.output.__name__, message), self.tools)
             if asked.calls:
                 outcome.status, outcome.response = "tools", canonical_bytes({"calls": asked.plain()})
                 return asked

@@ -15,6 +15,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, Tool
 
 from adapters.models.answers import AnswerInvalid, json_of, storable
 from adapters.models.messages import evidence_blocks, text_block
+from contracts.canonical import clean_text
 from contracts.ports import ToolAnswer, Toolbox, ToolOffer
 
 Definition = dict[str, Any]
@@ -91,14 +92,15 @@ def calls_of(name: str, message: AIMessage) -> tuple[Asked, ...]:
     """Return the calls that a message asks for instead of calling ``name``; none if it calls that, or nothing."""
     if isinstance(message, AIMessageChunk) and message.tool_call_chunks:
         # The pieces themselves: LangChain would mend broken JSON, and drop what it can't mend.
-        found = [_asked(n, c["id"], c["name"], c["args"] or "{}") for n, c in enumerate(message.tool_call_chunks, 1)]
+        raw = [(c["id"], c["name"], c["args"] or "{}") for c in message.tool_call_chunks]
     else:
-        found = [Asked(c["id"] or f"call_{n}", c["name"], dict(c["args"])) for n, c in enumerate(message.tool_calls, 1)]
+        raw = [(c["id"], c["name"], json.dumps(c["args"])) for c in message.tool_calls]
+    found = [_asked(n, *call) for n, call in enumerate(raw, 1)]
     return () if any(call.name == name for call in found) else tuple(found)
 
 
 def _asked(number: int, call_id: str | None, name: str | None, text: str) -> Asked:
-    named, called_as = call_id or f"call_{number}", name or "unnamed"
+    named, called_as = clean_text(call_id or "")[0] or f"call_{number}", clean_text(name or "")[0] or "unnamed"
     try:
         arguments = json_of(text)
         if not isinstance(arguments, dict):

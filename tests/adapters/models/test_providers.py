@@ -2,14 +2,34 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
+from langchain_core.messages import AIMessageChunk
+from langchain_core.messages.tool import tool_call_chunk
 
+from adapters.models.calling import Calls, calls_of, turn
+from adapters.models.messages import request_bytes
 from contracts.errors import ModelFailed, ProviderFailed
+from contracts.outputs import FactSheet
+from contracts.ports import ToolAnswer, ToolOffer
 from tests.adapters.models.conftest import Asker
 from tests.adapters.models.wire import Reply, Wire
 
 GOOD = Reply("facts")
+
+
+class _Closed:
+    """A toolbox that grants nothing."""
+
+    rounds = 1
+
+    def offers(self) -> tuple[ToolOffer, ...]:
+        return ()
+
+    async def use(self, tool: str, arguments: Mapping[str, Any]) -> ToolAnswer:
+        return ToolAnswer(note=f"{tool} is not granted", refused=True)
 
 
 async def test_a_schema_is_filled_by_a_tool_call_that_is_streamed_and_paid_for(asker: Asker, wire: Wire) -> None:
@@ -110,6 +130,33 @@ async def test_an_answer_that_does_not_fit_twice_fails_with_the_reason(asker: As
     assert failed.value.code == "model_answer_invalid"
     assert not isinstance(failed.value, ProviderFailed)
     assert [c.status for c in asker.calls] == ["invalid", "invalid"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param('{"facts": "\ud83d"}', id="half-a-surrogate-pair"),
+        pytest.param('{"facts": "\ud83d', id="half-a-pair-and-half-an-object"),
+        pytest.param('{"facts": 1e999}', id="infinite"),
+        pytest.param(f'{{"facts": {"7" * 5_000}}}', id="endless-number"),
+    ],
+)
+async def test_an_answer_of_what_is_no_text_ends_as_any_that_does_not_fit(
+    asker: Asker, wire: Wire, arguments: str
+) -> None:
+    wire.script("FactSheet", Reply(calls=(("FactSheet", arguments),)))
+    with pytest.raises(ModelFailed) as failed:
+        await asker.ask()
+    assert failed.value.code == "model_answer_invalid"
+    assert [c.status for c in asker.calls] == ["invalid", "invalid"]
+    assert asker.record.reserved == 0
+
+
+async def test_a_tool_call_of_what_is_no_text_can_be_answered_and_recorded() -> None:
+    call = tool_call_chunk(name="root__read\ud83d", args='{"id": 1e999}', id="\ud83d", index=0)
+    asked = calls_of("FactSheet", AIMessageChunk("", tool_call_chunks=[call]))
+    [made, answered] = await turn(Calls("", asked, _Closed()))
+    assert b"root__read" in request_bytes(FactSheet, [made, answered])
 
 
 async def test_tokens_are_counted_here_when_the_provider_does_not_say(asker: Asker, wire: Wire) -> None:
