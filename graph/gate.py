@@ -68,7 +68,7 @@ async def _ask(state: MissionState, ctx: RunContext, key: str, interrupt_id: Int
     async with ctx.ledger.unit() as unit:
         await unit.put(state["revision"], result.gate.decisions)
         expires_at = await unit.ask_person(interrupt_id, request, ctx.mission.approval_timeout_ms)
-        unit.record(*result.gate.events, *held.events, _requested(interrupt_id, request, envelope, expires_at))
+        unit.record(*result.gate.events, *held.events, requested(interrupt_id, request, envelope, expires_at))
         await unit.enter(Stage.RELEASE_GATE, f"{key}:asked", {})
         # Whoever sees the question may answer it: the mission waits from the moment that it is asked.
         await unit.move(Status.AWAITING_APPROVAL)
@@ -83,9 +83,10 @@ def _looks(state: MissionState, envelope: MissionEnvelope) -> tuple[str, ...]:
     return looks
 
 
-def _requested(
+def requested(
     interrupt_id: InterruptId, request: ApprovalRequest, envelope: MissionEnvelope, expires_at: datetime
 ) -> NewEvent:
+    """Return the event that says what a person is asked, and until when."""
     risks = [p.risk_level for p in request.proposals] or [envelope.risk_level]
     payload = {
         "interrupt_id": interrupt_id,

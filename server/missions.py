@@ -20,6 +20,7 @@ from contracts.mission import MissionRequest
 from contracts.stateflow import ENDED, Status
 from graph import approvals
 from graph.context import Governance
+from graph.gate import requested
 from graph.version import GRAPH_VERSION
 from policies.questions import Approver
 from server.principal import Principal
@@ -201,11 +202,17 @@ class MissionService:
         async with self.store.take(who.tenant_id, mission_id, who.actor_id) as taken:
             if taken.mission.status not in {Status.FAILED, Status.EXPIRED}:
                 raise Conflict(f"the mission is {taken.mission.status.value}, not failed or expired", code="not_failed")
-            await taken.unit.reopen_approval(taken.mission.approval_timeout_ms)
-            await taken.unit.move(Status.RUNNING)
             payload = {"reason": reason or ""}
             taken.unit.record(NewEvent(event_type=EventType.MISSION_RETRIED, payload=payload, actor=who.actor_id))
-            await self.store.resume(taken)
+            await taken.unit.move(Status.RUNNING)
+            asked = await taken.unit.reopen_approval(taken.mission.approval_timeout_ms)
+            if asked is None or taken.mission.envelope is None:
+                await self.store.resume(taken)
+                return
+            # Whoever hears of the question may answer it: the mission waits again from this moment on.
+            interrupt_id, request, expires_at = asked
+            taken.unit.record(requested(interrupt_id, request, taken.mission.envelope, expires_at))
+            await taken.unit.move(Status.AWAITING_APPROVAL)
 
 
 Ending = Literal[Status.CANCELLED, Status.EXPIRED, Status.FAILED]

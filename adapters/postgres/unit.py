@@ -20,7 +20,7 @@ from contracts.canonical import canonical_bytes, digest, sha256_hex
 from contracts.clock import rfc3339
 from contracts.decisions import ApprovalDecision, ApprovalRequest, PolicyDecision
 from contracts.effects import effect_event
-from contracts.errors import Conflict, Denied, FenceLost
+from contracts.errors import Conflict, Denied, FenceLost, IntegrityBroken
 from contracts.events import TERMINAL_EVENTS, NewEvent
 from contracts.evidence import WritebackProposal
 from contracts.mission import MissionEnvelope
@@ -200,9 +200,19 @@ class Unit:
                 sha256=sha256_hex(granted),
             )
 
-    async def reopen_approval(self, timeout_ms: int) -> None:
-        """Ask a question that was closed unanswered again, with a new deadline."""
-        await self._run("reopen_approval", timeout_ms=timeout_ms)
+    async def reopen_approval(self, timeout_ms: int) -> tuple[InterruptId, ApprovalRequest, datetime] | None:
+        """Ask a question that was closed unanswered again, and return it with its new deadline; None: there is none.
+
+        Raises:
+            IntegrityBroken: it is not what was asked before.
+        """
+        row = await self._row("reopen_approval", timeout_ms=timeout_ms)
+        if row is None:
+            return None
+        content = bytes(row["content"])
+        if sha256_hex(content) != row["sha256"]:
+            raise IntegrityBroken("the stored approval request does not match its hash")
+        return row["interrupt_id"], ApprovalRequest.model_validate_json(content), row["expires_at"]
 
     async def intend(self, proposal: WritebackProposal, idempotency_key: str) -> EffectOutcome | None:
         """Record the intent to write; returns the recorded outcome when there is one already.

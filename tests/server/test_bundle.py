@@ -4,6 +4,7 @@ import psycopg
 import pytest
 
 from contracts.errors import NotFound
+from contracts.topics import Topic, topics_of
 from server.bundle import make_bundle
 from server.verify import render, verify_bytes
 from tests.support import AT_WORK
@@ -100,6 +101,22 @@ async def test_a_mission_that_was_retried_after_its_failure_verifies(service):
     assert (await service.post(mission_id, "approve")).status_code == 202
     await ended(service, mission_id, "completed")
     assert "completed" in (await verified(service, mission_id))["ending"]
+
+
+async def test_a_question_that_a_retry_asks_again_is_announced_and_can_be_answered_at_once(service):
+    mission_id, _ = await waiting(service)
+    assert (await service.post(mission_id, "fail", reason="not now")).status_code == 202
+    assert (await service.post(mission_id, "retry")).status_code == 202
+    asked = [e for e in await service.events(mission_id) if e["event_type"] == "approval.requested"]
+    mission = await service.mission(mission_id)
+    assert mission["status"] == "awaiting_approval"
+    assert [e["payload"]["interrupt_id"] for e in asked] == [mission["pending_approval"]["interrupt_id"]] * 2
+    assert asked[1]["payload"]["expires_at"] == mission["pending_approval"]["expires_at"]
+    assert asked[1]["payload"]["expires_at"] > asked[0]["payload"]["expires_at"]
+    assert Topic.NOTIFICATIONS in topics_of(asked[1])
+    assert (await service.post(mission_id, "approve")).status_code == 202
+    await ended(service, mission_id, "completed")
+    await verified(service, mission_id)
 
 
 async def test_an_advisory_mission_verifies(service):

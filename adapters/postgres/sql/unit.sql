@@ -107,7 +107,8 @@ where mission_id = %(mission_id)s and status = 'pending';
 update colony_approvals
 set status = 'pending', expires_at = clock_timestamp() + %(timeout_ms)s * interval '1 millisecond', updated_at = now(),
     epoch = colony_epoch()
-where mission_id = %(mission_id)s and status in ('expired', 'cancelled');
+where mission_id = %(mission_id)s and status in ('expired', 'cancelled')
+returning interrupt_id, content, sha256, expires_at;
 
 -- name: grant
 insert into colony_approval_grants (mission_id, proposal_id, payload_sha256, interrupt_id, actor_id, payload, content, sha256)
