@@ -20,10 +20,15 @@ class Holder:
     span_id: str
 
 
+def event_id(mission_id: str, seq: int, epoch: int) -> str:
+    """Return an event's id; by the epoch, what a restored mission goes on with is not what was at that seq before."""
+    return f"ev_{digest([mission_id, seq, epoch])[:24]}_{epoch}"
+
+
 def chained(event: NewEvent, holder: Holder, seq: int, prev_hash: str, timestamp: str) -> RuntimeEvent:
     """Return the event as it is recorded after the one with ``prev_hash``."""
     bare = RuntimeEvent(
-        event_id="ev_" + digest([holder.mission_id, seq])[:24],
+        event_id=event_id(holder.mission_id, seq, holder.epoch),
         mission_id=holder.mission_id,
         tenant_id=holder.tenant_id,
         seq=seq,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from server.verify.contents import Contents, Event
 from server.verify.plain import ZERO_HASH, Broken, digest, sha256_hex
 
+_ID = re.compile(r"ev_([0-9a-f]{24})(?:_([1-9][0-9]{0,17}))?")
 _GATE = {"gate", "approval"}
 _DATA = {"dataplane", "task", "model", "tool", "artifact", "evidence", "writeback"}
 
@@ -40,16 +43,33 @@ def identity(c: Contents) -> str:
     """
     if not c.events or c.events[0].type != "intent.received":
         raise Broken("the record does not begin with the mission's submission")
+    newest = 0
     names = {key: c.mission.text(key) for key in ("mission_id", "tenant_id", "trace_id")}
     for event in c.events:
         for key, expected in names.items():
             if event.fields.text(key) != expected:
                 raise Broken(f"event {event.seq} ({event.type}) is of another {key.removesuffix('_id')}")
-        if event.fields.text("event_id") != "ev_" + digest([names["mission_id"], event.seq])[:24]:
-            raise Broken(f"event {event.seq} ({event.type}) does not carry its own id")
+        epoch = _epoch(event, names["mission_id"])
+        if epoch < newest:
+            raise Broken(f"event {event.seq} ({event.type}) was written under an epoch that was over")
+        newest = epoch
         if event.fields.text("phase") != plane(event):
             raise Broken(f"event {event.seq} ({event.type}) is filed under the wrong plane")
     return f"every event is of mission {names['mission_id']}, tenant {names['tenant_id']}"
+
+
+def _epoch(event: Event, mission_id: str) -> int:
+    """Return the epoch that an event's id is made of; 0 for those of the time before ids had one.
+
+    Raises:
+        Broken: the id is not this event's own.
+    """
+    found = _ID.fullmatch(event.fields.text("event_id"))
+    epoch = found[2] if found is not None else None
+    parts = [mission_id, event.seq] if epoch is None else [mission_id, event.seq, int(epoch)]
+    if found is None or found[1] != digest(parts)[:24]:
+        raise Broken(f"event {event.seq} ({event.type}) does not carry its own id")
+    return int(epoch or 0)
 
 
 def plane(event: Event) -> str:

@@ -103,6 +103,8 @@ async def test_a_restored_mission_is_the_same_and_goes_on_only_after_the_hold(
     # No process of the time before the restore holds an epoch that is ever given out again.
     epochs = [rows(d, "select epoch from colony_missions")[0]["epoch"] for d in (database, other_database)]
     assert epochs[1] > epochs[0] + 1_000
+    restore(other_database, taken.file, replace=True)
+    assert rows(other_database, "select epoch from colony_missions")[0]["epoch"] > epochs[1]
 
     async with colony(other_database, tmp_path) as service:
         assert (await service.post(mission_id, "approve")).status_code == 202
@@ -156,6 +158,7 @@ async def test_what_was_written_after_the_backup_is_not_written_again(
         async with colony(database, home, service):
             for lead in ("L-asked", "L-granted"):
                 assert (await api.settled(missions[lead]))["status"] == "completed"
+        published = {e["hash"]: e["event_id"] for m in missions.values() for e in await api.events(m)}
     done = {lead: await service.writes(lead) for lead in missions}
     assert done["L-asked"]["notes"] == done["L-granted"]["notes"] == 1
 
@@ -180,6 +183,9 @@ async def test_what_was_written_after_the_backup_is_not_written_again(
             "L-untouched": "awaiting_approval",
         }
         assert {lead: await service.writes(lead) for lead in missions} == done
+        now = {e["hash"]: e["event_id"] for m in missions.values() for e in await api.events(m)}
+        assert now.keys() - published.keys()
+        assert not {now[h] for h in now.keys() - published.keys()} & set(published.values()), "news under an old id"
         assert open_writebacks(database) is None
         assert verify_bytes(await archive(api, missions["L-granted"])).ok
         await api.post(missions["L-untouched"], "approve")
