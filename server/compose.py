@@ -138,7 +138,7 @@ async def open_colony(
         db = await asyncio.to_thread(database, settings, stack)
         pools = await _pools(stack, db, settings, times)
         api = pools["api"]
-        queue = MissionQueue(db.dsns.queue)
+        queue = MissionQueue(db.dsns.queue, GRAPH_VERSION)
         await queue.open()
         stack.push_async_callback(queue.close)
         root_store = RootStore(pools["root"]) if "root" in pools else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Protocol
@@ -35,7 +35,7 @@ class Run(Protocol):
 class Intake:
     """``places`` missions at a time; the last free one is for a tenant that has none here.
 
-    A mission that processes died with waits until nothing else runs here, and then runs alone.
+    A mission that processes died with runs alone: one process of all takes no other until nothing else runs there.
     """
 
     def __init__(self, queue: MissionQueue, run: Run, *, places: int, rung: asyncio.Event, away_ms: int) -> None:
@@ -45,14 +45,14 @@ class Intake:
         self._rung = rung
         self._away_s = away_ms / 1000
         self._running: dict[asyncio.Task[None], str] = {}
-        self._suspects: deque[Job] = deque()
+        self._suspect: Job | None = None
         self._alone = False
         self.closed = False
 
     @property
     def full(self) -> bool:
         """Whether no further mission is taken at present."""
-        return self.closed or self._alone or len(self._running) >= self._places
+        return self.closed or self._suspect is not None or len(self._running) >= self._places
 
     async def work(self) -> None:
         """Take jobs until cancelled. Runs that are under way are not touched when the queue is away.
@@ -82,16 +82,30 @@ class Intake:
     async def _take(self) -> bool:
         """Start one mission if there is a place and a job; tells whether it did."""
         self._rung.clear()
-        if self._suspects and not self._running and not self.closed:
-            self._start(self._suspects.popleft(), alone=True)
-            return True
-        if self.full or self._suspects:
+        if self._suspect is not None:
+            return await self._attend(self._suspect)
+        if self.full:
             return False
         last = self._places > 1 and len(self._running) == self._places - 1
         job = await self._queue.next(Counter(self._running.values()), last_place=last)
         if job is not None:
             self._start(job)
         return job is not None
+
+    async def _attend(self, suspect: Job) -> bool:
+        """Get free for a suspect if no other process does, and start it when nothing else runs here."""
+        held, wanted = await self._queue.hold_alone(suspect)
+        if self._alone or self._suspect is not suspect:
+            return False
+        if held and wanted and not self.closed:
+            if not self._running:
+                self._start(suspect, alone=True)
+            return False
+        self._suspect = None
+        if held:
+            await self._queue.put_back(suspect)
+            await self._queue.leave_alone()
+        return True
 
     async def _news(self) -> None:
         """Wait until a job may be there or a place is free."""
@@ -110,16 +124,28 @@ class Intake:
 
     def _over(self, task: asyncio.Task[None]) -> None:
         del self._running[task]
-        self._alone = False
+        if self._alone:
+            self._alone, self._suspect = False, None
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("a run ended with an error", task=task.get_name(), exc_info=error)
 
     async def _work_on(self, job: Job, *, alone: bool) -> None:
+        suspect = False
         try:
             await self._run(job.mission_id, job.tenant_id, alone=alone)
         except RunsAlone:
-            self._suspects.append(job)
-            return
+            suspect = True
         finally:
             with suppress(StoreUnavailable):
-                await self._queue.done(job)
+                await (self._put_aside(job) if suspect else self._done(job, alone=alone))
+
+    async def _put_aside(self, job: Job) -> None:
+        if self._suspect is None:
+            self._suspect = job
+        else:
+            await self._queue.put_back(job)
+
+    async def _done(self, job: Job, *, alone: bool) -> None:
+        await self._queue.done(job)
+        if alone:
+            await self._queue.leave_alone()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -124,18 +124,22 @@ class Claims:
                 await conn.execute(self._q["let_go"], params)
 
     async def runnable(self, most: int = 100) -> list[tuple[str, str]]:
-        """Return missions that should run, that nobody runs and that no job waits for, with their tenants."""
+        """Return this graph's missions that should run, that nobody runs and that no job waits for, with tenants."""
+        params = {"most": most, "version": self._graph_version}
         with store_errors():
             async with self._pool.connection() as conn:
-                rows = await (await conn.execute(self._q["runnable"], {"most": most})).fetchall()
-        ours = (row for row in rows if row["graph_version"] == self._graph_version)
-        return [(str(row["mission_id"]), str(row["tenant_id"])) for row in ours]
+                rows = await (await conn.execute(self._q["runnable"], params)).fetchall()
+        return [(str(row["mission_id"]), str(row["tenant_id"])) for row in rows]
 
-    async def overdue(self, most: int = 100) -> list[tuple[str, str, str]]:
-        """Return approvals past their deadline: mission, tenant, interrupt id."""
+    async def overdue(self, most: int = 100, *, but: Collection[str] = ()) -> list[tuple[str, str, str]]:
+        """Return approvals past their deadline, of this graph's missions: mission, tenant, interrupt id.
+
+        ``but`` those of these interrupt ids.
+        """
+        params = {"most": most, "version": self._graph_version, "but": list(but)}
         with store_errors():
             async with self._pool.connection() as conn:
-                rows = await (await conn.execute(self._q["overdue"], {"most": most})).fetchall()
+                rows = await (await conn.execute(self._q["overdue"], params)).fetchall()
         return [(str(r["mission_id"]), str(r["tenant_id"]), str(r["interrupt_id"])) for r in rows]
 
     async def fold_metrics(self) -> None:

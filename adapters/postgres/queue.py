@@ -6,6 +6,7 @@ two workers apart. A job too many is harmless, a job too few is found by the swe
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,8 @@ from adapters.postgres.queries import Queries
 
 TASK = "colony.run"
 QUEUE = "missions"
+_HOLD_MS = 5_000
+_LATER_MS = 1_000
 
 
 @dataclass(frozen=True)
@@ -31,10 +34,12 @@ class Job:
 
 
 class MissionQueue:
-    """Satisfies ``Dispatcher``; hands jobs out to the tenants in turn."""
+    """Satisfies ``Dispatcher``; hands jobs out to the tenants in turn, those of one version of the graph."""
 
-    def __init__(self, queue_dsn: str, *, connections: int = 2) -> None:
+    def __init__(self, queue_dsn: str, graph_version: str, *, connections: int = 2) -> None:
         self._dsn = queue_dsn
+        self._version = graph_version
+        self._holder = secrets.token_hex(8)
         self._connections = connections
         self._app = procrastinate.App(connector=procrastinate.PsycopgConnector())
         self._q = Queries.load("queue")
@@ -82,8 +87,8 @@ class MissionQueue:
         Raises:
             StoreUnavailable: Postgres does not answer.
         """
-        params = {"tenants": list(running), "running": list(running.values()), "last_place": last_place}
-        rows = await self._rows("next", params)
+        here = {"tenants": list(running), "running": list(running.values())}
+        rows = await self._rows("next", {**here, "last_place": last_place, "version": self._version})
         return Job(int(rows[0]["id"]), rows[0]["mission_id"], rows[0]["tenant_id"]) if rows else None
 
     async def done(self, job: Job) -> None:
@@ -92,9 +97,43 @@ class MissionQueue:
         Raises:
             StoreUnavailable: Postgres does not answer; the job is forgotten by the next sweep.
         """
+        await self._do("done", {"id": job.job_id})
+
+    async def put_back(self, job: Job) -> None:
+        """Let a job be handed out again, in a moment and to whoever asks.
+
+        Raises:
+            StoreUnavailable: Postgres does not answer; the mission is found by a sweep.
+        """
+        await self._do("put_back", {"id": job.job_id, "later_ms": _LATER_MS})
+
+    async def hold_alone(self, job: Job) -> tuple[bool, bool]:
+        """Be the one process of all that gets free for a mission, for the next seconds; say so again to stay it.
+
+        Returns:
+            Whether this process is the one (where it is not, the job is put back), and whether the mission waits for
+            somebody to run it.
+
+        Raises:
+            StoreUnavailable: Postgres does not answer.
+        """
+        times = {"hold_ms": _HOLD_MS, "later_ms": _LATER_MS}
+        names = {"holder": self._holder, "id": job.job_id, "mission_id": job.mission_id}
+        row = (await self._rows("hold_alone", {**names, **times}))[0]
+        return bool(row["held"]), bool(row["wanted"])
+
+    async def leave_alone(self) -> None:
+        """Let another process be the one.
+
+        Raises:
+            StoreUnavailable: Postgres does not answer; it ends by itself.
+        """
+        await self._do("leave_alone", {"holder": self._holder})
+
+    async def _do(self, statement: str, params: dict[str, Any]) -> None:
         with store_errors():
             async with self._pool.connection() as conn:
-                await conn.execute(self._q["done"], {"id": job.job_id})
+                await conn.execute(self._q[statement], params)
 
     async def _rows(self, statement: str, params: dict[str, Any]) -> list[dict[str, Any]]:
         with store_errors():

@@ -16,7 +16,7 @@ BACKLOG = 50
 TIMES = 5
 # The oldest job first, as the queue's own function would hand them out.
 FIRST_COME = """
-create or replace function queue.colony_next_job(tenants text[], running int[], last_place boolean)
+create or replace function queue.colony_next_job(tenants text[], running int[], last_place boolean, version text)
   returns table (id bigint, mission_id text, tenant_id text)
 language sql set search_path = queue, pg_temp as $$
   update procrastinate_jobs j set status = 'doing', scheduled_at = clock_timestamp()

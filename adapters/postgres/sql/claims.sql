@@ -28,10 +28,10 @@ select colony_renew as mission_id from colony_renew(%(worker_id)s, %(missions)s,
 select colony_let_go(%(worker_id)s, %(missions)s, %(epochs)s);
 
 -- name: runnable
-select mission_id, tenant_id, graph_version from colony_runnable(%(most)s);
+select mission_id, tenant_id from colony_runnable(%(most)s, %(version)s);
 
 -- name: overdue
-select mission_id, tenant_id, interrupt_id from colony_overdue_approvals(%(most)s);
+select mission_id, tenant_id, interrupt_id from colony_overdue_approvals(%(most)s, %(version)s, %(but)s);
 
 -- name: fold_metrics
 select colony_fold_metrics(50000);

@@ -132,7 +132,7 @@ async def open_stand(database: str) -> AsyncIterator[Stand]:
     async with AsyncExitStack() as stack:
         pool = await open_pool(dsns.app, name="stand", tenants=key, most=16, least=0)
         stack.push_async_callback(pool.close)
-        queue = MissionQueue(dsns.queue)
+        queue = MissionQueue(dsns.queue, VERSION)
         await queue.open()
         stack.push_async_callback(queue.close)
         clock = SystemClock()

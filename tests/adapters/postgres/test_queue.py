@@ -3,13 +3,22 @@
 import asyncio
 from collections import Counter
 
-from adapters.postgres.queue import Job
+from adapters.postgres.provision import dsns_for
+from adapters.postgres.queue import Job, MissionQueue
 from contracts.errors import FenceLost
-from tests.adapters.postgres.stand import Stand
+from tests.adapters.postgres.stand import VERSION, Stand
 
 
 async def submitted(stand: Stand, tenant_id: str, many: int) -> list[str]:
     return [await stand.submit(tenant_id) for _ in range(many)]
+
+
+def versions(stand: Stand, *missions: str) -> None:
+    """Make missions another graph's."""
+    with stand.db.connect() as conn:
+        conn.execute("alter table colony_missions disable trigger guard")
+        conn.execute("update colony_missions set graph_version = '2' where mission_id = any(%s)", [list(missions)])
+        conn.execute("alter table colony_missions enable trigger guard")
 
 
 async def taken(stand: Stand, many: int, running: Counter[str] | None = None, *, last_place: bool = False) -> list[Job]:
@@ -97,3 +106,52 @@ async def test_jobs_are_found_by_their_indexes(stand: Stand) -> None:
         }.items():
             plan = conn.execute(f"explain select from queue.procrastinate_jobs where {look}").fetchall()
             assert any(index in row["QUERY PLAN"] for row in plan), plan
+
+
+async def test_a_job_of_another_graph_is_left_untouched_for_who_has_it(stand: Stand) -> None:
+    foreign = await submitted(stand, "demo", 3)
+    versions(stand, *foreign)
+    (ours,) = await submitted(stand, "demo", 1)
+    assert [job.mission_id for job in await taken(stand, 4)] == [ours]
+    left = stand.db.rows(
+        "select status::text from queue.procrastinate_jobs where args->>'mission_id' = any(%s)", foreign
+    )
+    assert left == [{"status": "todo"}] * 3
+    other = MissionQueue(dsns_for(stand.db.dsn).queue, "2")
+    await other.open()
+    jobs = [await other.next(Counter(), last_place=False) for _ in range(4)]
+    await other.close()
+    assert [job.mission_id for job in jobs if job is not None] == foreign
+
+
+async def test_a_hundred_orphans_of_another_graph_hide_none_of_ours(stand: Stand) -> None:
+    versions(stand, *await submitted(stand, "demo", 3))
+    (ours,) = await submitted(stand, "demo", 1)
+    stand.db.run(
+        "delete from queue.procrastinate_jobs",
+        "alter table colony_missions disable trigger guard",
+        "update colony_missions set updated_at = now() - interval '1 minute' where graph_version = '2'",
+        "update colony_missions set updated_at = now() - interval '10 seconds' where graph_version <> '2'",
+    )
+    assert await stand.claims().runnable(3) == [(ours, "demo")]
+
+
+async def test_one_process_of_all_gets_free_for_a_mission_that_processes_died_with(stand: Stand) -> None:
+    first, second = await submitted(stand, "demo", 2)
+    other = MissionQueue(dsns_for(stand.db.dsn).queue, VERSION)
+    await other.open()
+    one, two = await taken(stand, 2)
+    assert await stand.queue.hold_alone(one) == (True, True)
+    assert await other.hold_alone(two) == (False, True)
+    assert await stand.queue.requeue([(first, "demo"), (second, "demo")]) == [], "both have their jobs still"
+    assert await taken(stand, 1) == [], "and not yet"
+    stand.db.run("update queue.procrastinate_jobs set scheduled_at = now() where id = " + str(two.job_id))
+    assert await taken(stand, 2) == [two]
+    async with stand.claimed(first):
+        assert await stand.queue.hold_alone(one) == (True, False), "another has it"
+    stand.db.run("update queue.alone set until = now() - interval '1 second'")
+    assert await other.hold_alone(two) == (True, True), "the one before died"
+    assert (await stand.queue.hold_alone(one))[0] is False
+    await other.leave_alone()
+    assert (await stand.queue.hold_alone(one))[0] is True
+    await other.close()
