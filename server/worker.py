@@ -10,7 +10,7 @@ import structlog
 
 from adapters.postgres.claims import Claims
 from adapters.postgres.queue import MissionQueue
-from contracts.errors import ColonyError, Conflict, NotFound, StoreUnavailable
+from contracts.errors import ColonyError, Conflict, IntegrityBroken, NotFound, StoreUnavailable
 from graph.leases import LeaseKeeper
 from graph.runner import Runner
 from server.ending import ended
@@ -42,6 +42,7 @@ class Worker:
         self._expire = expire
         self._sweep_s = sweep_ms / 1000
         self._tasks: list[asyncio.Task[None]] = []
+        self._unreadable: set[str] = set()
 
     def start(self) -> None:
         """Begin taking missions, in the background."""
@@ -84,10 +85,14 @@ class Worker:
         if found := await self._claims.runnable():
             for mission_id in await self._queue.requeue(found):
                 _log.info("mission found without a worker", mission_id=mission_id)
-        for mission_id, tenant_id, interrupt_id in await self._claims.overdue():
+        for mission_id, tenant_id, interrupt_id in await self._claims.overdue(but=self._unreadable):
             try:
                 await self._expire(tenant_id, mission_id, interrupt_id)
             except (Conflict, NotFound):
                 continue  # somebody answered in the meantime
+            except IntegrityBroken as exc:
+                # Not asked for again by this process: neither its log nor the others' turn is to be lost on it.
+                self._unreadable.add(interrupt_id)
+                _log.error("an approval can't be read", mission_id=mission_id, code=exc.code, reason=exc.message)
             except ColonyError as exc:
                 _log.warning("an approval could not be expired", mission_id=mission_id, code=exc.code)

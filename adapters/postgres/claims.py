@@ -15,7 +15,7 @@ from adapters.postgres.queries import Queries
 from adapters.postgres.records import mission_of
 from adapters.postgres.unit import Connection, Unit
 from adapters.tracing import span_id
-from contracts.errors import RunsAlone
+from contracts.errors import IntegrityBroken, RunsAlone
 from contracts.events import EventType, NewEvent
 from contracts.ports import Clock, Mission
 from contracts.stateflow import RUNNABLE, Stage, Status
@@ -61,7 +61,8 @@ class Claims:
         """Take a mission over on this connection, which is stamped with its tenant and its new epoch.
 
         Returns None when there is nothing to run here: ended, waiting for a person, in another worker's hands, of a
-        graph that this process does not have, or given up just now because it has killed ``MOST_DEATHS`` processes.
+        graph that this process does not have, or given up just now: it has killed ``MOST_DEATHS`` processes, or
+        can't be read.
 
         Raises:
             RunsAlone: processes died with it before; it is claimed only where nothing else runs.
@@ -87,10 +88,16 @@ class Claims:
         await self._pool.stamp(conn, row["tenant_id"], str(epoch), local=False)
         names = {"mission_id": row["mission_id"], "was": row["epoch"], "epoch": epoch}
         await conn.execute(self._q["take"], names | {"deaths": deaths})
-        mission = mission_of({**row, "epoch": epoch, "status": Status.RUNNING.value})
-        unit = Unit(conn, holder_of(mission), self._clock)
+        trace_id, names_of = row["trace_id"], (row["mission_id"], row["tenant_id"])
+        unit = Unit(conn, Holder(*names_of, epoch, trace_id, row["actor_id"], span_id(trace_id)), self._clock)
+        try:
+            mission = mission_of({**row, "epoch": epoch, "status": Status.RUNNING.value})
+        except IntegrityBroken as exc:
+            await _give_up(unit, row["stage"], exc.code, exc.message, exc.hint)
+            return None
         if deaths >= MOST_DEATHS:
-            await _quarantine(unit, mission, deaths)
+            reason = f"{deaths} processes in a row died while they ran it, with no step finished in between"
+            await _give_up(unit, row["stage"], "quarantined", reason, _MEND)
             return None
         lease = {"worker_id": self._worker_id, "lease_ms": self._times.lease_ms}
         await conn.execute(self._q["lease"], names | lease)
@@ -149,14 +156,12 @@ class Claims:
                 await conn.execute(self._q["fold_metrics"])
 
 
-async def _quarantine(unit: Unit, mission: Mission, deaths: int) -> None:
-    _log.error("mission given up, it has killed its workers", mission_id=mission.mission_id, deaths=deaths)
-    failure = {
-        "code": "quarantined",
-        "reason": f"{deaths} processes in a row died while they ran it, with no step finished in between",
-        "stage": mission.stage.value,
-        "hint": "See the log of the workers that died, mend the cause, then `colony missions retry`.",
-    }
+_MEND = "See the log of the workers that died, mend the cause, then `colony missions retry`."
+
+
+async def _give_up(unit: Unit, stage: str, code: str, reason: str, hint: str) -> None:
+    _log.error("mission given up", mission_id=unit.holder.mission_id, code=code, reason=reason)
+    failure = {"code": code, "reason": reason, "stage": stage, "hint": hint}
     payload = {**failure, "status": Status.FAILED.value}
     unit.record(NewEvent(event_type=EventType.MISSION_FAILED, payload=payload))
     await unit.move(Status.FAILED, failure=failure)

@@ -14,6 +14,7 @@ from psycopg.rows import DictRow
 from adapters.postgres.claims import holder_of
 from adapters.postgres.guard import store_errors
 from adapters.postgres.queries import Queries
+from adapters.postgres.records import intact
 from adapters.postgres.saver import StepSaver
 from adapters.postgres.steady import Tenure
 from adapters.postgres.unit import Connection, Unit
@@ -109,7 +110,8 @@ class RunLedger:
     async def decision(self, interrupt_id: InterruptId) -> ApprovalDecision | None:
         """Return the stored decision on an approval, or None while it is pending."""
         rows = await self._rows(self._q["decision"], interrupt_id=interrupt_id)
-        return ApprovalDecision.model_validate_json(bytes(rows[0]["decision_content"])) if rows else None
+        with intact("decision"):
+            return ApprovalDecision.model_validate_json(bytes(rows[0]["decision_content"])) if rows else None
 
     async def grants(self) -> list[WritebackProposal]:
         """Return what the mission's approvals grant, byte for byte as it was approved.
@@ -121,7 +123,8 @@ class RunLedger:
         for row in rows:
             if sha256_hex(bytes(row["content"])) != row["sha256"]:
                 raise IntegrityBroken("a stored approval grant does not match its hash")
-        return [WritebackProposal.model_validate_json(bytes(row["content"])) for row in rows]
+        with intact("approval grant"):
+            return [WritebackProposal.model_validate_json(bytes(row["content"])) for row in rows]
 
     async def granted(self, proposal: WritebackProposal) -> Granted | None:
         """Return how a proposal was let through, exactly so; None when it was not."""
@@ -136,7 +139,8 @@ class RunLedger:
     async def signals(self, mission_type: str) -> list[tuple[PheromoneSignal, datetime]]:
         """Return the tenant's pheromone signals for a mission class."""
         rows = await self._rows(self._q["signals"], mission_type=mission_type)
-        return [(PheromoneSignal.model_validate(row["payload"]), row["created_at"]) for row in rows]
+        with intact("signal"):
+            return [(PheromoneSignal.model_validate(row["payload"]), row["created_at"]) for row in rows]
 
 
 def _decoded(kind: Kind, rows: Sequence[DictRow]) -> list[Contract]:

@@ -18,7 +18,7 @@ from adapters.postgres.claims import holder_of
 from adapters.postgres.guard import store_errors
 from adapters.postgres.pools import Pool
 from adapters.postgres.queries import Queries
-from adapters.postgres.records import mission_of
+from adapters.postgres.records import intact, mission_of
 from adapters.postgres.unit import Connection, Unit
 from adapters.tracing import span_id, traceparent
 from contracts.base import InterruptId
@@ -134,6 +134,7 @@ class MissionStore:
 
         Raises:
             NotFound: there is no such mission for this tenant.
+            IntegrityBroken: it, or its pending approval, can't be read.
         """
         async with self._transaction(tenant_id) as conn:
             names = {"mission_id": mission_id}
@@ -180,7 +181,8 @@ class MissionStore:
         content = bytes(row["content"])
         if sha256_hex(content) != row["sha256"]:
             raise IntegrityBroken("the stored approval request does not match its hash")
-        return Pending(row["interrupt_id"], ApprovalRequest.model_validate_json(content), row["expires_at"])
+        with intact("approval request"):
+            return Pending(row["interrupt_id"], ApprovalRequest.model_validate_json(content), row["expires_at"])
 
 
 def _received(s: Submission) -> NewEvent:

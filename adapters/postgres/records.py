@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from contracts.base import ActorId, MissionId, TenantId
+from contracts.errors import IntegrityBroken
 from contracts.mission import MissionEnvelope, MissionRequest
 from contracts.ports import Mission
 from contracts.stateflow import Stage, Status
 
 
+@contextmanager
+def intact(what: str) -> Iterator[None]:
+    """Read something stored in the block.
+
+    Raises:
+        IntegrityBroken: it can't be read: somebody changed it, or another version wrote it.
+    """
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise IntegrityBroken(f"the stored {what} can't be read") from exc
+
+
 def mission_of(row: Mapping[str, Any]) -> Mission:
-    """Read a mission's row, joined with its budget."""
+    """Read a mission's row, joined with its budget.
+
+    Raises:
+        IntegrityBroken: it can't be read.
+    """
+    with intact("mission"):
+        return _mission(row)
+
+
+def _mission(row: Mapping[str, Any]) -> Mission:
     payload = row["payload"]
     envelope = payload.get("envelope")
     return Mission(
