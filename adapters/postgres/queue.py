@@ -20,7 +20,7 @@ from adapters.postgres.queries import Queries
 
 TASK = "colony.run"
 QUEUE = "missions"
-_HOLD_MS = 5_000
+_HOLD_MS = 3_000
 _LATER_MS = 1_000
 
 
