@@ -9,7 +9,7 @@ from server.compose import Colony
 from server.embedded_root.app import create_root_app
 from server.metrics.requests import CountedRequests
 from server.principal import Gatekeeper
-from server.routes import commands, events, health, history, missions
+from server.routes import commands, events, health, history, keys, missions
 from server.tracing import SPANS, InTrace
 
 
@@ -27,11 +27,11 @@ def create_app(colony: Colony) -> FastAPI:
         telemetry=SPANS,
     )
     app.state.colony = colony
-    app.state.gatekeeper = Gatekeeper(settings)
+    app.state.gatekeeper = Gatekeeper(settings, colony.keys)
     app.add_middleware(CountedRequests, metrics=colony.metrics)
     app.add_middleware(InTrace)
     errors.install(app)
-    for module in (missions, events, commands, history, health):
+    for module in (missions, events, commands, history, keys, health):
         app.include_router(module.router)
     openapi.describe(app, tokens_only=not local)
     if colony.root_store is not None:

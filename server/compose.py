@@ -18,6 +18,7 @@ from adapters.models.routes import ModelRoutes
 from adapters.postgres.claims import Claims, LeaseTimes
 from adapters.postgres.deltas import DELTAS, WATCHED, DeltaFeed, DeltaWriter
 from adapters.postgres.doorbell import Doorbell
+from adapters.postgres.keys import ApiKeys
 from adapters.postgres.missions import TAKEN, MissionStore
 from adapters.postgres.pools import Pool, open_pool
 from adapters.postgres.queue import MissionQueue
@@ -65,6 +66,7 @@ class Colony:
     governance: Governance
     metrics: ProcessMetrics
     relays: Relays
+    keys: ApiKeys
 
 
 @asynccontextmanager
@@ -168,9 +170,8 @@ async def open_colony(
         stack.push_async_callback(ended, *background)
         stats = {name: pool.get_stats for name, pool in pools.items()}
         metrics = ProcessMetrics(stats, lambda: doorbell.waiting, lambda: keeper.holding)
-        yield Colony(
-            settings, service, MissionReader(api), doorbell, feed, worker, root_store, governance, metrics, relays
-        )
+        reader, keys = MissionReader(api), ApiKeys(api)
+        yield Colony(settings, service, reader, doorbell, feed, worker, root_store, governance, metrics, relays, keys)
 
 
 async def _pools(stack: AsyncExitStack, db: Database, settings: Settings, times: LeaseTimes) -> dict[str, Pool]:

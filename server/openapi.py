@@ -24,6 +24,7 @@ from contracts.errors import (
 )
 from contracts.mission import MissionRequest
 from server.errors import PROBLEM, status_for
+from server.keys import KeyRequest
 from server.missions import ApprovalAnswer, Reason
 from server.shapes import Problem
 
@@ -37,6 +38,7 @@ _BODIES: tuple[type[BaseModel], ...] = (
     MissionRequest,
     ApprovalAnswer,
     Reason,
+    KeyRequest,
     *(spec.inputs for spec in CLASSES.values()),
 )
 
@@ -81,7 +83,11 @@ def _described(app: FastAPI, *, tokens_only: bool) -> Schema:
     schemas = {name: s for name, s in components.get("schemas", {}).items() if name not in _OF_THE_FRAMEWORK}
     components["schemas"] = schemas | _schemas()
     components["securitySchemes"] = {
-        "bearer": {"type": "http", "scheme": "bearer", "description": "A JWT with tenant, sub and capabilities."}
+        "bearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A JWT with tenant, sub and capabilities, or an API key.",
+        }
     }
     credentials: list[Schema] = [{"bearer": []}] if tokens_only else [{"bearer": []}, {}]
     for operations in whole["paths"].values():

@@ -61,7 +61,9 @@ async def _finish(dsn: str, home: Path) -> Finished:
             f"(channel, mission_id, tenant_id, seq, event_id, event_type, attempts, reason) values ('kafka', "
             f"'{mission_id}', 'demo', 1, 'ev', 't', 1, 'r'); insert into colony_deltas (mission_id, task_key, "
             f"call_id, text) values ('{mission_id}', 't', 'c', 'x'); insert into colony_leases (mission_id, worker_id, "
-            f"epoch, lease_until) values ('{mission_id}', 'w', 1, now())"
+            f"epoch, lease_until) values ('{mission_id}', 'w', 1, now()); insert into "
+            f"colony_api_keys (key_id, name, actor_id, capabilities, secret_sha256, made_by) "
+            f"values ('ck_0', 'n', 'ann', '{{}}', sha256(''), 'ann')"
         )
         with lab.db.connect() as conn, conn.transaction():
             stamp(conn, "demo", epoch)

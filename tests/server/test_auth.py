@@ -12,6 +12,8 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from fastapi import Request
 
@@ -53,6 +55,26 @@ def strangers(kid: str) -> str:
     return jwt.encode(ISSUER.claims(), key, "RS256", {"kid": kid})
 
 
+def twice() -> str:
+    """A token that names two tenants, signed: which one counts would be each reader's own choice."""
+    head = encoded({"alg": "RS256", "typ": "JWT", "kid": "rsa"})
+    claims = json.dumps(ISSUER.claims())[:-1] + ', "tenant": "umbrella"}'
+    body = base64.urlsafe_b64encode(claims.encode()).decode().rstrip("=")
+    signature = ISSUER.by_rsa.sign(f"{head}.{body}".encode(), PKCS1v15(), SHA256())
+    return f"{head}.{body}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
+
+
+def own_key() -> str:
+    """A token that brings the key it is signed by."""
+    key = rsa.generate_private_key(65537, 2048)
+    public = jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)
+    return jwt.encode(ISSUER.claims(), key, "RS256", {"kid": "rsa", "jwk": public})
+
+
+def headed(**more: Any) -> str:
+    return ISSUER.signed(ISSUER.claims(), {"kid": "rsa", **more})
+
+
 def deep() -> str:
     head = base64.urlsafe_b64encode(b"[" * 6_000).decode().rstrip("=")
     return f"{head}.{encoded({})}.x"
@@ -86,6 +108,24 @@ BAD = {
     "deep-header": deep(),
     "garbage": "a.b.c",
     "no-dots": "token",
+    "jku": headed(jku="https://evil.example/jwks.json"),
+    "x5u": headed(x5u="https://evil.example/cert.pem"),
+    "x5c": headed(x5c=["MIIB"]),
+    "its-own-key": own_key(),
+    "its-own-key-beside-the-right-signature": headed(jwk={"kty": "oct", "k": "c2VjcmV0"}),
+    "critical": headed(crit=["b64"], b64=True),
+    "kid-a-path": ISSUER.signed(ISSUER.claims(), {"kid": "../../dev/null"}),
+    "huge": ISSUER.token(padding="x" * 10_000),
+    "two-tenants": twice(),
+    "not-before-missing": ISSUER.token(nbf=None),
+    "no-token-id": ISSUER.token(jti=None),
+    "token-id-no-text": ISSUER.token(jti=7),
+    "token-id-empty": ISSUER.token(jti=""),
+    "just-expired": ISSUER.token(exp=NOW),
+    "expiry-no-number": ISSUER.token(exp="tomorrow"),
+    "expiry-without-end": ISSUER.token(exp=float("inf")),
+    "roles-no-list": ISSUER.token(roles="admin"),
+    "a-key-that-nobody-made": "ck_0123456789abcdef_" + "x" * 43,
 }
 
 
@@ -96,14 +136,62 @@ def gatekeeper(folder: Path, **changes: str) -> Gatekeeper:
 def asks(gate: Gatekeeper, *, client: str = "127.0.0.1", **headers: str) -> Principal:
     sent = {"host": "127.0.0.1:8080", **{name.replace("_", "-"): value for name, value in headers.items()}}
     raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in sent.items()]
-    return gate.principal(Request({"type": "http", "client": (client, 5), "headers": raw}))
+    return asyncio.run(gate.principal(Request({"type": "http", "client": (client, 5), "headers": raw})))
 
 
 @pytest.mark.parametrize("kid", ["rsa", "ed"])
 def test_a_good_token_says_who_asks(tmp_path: Path, kid: str) -> None:
     token = ISSUER.token(kid, capabilities=["mission:read", "world:rule", 5])
     who = asks(gatekeeper(tmp_path), authorization=f"bearer  {token} ")
-    assert who == Principal("acme", "ada", frozenset({"mission:read"}))
+    assert who == Principal("acme", "ada", frozenset({"mission:read"}), frozenset({"agent"}))
+
+
+@pytest.mark.parametrize(
+    ("claims", "held"),
+    [
+        pytest.param({"roles": ["viewer"]}, {"mission:read"}, id="a-role"),
+        pytest.param({"roles": ["viewer", "approver"]}, {"mission:read", "mission:approve"}, id="two-roles"),
+        pytest.param({"roles": ["admin"]}, CAPABILITIES, id="admin"),
+        pytest.param({"roles": ["Admin", "root", "*", 5]}, set(), id="roles-that-nobody-knows"),
+        pytest.param({"roles": ["admin"], "capabilities": ["mission:read"]}, {"mission:read"}, id="narrowed"),
+        pytest.param({"roles": ["admin"], "capabilities": []}, set(), id="narrowed-to-nothing"),
+        pytest.param({"roles": None}, set(), id="neither"),
+    ],
+)
+def test_roles_stand_for_capabilities_where_a_token_names_none(tmp_path: Path, claims: dict[str, Any], held) -> None:
+    token = ISSUER.token(**{"capabilities": None, **claims})
+    assert asks(gatekeeper(tmp_path), authorization=f"Bearer {token}").capabilities == held
+
+
+def test_an_issuer_s_clock_may_be_a_little_ahead(tmp_path: Path) -> None:
+    now = int(time.time())
+    token = ISSUER.token(nbf=now + 3, iat=now + 3)
+    assert asks(gatekeeper(tmp_path), authorization=f"Bearer {token}").actor_id == "ada"
+
+
+def test_two_authorization_headers_are_refused(tmp_path: Path) -> None:
+    sent = [(b"host", b"127.0.0.1"), *[(b"authorization", f"Bearer {ISSUER.token()}".encode())] * 2]
+    with pytest.raises(Unauthenticated):
+        asyncio.run(
+            gatekeeper(tmp_path).principal(Request({"type": "http", "client": ("127.0.0.1", 5), "headers": sent}))
+        )
+
+
+def test_keys_are_read_anew_when_their_file_changes(tmp_path: Path) -> None:
+    gate, successor = gatekeeper(tmp_path), Issuer()
+    old, new = f"Bearer {ISSUER.token()}", f"Bearer {successor.token()}"
+    assert asks(gate, authorization=old).actor_id == "ada"
+    with pytest.raises(Unauthenticated):
+        asks(gate, authorization=new)
+    successor.settings(tmp_path)
+    assert asks(gate, authorization=new).actor_id == "ada"
+    with pytest.raises(Unauthenticated):
+        asks(gate, authorization=old)
+    (tmp_path / "jwks.json").write_text("half a fi")
+    assert asks(gate, authorization=new).actor_id == "ada", "a file that can't be read changes nothing"
+    (tmp_path / "jwks.json").write_text('{"keys": []}')
+    with pytest.raises(Unauthenticated):
+        asks(gate, authorization=new)
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -207,6 +295,7 @@ NEEDED = {
         ("GET", "/missions/x/checkpoints/c"),
     ],
     "mission:approve": [("POST", f"/missions/x/{c}") for c in ("approve", "reject")],
+    "key:manage": [("POST", "/keys"), ("GET", "/keys"), ("DELETE", "/keys/ck_0")],
     "mission:operate": [("POST", f"/missions/x/{c}") for c in ("cancel", "retry", "fail", "replay", "fork")],
 }
 

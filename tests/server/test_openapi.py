@@ -26,6 +26,9 @@ CALLS: dict[tuple[str, str], set[str]] = {
     ("get", "/health"): {"200"},
     ("get", "/health/ready"): {"200", "503"},
     ("get", "/metrics"): {"200"},
+    ("post", "/keys"): {"201", *GUARDED, *BODY},
+    ("get", "/keys"): {"200", *GUARDED},
+    ("delete", "/keys/{key_id}"): {"204", "404", *GUARDED},
     **{("post", f"/missions/{{mission_id}}/{c}"): {"202", "404", "409", *GUARDED, *BODY} for c in COMMANDS},
 }
 
@@ -61,7 +64,7 @@ async def test_every_call_with_a_body_describes_it(described: dict[str, Any]) ->
     bodies = {
         path: operation["requestBody"] for (method, path), operation in calls(described).items() if method == "post"
     }
-    assert len(bodies) == 1 + len(COMMANDS)
+    assert len(bodies) == 2 + len(COMMANDS)
     assert bodies["/missions"]["required"] is True
     schemas = described["components"]["schemas"]
     kinds = [schemas[ref["$ref"].rpartition("/")[2]] for ref in schemas["MissionRequest"]["oneOf"]]

@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
@@ -40,13 +41,24 @@ class Issuer:
         """Return good claims, some of them changed; None takes one out."""
         now = int(time.time())
         good = {"iss": ISSUER, "aud": AUDIENCE, "sub": "ada", "tenant": "acme", "exp": now + 600, "iat": now}
-        claims = {**good, "roles": ["agent"], "capabilities": sorted(CAPABILITIES), **changes}
+        claims = {
+            **good,
+            "nbf": now,
+            "jti": uuid4().hex,
+            "roles": ["agent"],
+            "capabilities": sorted(CAPABILITIES),
+            **changes,
+        }
         return {name: value for name, value in claims.items() if value is not None}
 
     def token(self, kid: str = "rsa", **changes: Any) -> str:
         """Return a signed token."""
-        key, algorithm = (self.by_rsa, "RS256") if kid == "rsa" else (self.by_ed, "EdDSA")
-        return jwt.encode(self.claims(**changes), key, algorithm, {"kid": kid})
+        return self.signed(self.claims(**changes), {"kid": kid})
+
+    def signed(self, claims: dict[str, Any], header: dict[str, Any]) -> str:
+        """Return a token of any claims and header, signed by this issuer's key."""
+        key, algorithm = (self.by_ed, "EdDSA") if header.get("kid") == "ed" else (self.by_rsa, "RS256")
+        return jwt.encode(claims, key, algorithm, header)
 
     def bearer(self, **changes: Any) -> dict[str, str]:
         """Return the header that carries a token."""
