@@ -8,7 +8,7 @@ from langchain_openai import ChatOpenAI
 from langchain_openai.chat_models.base import BaseChatOpenAI
 from pydantic import SecretStr
 
-from adapters.models.http import http_client
+from adapters.models.http import NO_KEY, http_client
 from adapters.models.providers import UNREADABLE, Provider
 from adapters.models.routefile import Endpoint
 
@@ -26,7 +26,7 @@ def build(endpoint: Endpoint) -> Provider:
     model = kind(
         model=endpoint.route.model,
         base_url=endpoint.base_url or _OPENAI,
-        api_key=endpoint.api_key or SecretStr("none"),
+        api_key=endpoint.api_key or SecretStr(NO_KEY),
         http_async_client=client,
         openai_proxy="",
         max_retries=0,

@@ -211,6 +211,11 @@ async def test_nothing_of_the_environment_leads_a_prompt_elsewhere(
         monkeypatch.setenv(name, elsewhere)
     for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "LANGSMITH_API_KEY"):
         monkeypatch.setenv(name, "stray")
+    for name in ("OPENAI_ORG_ID", "OPENAI_ORGANIZATION", "OPENAI_PROJECT_ID", "ANTHROPIC_AUTH_TOKEN"):
+        monkeypatch.setenv(name, "stray")
+    for name in ("OPENAI_CUSTOM_HEADERS", "ANTHROPIC_CUSTOM_HEADERS"):
+        monkeypatch.setenv(name, "X-Team: stray\nAuthorization: Bearer stray\nUser-Agent: stray\nX-Api-Key: stray")
+    monkeypatch.setenv("ANTHROPIC_OPEN_TELEMETRY_TRACES_CONTENT_MODE", "content")
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.setenv("LANGSMITH_TRACING", "true")
     assert (await asker.ask()).facts
