@@ -135,7 +135,8 @@ class RootClient:
         pages = await every_page(read, "campaign")
         if any(page.etag != pages[0].etag for page in pages):
             raise PreconditionStale("the campaign changed while it was being read")
-        return Fetched(catalyst.campaign([page.data for page in pages], campaign_id), pages[0].etag)
+        whole = catalyst.campaign([page.data for page in pages], campaign_id)
+        return Fetched(whole, pages[0].etag, sum(page.size for page in pages))
 
     async def list_campaigns(self, tenant: str, *, limit: int = 50, cursor: str | None = None) -> Fetched:
         """Return ``{items: [{campaign_id, columns}], next_cursor}``."""
@@ -204,7 +205,7 @@ class RootClient:
         refuse(reply, what)
         if reply.data is None:
             raise RootRefused("malformed payload: the root's answer can't be used", code="malformed_payload")
-        return Fetched(reply.data, reply.etag)
+        return Fetched(reply.data, reply.etag, reply.size)
 
     async def _patiently(self, request: httpx.Request) -> Reply:
         retrying = AsyncRetrying(

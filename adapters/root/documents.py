@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
 from adapters.passages import cut
 from adapters.root import oracle
 from adapters.root.client import RootClient
-from adapters.root.reading import listed, objects
+from adapters.root.reading import added_up, listed, objects
 from contracts.errors import NotFound, RootRefused
 
 Items = list[dict[str, Any]]
@@ -53,18 +53,25 @@ class DocumentSearch:
         return [_item(row) for row in found[:MOST_PASSAGES]]
 
     async def _searched(self, query: str, named: Sequence[str] | None) -> list[Mapping[str, Any]]:
-        data, _ = await self._client.search_passages(self._tenant, query, document_ids=named, limit=MOST_PASSAGES)
-        rows = objects(listed(data, "passages", "passages"), "passages")
+        found = await self._client.search_passages(self._tenant, query, document_ids=named, limit=MOST_PASSAGES)
+        rows = objects(listed(found.data, "passages", "passages"), "passages")
         return [_checked(oracle.passage(row), named) for row in rows]
 
     async def _whole(self, query: str, named: Sequence[str] | None) -> list[Mapping[str, Any]]:
         if named is None:
-            data, _ = await self._client.list_documents(self._tenant, q=query[:500], limit=_MOST_DOCUMENTS, text=True)
-            documents = [oracle.document(d) for d in objects(listed(data, "documents", "documents"), "documents")]
+            found = await self._client.list_documents(self._tenant, q=query[:500], limit=_MOST_DOCUMENTS, text=True)
+            documents = [oracle.document(d) for d in objects(listed(found.data, "documents", "documents"), "documents")]
         else:
-            documents = [oracle.document((await self._client.get_document(self._tenant, n)).data, n) for n in named]
+            documents = [document async for document in self._documents(named)]
         # A megabyte of foreign text takes its time, which is not taken from the event loop.
         return await asyncio.to_thread(lambda: [part for document in documents for part in _cut(document)])
+
+    async def _documents(self, named: Sequence[str]) -> AsyncIterator[dict[str, Any]]:
+        size = 0
+        for name in named:
+            fetched = await self._client.get_document(self._tenant, name)
+            size = added_up(size, fetched)
+            yield oracle.document(fetched.data, name)
 
 
 def _words(question: str) -> str:

@@ -38,7 +38,7 @@ async def shown(
 
 async def _patched(root: RootClient, tenant_id: str, proposal: WritebackProposal, precondition: str | None) -> ReadBack:
     read = root.get_lead if proposal.target.entity == "lead" else root.get_page
-    data, etag = await read(tenant_id, proposal.target.id)
+    data, etag, _size = await read(tenant_id, proposal.target.id)
     if precondition is not None and etag == precondition:
         return ReadBack(Shown.UNDONE, etag, data)
     if _holds(data, proposal.after):
@@ -51,7 +51,7 @@ async def _patched(root: RootClient, tenant_id: str, proposal: WritebackProposal
 async def _listed(root: RootClient, tenant_id: str, proposal: WritebackProposal) -> Shown:
     cursor = None
     for _ in range(MAX_PAGES):
-        data, _etag = await root.list_activities(tenant_id, proposal.target.id, f"{proposal.operation}s", cursor)
+        data = (await root.list_activities(tenant_id, proposal.target.id, f"{proposal.operation}s", cursor)).data
         items = data.get("items")
         if not isinstance(items, list):
             return Shown.UNKNOWN

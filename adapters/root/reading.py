@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 from contracts.errors import RootRefused
 
 MAX_PAGES = 1_000
+MAX_LIST = 64 * 1024 * 1024
+"""Bytes of a whole list, however many pages it has."""
 
 _LISTS = ("items", "data", "results", "records")
 _CURSORS = ("next_cursor", "nextCursor", "next_page_token")
@@ -20,10 +22,11 @@ _VERSIONS = ("version", "_version", "revision", "lock_version")
 
 
 class Fetched(NamedTuple):
-    """An object of the root, and the ETag that a write must name."""
+    """An object of the root, the ETag that a write must name, and how many bytes it came in."""
 
     data: dict[str, Any]
     etag: str | None
+    size: int = 0
 
 
 def malformed(what: str, why: str) -> RootRefused:
@@ -130,18 +133,31 @@ def version_of(fetched: Fetched, record: Mapping[str, Any], what: str) -> str | 
     return f'"{version}"' if version else None
 
 
+def added_up(read: int, fetched: Fetched) -> int:
+    """Return how many bytes of a list there are with one more answer.
+
+    Raises:
+        RootRefused: they are too many to be kept at a time.
+    """
+    if (size := read + fetched.size) > MAX_LIST:
+        raise RootRefused(f"the root's list is over {MAX_LIST} bytes", code="root_answer_too_large")
+    return size
+
+
 async def every_page(read: Callable[[str | None], Awaitable[Fetched]], what: str) -> list[Fetched]:
     """Return every page of a list.
 
     Raises:
-        RootRefused: it does not end.
+        RootRefused: it does not end, or all of it is too large.
     """
     pages: list[Fetched] = []
     seen: set[str | None] = set()
     cursor: str | None = None
+    size = 0
     while cursor not in seen and len(pages) < MAX_PAGES:
         seen.add(cursor)
         pages.append(await read(cursor))
+        size = added_up(size, pages[-1])
         cursor = cursor_of(pages[-1].data, what)
         if cursor is None:
             return pages

@@ -31,13 +31,18 @@ class NotYet(Exception):
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer; ``data`` is none where the body is not a JSON object, ``retry_after`` is in seconds."""
+    """One answer of ``size`` bytes; ``data`` is none where it is no JSON object, ``retry_after`` is in seconds."""
 
     status: int
     data: dict[str, Any] | None
     etag: str | None
     retry_after: float | None
-    too_large: bool = False
+    size: int = 0
+
+    @property
+    def too_large(self) -> bool:
+        """Whether there was more of it than is read."""
+        return self.size > MAX_ANSWER
 
 
 async def read_reply(client: httpx.AsyncClient, request: httpx.Request) -> Reply:
@@ -55,13 +60,12 @@ async def read_reply(client: httpx.AsyncClient, request: httpx.Request) -> Reply
                 break
     finally:
         await response.aclose()
-    too_large = len(body) > MAX_ANSWER
     return Reply(
         response.status_code,
-        None if too_large else _object(bytes(body)),
+        None if len(body) > MAX_ANSWER else _object(bytes(body)),
         etag if (etag := response.headers.get("ETag", "")).isascii() and etag else None,
         _seconds(response.headers.get("Retry-After")),
-        too_large,
+        len(body),
     )
 
 

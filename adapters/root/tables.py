@@ -13,7 +13,7 @@ from typing import Any
 
 from adapters.root import catalyst, oracle
 from adapters.root.client import RootClient
-from adapters.root.reading import MAX_PAGES, cursor_of, listed, malformed, objects
+from adapters.root.reading import MAX_PAGES, added_up, cursor_of, listed, malformed, objects
 from adapters.root.records import addressable
 from contracts.errors import BadInput, NotFound
 
@@ -39,9 +39,9 @@ class RootTables:
         Raises:
             NotFound: there is no such campaign.
         """
-        data, etag = await self._client.get_campaign(self._tenant, campaign_id)
-        table = _item("table", campaign_id, campaign_id, data, etag)
-        columns = [str(name) for name in data.get("columns", [])]
+        read = await self._client.get_campaign(self._tenant, campaign_id)
+        table = _item("table", campaign_id, campaign_id, read.data, read.etag)
+        columns = [str(name) for name in read.data.get("columns", [])]
         found = await self._campaign_lookups(campaign_id, columns)
         return [table, *_distinct([*found, *await self._document_lookups("", columns, "")])]
 
@@ -72,21 +72,24 @@ class RootTables:
         return await self._document(chosen)
 
     async def _document(self, chosen: Mapping[str, Any]) -> Items:
-        raw, etag = await self._client.get_document(self._tenant, str(chosen["document_id"]))
-        data = oracle.document(raw, str(chosen["document_id"]))
-        table = _item("table", str(data["document_id"]), str(data.get("source") or ""), _text_of(data), etag)
+        read = await self._client.get_document(self._tenant, str(chosen["document_id"]))
+        data = oracle.document(read.data, str(chosen["document_id"]))
+        table = _item("table", str(data["document_id"]), str(data.get("source") or ""), _text_of(data), read.etag)
         columns = _header(str(data.get("text") or ""))
         found = await self._document_lookups(_folder(data), columns, str(data["document_id"]))
         return [table, *_distinct([*found, *await self._campaign_lookups("", columns)])]
 
     async def _campaign_lookups(self, own: str, columns: Sequence[str]) -> Items:
         found: Items = []
+        size = 0
         async for campaign in self._campaigns():
             given = [str(name) for name in campaign.get("columns", [])]
             if campaign["campaign_id"] == own or not _refers(columns, given) or len(found) == _MOST_LOOKUPS:
                 continue
-            data, etag = await self._client.get_campaign(self._tenant, str(campaign["campaign_id"]))
-            found.append(_item("lookup", str(campaign["campaign_id"]), str(campaign["campaign_id"]), data, etag))
+            read = await self._client.get_campaign(self._tenant, str(campaign["campaign_id"]))
+            size = added_up(size, read)
+            name = str(campaign["campaign_id"])
+            found.append(_item("lookup", name, name, read.data, read.etag))
         return found
 
     async def _document_lookups(self, folder: str, columns: Sequence[str], own: str) -> Items:
@@ -96,21 +99,25 @@ class RootTables:
             async for d in self._documents()
             if _is_csv(d) and _folder(d) == folder and d["document_id"] != own and _size(d) <= _LARGEST_LOOKUP
         ]
+        size = 0
         for document in beside[:_MOST_CANDIDATES]:
-            raw, etag = await self._client.get_document(self._tenant, str(document["document_id"]))
-            data = oracle.document(raw)
+            read = await self._client.get_document(self._tenant, str(document["document_id"]))
+            size = added_up(size, read)
+            data = oracle.document(read.data)
             if _refers(columns, _header(str(data.get("text") or ""))):
                 source = str(data.get("source") or data["document_id"])
-                found.append(_item("lookup", str(data["document_id"]), source, _text_of(data), etag))
+                found.append(_item("lookup", str(data["document_id"]), source, _text_of(data), read.etag))
         return found[:_MOST_LOOKUPS]
 
     async def _documents(self) -> AsyncIterator[dict[str, Any]]:
         cursor: str | None = None
+        size = 0
         for _ in range(MAX_PAGES):
-            data, _etag = await self._client.list_documents(self._tenant, limit=_PAGE, cursor=cursor)
-            for item in objects(listed(data, "documents", "documents"), "documents"):
+            page = await self._client.list_documents(self._tenant, limit=_PAGE, cursor=cursor)
+            size = added_up(size, page)
+            for item in objects(listed(page.data, "documents", "documents"), "documents"):
                 yield oracle.document(item)
-            if not (cursor := cursor_of(data, "documents")):
+            if not (cursor := cursor_of(page.data, "documents")):
                 return
         raise malformed("documents", "are a list that does not end")
 
@@ -118,12 +125,12 @@ class RootTables:
         cursor: str | None = None
         for _ in range(MAX_PAGES):
             try:
-                data, _etag = await self._client.list_campaigns(self._tenant, limit=_PAGE, cursor=cursor)
+                page = await self._client.list_campaigns(self._tenant, limit=_PAGE, cursor=cursor)
             except NotFound:
                 return  # a root need not list them
-            for item in catalyst.headers(data):
+            for item in catalyst.headers(page.data):
                 yield item
-            if not (cursor := cursor_of(data, "campaigns")):
+            if not (cursor := cursor_of(page.data, "campaigns")):
                 return
         raise malformed("campaigns", "are a list that does not end")
 

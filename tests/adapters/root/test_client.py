@@ -2,6 +2,7 @@ import gzip
 import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import cache
 
 import pytest
 from pydantic import SecretStr
@@ -9,6 +10,7 @@ from pydantic import SecretStr
 from adapters.root.client import Patience, RootClient
 from adapters.root.paths import lead_path
 from adapters.root.records import LeadRecord
+from adapters.root.tools import RootTools
 from contracts.errors import (
     BadInput,
     NotFound,
@@ -29,7 +31,7 @@ def write(client):
 
 async def test_a_lead_comes_with_its_etag(root, client):
     root.answers(LEAD)
-    assert await client.get_lead("acme", "L-1") == ({"lead_id": "L-1"}, '"7"')
+    assert (await client.get_lead("acme", "L-1"))[:2] == ({"lead_id": "L-1"}, '"7"')
     head = root.requests[0][0].decode()
     assert head.startswith("GET /root/api/crm/leads/L-1 HTTP/1.1")
     assert "x-colony-tenant: acme" in head.lower()
@@ -88,7 +90,7 @@ async def test_an_unusable_answer_to_a_read_is_refused_but_a_write_has_happened(
     with pytest.raises(RootRefused) as caught:
         await client.get_lead("t", "L-1")
     assert caught.value.code == "malformed_payload"
-    assert await write(client) == ({}, None)
+    assert (await write(client))[:2] == ({}, None)
 
 
 async def test_an_answer_over_16_mb_is_refused_however_small_it_was_packed(root, client):
@@ -97,6 +99,27 @@ async def test_an_answer_over_16_mb_is_refused_however_small_it_was_packed(root,
     with pytest.raises(RootRefused) as caught:
         await client.get_lead("t", "L-1")
     assert caught.value.code == "root_answer_too_large"
+
+
+@cache
+def large_pages():
+    pages = [{"items": [], "pad": "x" * (15 * 1024 * 1024), "next_cursor": str(n)} for n in range(6)]
+    return [http_answer(200, gzip.compress(json.dumps(p).encode(), 1), Content_Encoding="gzip") for p in pages]
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        pytest.param("root.get_chat", {"lead_id": "L"}, id="pages"),
+        pytest.param("root.get_dataset", {"dataset": "a file"}, id="documents"),
+    ],
+)
+async def test_a_list_over_64_mb_is_refused_whatever_its_pages_hold(root, client, tool, arguments):
+    root.answers(*large_pages())
+    with pytest.raises(RootRefused) as caught:
+        await RootTools(client, "t").call("k", tool, arguments)
+    assert caught.value.code == "root_answer_too_large"
+    assert len(root.requests) == 5
 
 
 @pytest.mark.parametrize(
@@ -184,7 +207,7 @@ async def test_a_write_that_is_told_to_wait_was_not_done(root, client):
 
 async def test_a_write_carries_its_key_its_precondition_and_its_body(root, client):
     root.answers(http_answer(201, b'{"note_id": "n"}', ETag='"8"'))
-    assert await write(client) == ({"note_id": "n"}, '"8"')
+    assert (await write(client))[:2] == ({"note_id": "n"}, '"8"')
     head, body = root.requests[0]
     assert head.startswith(b"POST /root/api/crm/leads/L-1/notes ")
     assert b"idempotency-key: key-1" in head.lower()
@@ -234,7 +257,7 @@ async def test_a_campaign_is_read_to_its_last_page(root, client):
         http_answer(200, b'{"campaign_id": "C", "rows": [{"n": 1}, {"n": 2}], "next_cursor": "x"}', ETag='"1"'),
         http_answer(200, b'{"campaign_id": "C", "rows": [{"n": 3}], "next_cursor": null}', ETag='"1"'),
     )
-    data, etag = await client.get_campaign("t", "C")
+    data, etag, _ = await client.get_campaign("t", "C")
     assert (data["rows"], etag) == ([{"n": 1}, {"n": 2}, {"n": 3}], '"1"')
     assert root.asked_for[1] == "GET /root/api/catalyst/campaigns/C?cursor=x HTTP/1.1"
 

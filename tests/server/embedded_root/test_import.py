@@ -216,7 +216,7 @@ async def test_a_real_campaign_file_keeps_every_value_as_it_was_written(sink, cl
     assert report.clean
     assert report.tallies["campaigns"].created == len(expected)
     assert progress[-1] == ("campaigns", len(expected), len(expected))
-    data, _ = await client.get_campaign(tenant, "bank-additional")
+    data = (await client.get_campaign(tenant, "bank-additional")).data
     assert data["rows"] == expected
 
 
