@@ -135,4 +135,4 @@ async def test_a_worker_that_dies_after_the_root_has_written_does_not_write_agai
     assert set(outcomes(ended)) == {"applied"}
     await assert_one_effect_each(api, database, waiting["mission_id"])
     keys = Counter(call.headers["idempotency-key"] for call in root_proxy.seen if call.writes)
-    assert sorted(keys.values()) == [1] * (len(keys) - 1) + [2]
+    assert set(keys.values()) == {1}, "what the root shows as done is not sent again"
