@@ -151,9 +151,10 @@ class WorkerResult(Contract):
         fetched: the research artifacts that the task read itself, beside what was gathered for it.
         grounds: for each finding and next step the claims that it rests on, none if it rests on none. One that is not
             here may rest on any.
+        taint: which untrusted evidence the whole (``*``) and each claim (``claims.ID``) were made from; by the graph.
     """
 
-    added: ClassVar[frozenset[str]] = frozenset({"fetched", "grounds"})
+    added: ClassVar[frozenset[str]] = frozenset({"fetched", "grounds", "taint"})
 
     task_key: TaskKey
     claims: tuple[Claim, ...] = ()
@@ -162,3 +163,4 @@ class WorkerResult(Contract):
     outputs: dict[str, Any] = Field(default_factory=dict)
     fetched: tuple[Ref, ...] = ()
     grounds: Grounds = Field(default_factory=dict)
+    taint: tuple[Taint, ...] = ()

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from contracts.base import ArtifactId, Contract, TaskKey, Value
-from contracts.evidence import Claim, Grounds, WritebackProposal
+from contracts.evidence import Claim, Grounds, Taint, WritebackProposal
 
 
 class Fact(Value):
@@ -63,10 +63,12 @@ class EvidenceRow(Value):
 class AggregationPacket(Contract):
     """All results merged; what the reviewer checks and a person reads.
 
-    ``grounds`` says for each finding and next step which claims it rests on.
+    ``grounds`` says for each finding and next step which claims it rests on; ``taint`` from which untrusted evidence a
+    part was made: ``claims.ID``, ``facts.KEY``, ``findings``, ``next_steps``, ``answer``, ``metrics``, ``drafts``,
+    ``drafts.url`` and ``summary``.
     """
 
-    added: ClassVar[frozenset[str]] = frozenset({"grounds"})
+    added: ClassVar[frozenset[str]] = frozenset({"grounds", "taint"})
 
     summary: str
     claims: tuple[Claim, ...]
@@ -81,6 +83,7 @@ class AggregationPacket(Contract):
     writebacks: tuple[WritebackProposal, ...]
     evidence_matrix: tuple[EvidenceRow, ...]
     grounds: Grounds = Field(default_factory=dict)
+    taint: tuple[Taint, ...] = ()
 
 
 class ClaimCheck(Value):

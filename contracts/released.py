@@ -27,6 +27,7 @@ def released(packet: AggregationPacket, review: ReviewPacket) -> AggregationPack
             "findings": findings,
             "next_steps": steps,
             "grounds": {text: packet.grounds[text] for text in (*findings, *steps) if text in packet.grounds},
+            "taint": tuple(t for t in packet.taint if _of_what_is_left(t.field, kept, {f.key for f in facts})),
             "drafts": tuple(d for d in packet.drafts if withheld.isdisjoint(d.get("claim_ids", []))),
             "contradictions": tuple(c for c in (_of(kept, c) for c in packet.contradictions) if len(c.values) > 1),
             "writebacks": proposals(packet, review),
@@ -37,6 +38,11 @@ def released(packet: AggregationPacket, review: ReviewPacket) -> AggregationPack
             ),
         }
     )
+
+
+def _of_what_is_left(field: str, claims: set[str], facts: set[str]) -> bool:
+    part, _, name = field.partition(".")
+    return {"claims": name in claims, "facts": name in facts}.get(part, True)
 
 
 def _standing(texts: tuple[str, ...], packet: AggregationPacket, withheld: set[str]) -> tuple[str, ...]:

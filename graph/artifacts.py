@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from contracts.base import Contract, Ref, SetRef
+from contracts.base import ArtifactId, Contract, Ref, SetRef
 from contracts.errors import IntegrityBroken
 from contracts.events import EventType, NewEvent
-from contracts.evidence import ResearchArtifact, WorkerResult
+from contracts.evidence import ResearchArtifact, Trust, WorkerResult
 from contracts.ports import LedgerPort, UnitPort
-from contracts.registry import SPECS, Kind
+from contracts.registry import SPECS, Kind, artifact_id
+from contracts.tasks import Task
 from graph.channels import set_ref
 from graph.context import Record
+from graph.taint import labelled
 
 StoredT = TypeVar("StoredT", bound=Contract)
 
@@ -61,17 +63,27 @@ class StoredArtifacts:
             self._seen[wanted.sha256] = found
         return _as(model, self._seen[wanted.sha256])
 
+    def trusts(self) -> dict[ArtifactId, Trust]:
+        """Return who wrote each piece of evidence that this run has read."""
+        read = (one for found in self._seen.values() for one in found if isinstance(one, ResearchArtifact))
+        return {one.artifact_id: one.trust for one in read}
+
 
 def _as(model: type[StoredT], contracts: Sequence[Contract]) -> tuple[StoredT, ...]:
     return tuple(c for c in contracts if isinstance(c, model))
 
 
 class StoredResults:
-    """Satisfies ``ResultPort``: a task's result, its model calls and its events in one transaction."""
+    """Satisfies ``ResultPort``: a task's result, its model calls and its events in one transaction.
 
-    def __init__(self, ledger: LedgerPort, record: Record) -> None:
+    What a result owes to untrusted text is worked out here, from what was read, before it is stored.
+    """
+
+    def __init__(self, ledger: LedgerPort, record: Record, artifacts: StoredArtifacts) -> None:
         self._ledger = ledger
         self._record = record
+        self._artifacts = artifacts
+        self._needs: dict[str, tuple[str, ...]] | None = None
 
     async def done(self, revision: int) -> dict[str, WorkerResult]:
         """Return the stored results by task key."""
@@ -83,19 +95,37 @@ class StoredResults:
         result: WorkerResult,
         events: Sequence[NewEvent],
         fetched: Sequence[ResearchArtifact] = (),
-    ) -> None:
-        """Store one task's result."""
+    ) -> WorkerResult:
+        """Store one task's result with its taint, and return it."""
+        stored = await self._labelled(revision, result, fetched)
         async with self._ledger.unit() as unit:
             await unit.put(FETCHED, fetched)
-            await unit.put(revision, [result])
+            await unit.put(revision, [stored])
             await self._record.store(unit)
-            await _noted(unit, events)
+            await _noted(unit, renamed(events, result, stored))
+        return stored
+
+    async def _labelled(self, revision: int, result: WorkerResult, fetched: Sequence[ResearchArtifact]) -> WorkerResult:
+        if self._needs is None:
+            tasks = await self._ledger.fetch(Kind.TASK, None)
+            self._needs = {t.task_key: t.depends_on for t in tasks if isinstance(t, Task)}
+        needs = self._needs.get(result.task_key, ())
+        done = await self._ledger.results(revision) if needs else {}
+        before = [done[key] for key in needs if key in done]
+        trusts = self._artifacts.trusts() | {a.artifact_id: a.trust for a in fetched}
+        return labelled(result, self._record.read.pop(result.task_key, []), before, trusts)
 
     async def note(self, events: Sequence[NewEvent]) -> None:
         """Record events about tasks."""
         async with self._ledger.unit() as unit:
             await _noted(unit, events)
             await self._record.store(unit)
+
+
+def renamed(events: Sequence[NewEvent], was: Contract, to: Contract) -> list[NewEvent]:
+    """Return the events with the name that an artifact has now."""
+    old, new = artifact_id(was), artifact_id(to)
+    return [e.model_copy(update={"artifact_id": new}) if e.artifact_id == old else e for e in events]
 
 
 _TASK_STATUS = {

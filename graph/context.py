@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from contracts.base import ArtifactId
 from contracts.canonical import sha256_hex
 from contracts.decisions import PolicyDecision
 from contracts.events import EventType, NewEvent
@@ -45,6 +46,7 @@ class Record:
         reserved: tokens set aside for model calls under way, a dead process's among them.
         stage: the role at work.
         revision: the plan's revision at work.
+        read: by task, for each of its model calls the evidence that was put before the model.
     """
 
     envelope: MissionEnvelope | None = None
@@ -55,6 +57,7 @@ class Record:
     models: list[ModelCall] = field(default_factory=list)
     decisions: list[PolicyDecision] = field(default_factory=list)
     events: list[NewEvent] = field(default_factory=list)
+    read: dict[str, list[set[ArtifactId]]] = field(default_factory=dict)
     _held: int = field(init=False)
 
     def __post_init__(self) -> None:

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
-from contracts.base import Value
+from contracts.base import ArtifactId, Value
 from contracts.canonical import digest
 from contracts.decisions import Outcome
 from contracts.errors import BudgetExceeded, ColonyError, ModelFailed, ProviderFailed
 from contracts.events import EventType, NewEvent
 from contracts.mission import ModelTier
-from contracts.ports import Allowance, Mission, ModelCall, OnDelta, Prompt, TierPort, Toolbox
+from contracts.ports import (
+    Allowance,
+    EvidenceBlock,
+    Mission,
+    ModelCall,
+    OnDelta,
+    Prompt,
+    TierPort,
+    ToolAnswer,
+    Toolbox,
+    ToolOffer,
+)
 from contracts.registry import artifact_id
 from contracts.stateflow import Layer
 from contracts.tasks import PLANNING, PromptPackage
 from graph.context import Governance, Record
 from graph.gates import event_of
+from graph.taint import UNKNOWN
 from graph.tracing import Spanned, note_usage
 from policies.questions import routing_question
 
@@ -94,6 +106,33 @@ class Budget:
         self._record.reserved += tokens
 
 
+class _Watched:
+    """Satisfies ``Toolbox``: notes what a model reads by tools."""
+
+    def __init__(self, inner: Toolbox, read: set[ArtifactId]) -> None:
+        self._inner = inner
+        self._read = read
+
+    @property
+    def rounds(self) -> int:
+        """How often a model may ask for tools before it must answer."""
+        return self._inner.rounds
+
+    def offers(self) -> Sequence[ToolOffer]:
+        """Return the calls that a model is told of."""
+        return self._inner.offers()
+
+    async def use(self, tool: str, arguments: Mapping[str, Any]) -> ToolAnswer:
+        """Make a call, if the pass grants it."""
+        answer = await self._inner.use(tool, arguments)
+        self._read.update(_source_of(block) for block in answer.evidence)
+        return answer
+
+
+def _source_of(block: EvidenceBlock) -> ArtifactId:
+    return ArtifactId(block.artifact_id) if block.artifact_id else UNKNOWN
+
+
 class GuardedModel:
     """Satisfies ``ModelPort``: asks the package's tier, and when its provider fails the fallback that policy allows."""
 
@@ -118,6 +157,9 @@ class GuardedModel:
             ModelFailed: no tier that the prompt may go to gave a usable answer.
             BudgetExceeded: the mission's tokens don't cover the call.
         """
+        read = {_source_of(block) for block in prompt.evidence}
+        self._record.read.setdefault(prompt.package.task_key, []).append(read)
+        tools = _Watched(tools, read) if tools is not None else None
         try:
             filled = await self._asked(output, prompt, tools)
         except ColonyError:
@@ -128,7 +170,8 @@ class GuardedModel:
 
     async def _asked(self, output: type[FilledT], prompt: Prompt, tools: Toolbox | None) -> FilledT:
         tried = [prompt.package.tier]
-        if prompt.package.task_key == PLANNING and not self._may_plan(prompt.package):
+        # A plan is made before anything is read: none grows from what others wrote.
+        if prompt.package.task_key == PLANNING and (prompt.evidence or not self._may_plan(prompt.package)):
             raise ModelFailed("policy lets no model plan this mission", code="policy_denied")
         while True:
             try:

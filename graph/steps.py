@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -11,17 +11,19 @@ from langgraph.runtime import Runtime
 from contracts.base import Contract
 from contracts.events import TERMINAL_EVENTS, EventType, NewEvent
 from contracts.mission import MissionEnvelope
-from contracts.packets import ReviewPacket
+from contracts.packets import AggregationPacket, ReviewPacket
 from contracts.ports import Ports, StepResult, UnitPort
 from contracts.registry import Kind
 from contracts.state import MissionState
 from contracts.stateflow import STATEFLOW, Stage, Status
 from contracts.tasks import LibrarianPass, PassSeal
 from graph import gates
+from graph.artifacts import renamed
 from graph.channels import channels_of
 from graph.context import RunContext
 from graph.gates import GateResult
 from graph.routing import next_stage
+from graph.taint import packet_labelled
 
 Role = Callable[[MissionState, Ports], Awaitable[StepResult]]
 Node = Callable[[MissionState, Runtime[RunContext]], Awaitable[MissionState]]
@@ -48,11 +50,25 @@ def step(stage: Stage, role: Role) -> Node:
         if was == key:
             return gave
         await ctx.turn()
-        result = await role(state, ctx.ports)
+        result = await _labelled(await role(state, ctx.ports), state, ctx)
         return await store(stage, key, state, result, ctx)
 
     run.__name__ = stage.value
     return run
+
+
+async def _labelled(result: StepResult, state: MissionState, ctx: RunContext) -> StepResult:
+    """Say on a merged packet which untrusted evidence its parts were made from, whatever the role said."""
+    packets = [a for a in result.artifacts if isinstance(a, AggregationPacket)]
+    if not packets:
+        return result
+    done = await ctx.ledger.results(state["revision"])
+    made = {id(was): packet_labelled(was, done.values()) for was in packets}
+    events: Sequence[NewEvent] = result.events
+    for was in packets:
+        events = renamed(events, was, made[id(was)])
+    artifacts = tuple(made.get(id(a), a) for a in result.artifacts)
+    return replace(result, artifacts=artifacts, events=tuple(events))
 
 
 async def store(stage: Stage, key: str, state: MissionState, result: StepResult, ctx: RunContext) -> MissionState:

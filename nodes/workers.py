@@ -193,7 +193,7 @@ class _Run:
                 self._note_ready(follower)
         started = self._start_ready()
         events = [_completed(task, result), *map(_started, started)]
-        await self._ports.results.save(self._state["revision"], result, events, fetched)
+        self.results[task.task_key] = await self._ports.results.save(self._state["revision"], result, events, fetched)
 
     def _start_ready(self) -> list[Task]:
         """Start as many ready tasks as there is room for, the longest remaining path first."""

@@ -48,6 +48,7 @@ class PortMaker:
 
     def __call__(self, mission: Mission, ledger: LedgerPort, record: Record) -> Ports:
         """Return the ports for a claimed mission."""
+        artifacts = StoredArtifacts(ledger)
         return Ports(
             mission=mission,
             model=GuardedModel(
@@ -60,8 +61,8 @@ class PortMaker:
             tools=GuardedTools(
                 RootTools(self.root, mission.tenant_id), ledger, record, self.clock, mission, self.governance.passes
             ),
-            artifacts=StoredArtifacts(ledger),
-            results=StoredResults(ledger, record),
+            artifacts=artifacts,
+            results=StoredResults(ledger, record, artifacts),
             catalog=RootCatalog(ledger),
             templates=self.templates,
             routes=self.routes,

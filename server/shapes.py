@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from contracts.events import EventType, Phase
-from contracts.evidence import Claim, WritebackProposal
+from contracts.evidence import Claim, Taint, WritebackProposal
 from contracts.mission import AutonomyTier, Level, MissionClass, ReviewLevel, Sensitivity
 from contracts.packets import Answer, Contradiction, Fact, Metric, ReviewPacket
 from contracts.stateflow import Stage, Status
@@ -172,6 +172,7 @@ class Packet(Shape):
     contradictions: list[Contradiction]
     open_questions: list[str]
     writebacks: list[Writeback]
+    taint: list[Taint]
     review: ReviewPacket
 
 

@@ -119,7 +119,7 @@ async def packet(reader: MissionReader, tenant_id: str, mission_id: str) -> dict
         return None
     merged = AggregationPacket.model_validate_json(bytes(newest["aggregation_packet"]["content"]))
     whole = released(merged, review).model_dump(mode="json")
-    shown = {key: whole[key] for key in _SHOWN_PACKET}
+    shown = {key: whole[key] for key in _SHOWN_PACKET} | {"taint": whole.get("taint", [])}
     effects = {w["proposal_id"]: w for w in await reader.writebacks(tenant_id, mission_id)}
     decided = await reader.approvals(tenant_id, mission_id, "decided")
     answers = {a["proposal_id"]: a["verdict"] for row in decided for a in row["decision"]["answers"]}

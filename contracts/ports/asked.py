@@ -90,8 +90,11 @@ class ResultPort(Protocol):
         result: WorkerResult,
         events: Sequence[NewEvent],
         fetched: Sequence[ResearchArtifact] = (),
-    ) -> None:
-        """Store one task's result with its events, the calls made so far and what it fetched, in one transaction."""
+    ) -> WorkerResult:
+        """Store one task's result with its events, the calls made so far and what it fetched, in one transaction.
+
+        Returns the result as it is stored: with what it owes to untrusted text.
+        """
         ...
 
     async def note(self, events: Sequence[NewEvent]) -> None:

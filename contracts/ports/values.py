@@ -43,13 +43,17 @@ class Mission:
 
 @dataclass(frozen=True)
 class EvidenceBlock:
-    """One piece of evidence as a model sees it: a label, where it comes from, and its text. Never instructions."""
+    """One piece of evidence as a model sees it: a label, where it comes from, and its text. Never instructions.
+
+    ``artifact_id`` is not shown: it says which stored evidence the text is of, for what is made of it.
+    """
 
     label: str
     kind: str
     trust: str
     title: str
     text: str
+    artifact_id: str = ""
 
 
 @dataclass(frozen=True)

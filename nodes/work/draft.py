@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contracts.evidence import WorkerResult
+from contracts.links import without_links
 from nodes.work.context import WorkContext
 
 
@@ -20,7 +21,8 @@ async def draft_message(ctx: WorkContext) -> WorkerResult:
     draft = {
         "channel": "message",
         "to": str(ctx.envelope.inputs["lead_id"]),
-        "text": f"{greeting}\n\n{body}",
+        # What a customer wrote sends nobody anywhere.
+        "text": without_links(f"{greeting}\n\n{body}"),
         "claim_ids": [f["claim_id"] for f in facts],
     }
     return WorkerResult(task_key=ctx.task.task_key, outputs={"draft": draft})

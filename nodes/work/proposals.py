@@ -8,17 +8,14 @@ from typing import Any, Literal
 from contracts.base import ProposalId
 from contracts.canonical import digest
 from contracts.evidence import (
-    UNTRUSTED,
-    Citation,
     Claim,
     ResearchArtifact,
-    Taint,
     Target,
-    Trust,
     WorkerResult,
     WritebackProposal,
     payload_sha256,
 )
+from contracts.links import has_link, without_links
 from contracts.mission import Level
 from contracts.sameness import amount, same, truth
 from nodes.answers import answer_of
@@ -52,12 +49,12 @@ def _lead_proposals(ctx: WorkContext) -> list[WritebackProposal]:
             made.append(_proposal(ctx, record, "patch", corrected, [ground], why, Level.MEDIUM))
     if facts:
         lines = "; ".join(f"{k.replace('_', ' ')}: {c.value}" for k, c in sorted(facts.items()))
-        note = {"text": f"From the conversation: {lines}"}
+        note = {"text": without_links(f"From the conversation: {lines}")}
         made.append(
             _proposal(ctx, record, "note", ({}, note), list(facts.values()), "Keep what the lead said.", Level.LOW)
         )
     if steps and facts:
-        task = {"title": steps[0]}
+        task = {"title": without_links(steps[0])}
         made.append(_proposal(ctx, record, "task", ({}, task), list(facts.values())[:3], "The next step.", Level.LOW))
     return made
 
@@ -71,7 +68,7 @@ def _correction(record: Mapping[str, Any], key: str, value: str) -> tuple[dict[s
     if name is None:
         return None
     said = _like(record[name], value)
-    if said is None or same(str(record[name]), value):
+    if said is None or has_link(value) or same(str(record[name]), value):
         return None
     return {name: record[name]}, {name: said}
 
@@ -123,19 +120,7 @@ def _proposal(
         after=after,
         rationale=rationale,
         citations=citations,
-        taint=_taint(ctx, after, citations),
+        taint=(),  # the graph's to say
         risk_level=risk,
         payload_sha256=sha,
     )
-
-
-def _taint(ctx: WorkContext, after: Mapping[str, Any], citations: tuple[Citation, ...]) -> tuple[Taint, ...]:
-    """Mark every field as derived from the untrusted evidence that the proposal cites, the least trusted first."""
-    trust = {a.artifact_id: a.trust for a in ctx.evidence}
-    cited = [c.artifact_id for c in citations]
-    # Evidence that is not at hand counts as a stranger's.
-    sources = sorted({a for a in cited if trust.get(a, Trust.WEB) in UNTRUSTED})
-    if not sources:
-        return ()
-    worst = Trust.WEB if any(trust.get(a, Trust.WEB) is Trust.WEB for a in sources) else Trust.CUSTOMER
-    return tuple(Taint(field=name, trust=worst, artifact_ids=tuple(sources)) for name in sorted(after))

@@ -19,7 +19,7 @@ class Window:
     def block(self, label: str) -> EvidenceBlock:
         """Return the stretch as a model sees it."""
         a = self.artifact
-        return EvidenceBlock(label, a.kind, a.trust.value, a.source.title, self.text)
+        return EvidenceBlock(label, a.kind, a.trust.value, a.source.title, self.text, a.artifact_id)
 
 
 def windows(artifact: ResearchArtifact, most: int, limit: int = 4) -> tuple[list[Window], int]:

@@ -144,20 +144,27 @@ def proposals(screen: Screen, items: Iterable[Mapping[str, Any]]) -> None:
             f"  (risk {item['risk_level']}{status})",
             "bold",
         )
-        tainted = {taint["field"]: taint["trust"] for taint in item["taint"]}
+        tainted = {taint["field"]: _by(taint) for taint in item["taint"]}
         rows = (
             [
                 field,
                 before,
                 ARROW,
                 after,
-                f"from {tainted[top]} text" if (top := field.split(".")[0]) in tainted else "",
+                tainted[top] if (top := field.split(".")[0]) in tainted else "",
             ]
             for field, before, after in changes(item["before"], item["after"])
         )
         screen.table(("field", "before", "", "after", "taint"), rows, indent=3)
         screen.line(f"   because {one_line(item['rationale'])} ({len(item['citations'])} citations)")
         screen.line(f"   payload sha256 {item['payload_sha256']}", "dim")
+
+
+def _by(taint: Mapping[str, Any]) -> str:
+    """Say whose text a field comes from, and by which evidence, the cited first."""
+    ids = taint["artifact_ids"]
+    more = f" and {len(ids) - 1} more" if len(ids) > 1 else ""
+    return f"from {taint['trust']} text, {ids[0]}{more}" if ids else f"from {taint['trust']} text"
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:

@@ -53,10 +53,11 @@ def released(packet: Record, review: Record) -> dict[str, Any]:
     # The summary doesn't say which claims it rests on: it goes with the first that is withheld.
     left_out = {"summary": _summary(facts, answer)} if withheld else {}
     return {
-        **{key: value for key, value in packet.fields.items() if key != "grounds"},
+        **{key: value for key, value in packet.fields.items() if key not in {"grounds", "taint"}},
         **left_out,
         **stated,
         **({"grounds": kept_grounds} if kept_grounds else {}),
+        **({"taint": tainted} if (tainted := _tainted(packet, kept, {f.text("key") for f in facts})) else {}),
         "claims": [{**c.fields, "status": "verified"} for c in claims],
         "facts": [f.fields for f in facts],
         "answer": answer,
@@ -73,6 +74,14 @@ def released(packet: Record, review: Record) -> dict[str, Any]:
             if (held := [i for i in row.texts("claim_ids") if i in kept])
         ],
     }
+
+
+def _tainted(packet: Record, claims: set[str], facts: set[str]) -> list[Any]:
+    """Return the taint of what is left: that of a withheld claim or fact goes with it."""
+    taint = packet.records("taint") if "taint" in packet.fields else []
+    parts = [(t.text("field").partition("."), t.fields) for t in taint]
+    left = {"claims": claims, "facts": facts}
+    return [fields for (part, _, name), fields in parts if part not in left or name in left[part]]
 
 
 def _standing(texts: list[str], grounds: Any, withheld: set[str]) -> list[str]:

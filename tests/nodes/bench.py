@@ -78,9 +78,10 @@ class Results:
         result: WorkerResult,
         events: Sequence[NewEvent],
         fetched: Sequence[ResearchArtifact] = (),
-    ) -> None:
+    ) -> WorkerResult:
         self._kept[revision].setdefault(result.task_key, result)
         self.events += events
+        return self._kept[revision][result.task_key]
 
     async def note(self, events: Sequence[NewEvent]) -> None:
         self.events += events

@@ -53,7 +53,7 @@ async def results(request: pytest.FixtureRequest) -> AsyncIterator[Any]:
         yield Results()
         return
     async with _session(request) as session:
-        yield StoredResults(session.ledger, Record())
+        yield StoredResults(session.ledger, Record(), StoredArtifacts(session.ledger))
 
 
 PLAN = TaskPlan(tasks=(task("a"), task("b", "a")), rationale="because")

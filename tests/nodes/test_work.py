@@ -255,7 +255,6 @@ async def test_proposals_say_exactly_what_would_change_and_on_whose_word() -> No
         assert p.precondition == '"1"'
         assert p.payload_sha256 == payload_sha256(p.target, p.operation, p.precondition, p.before, p.after)
         assert p.citations
-        assert [(t.field, t.trust) for t in p.taint] == [(field, Trust.CUSTOMER) for field in sorted(p.after)]
     assert len({p.proposal_id for p in made}) == len(made)
 
 
@@ -298,10 +297,6 @@ async def test_a_records_own_denial_is_claimed_held_and_contradicts_what_they_sa
     evidence = {str(a.artifact_id): a for a in (talk, lead)}
     assert [checked(c, evidence, {}).value_supported for c in result.claims] == [True, True]
     assert [{v.value for v in found.values} for found in contradictions(result.claims)] == [{"true", "False"}]
-
-
-async def test_what_rests_on_evidence_that_is_not_at_hand_counts_as_a_strangers() -> None:
-    assert {t.trust for p in await proposed(LEAD) for t in p.taint} == {Trust.WEB}
 
 
 DOCUMENT = ResearchArtifact(

@@ -20,7 +20,7 @@ MISSION = {
 }  # fmt: skip
 PACKET = {
     "summary", "claims", "facts", "answer", "metrics", "findings", "next_steps", "drafts", "contradictions",
-    "open_questions", "writebacks", "review",
+    "open_questions", "writebacks", "taint", "review",
 }  # fmt: skip
 PROPOSAL = {
     "proposal_id", "target", "operation", "precondition", "before", "after", "rationale", "citations", "taint",
