@@ -16,11 +16,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+from adapters.postgres.claims import LeaseTimes
 from adapters.postgres.cluster import open_cluster, stop_cluster
 from tests.graph.lab import open_lab
 from tests.injection.cases import Case, load
 from tests.injection.run import Outcome, attacked
 
+PATIENT = LeaseTimes(lease_ms=120_000)
+"""Whether a busy machine keeps a lease is not what is counted here."""
 RESULTS = Path(__file__).parent / "results" / "injection.json"
 
 
@@ -70,7 +73,7 @@ async def run(most: int) -> tuple[Outcome, float]:
         home = Path(folder)
         with open_cluster(home) as cluster:
             began = time.monotonic()
-            async with open_lab(cluster.dsn, home, LOG_LEVEL="warning") as lab:
+            async with open_lab(cluster.dsn, home, PATIENT, LOG_LEVEL="error") as lab:
                 outcome = await attacked(lab, spread(load(), most), said=lambda text: print(text, file=sys.stderr))  # noqa: T201
             took = time.monotonic() - began
         stop_cluster(home)

@@ -60,6 +60,7 @@ class Lab:
     db: Backdoor
     pool: Pool
     root: RootClient
+    times: LeaseTimes = TIMES
 
     @property
     def colony(self) -> Colony:
@@ -67,7 +68,7 @@ class Lab:
         return self.service.colony
 
     def claims(self, worker_id: str = "lab") -> Claims:
-        return Claims(self.pool, worker_id, TIMES, SystemClock(), GRAPH_VERSION)
+        return Claims(self.pool, worker_id, self.times, SystemClock(), GRAPH_VERSION)
 
     def runner(self, swaps: Swaps = AS_IT_IS) -> Runner:
         claims = self.claims()
@@ -85,7 +86,7 @@ class Lab:
             real = made(mission, ledger, record)
             return swaps.rewire(real, ledger, record) if swaps.rewire else real
 
-        keeper = LeaseKeeper(claims, heartbeat_ms=TIMES.heartbeat_ms, lease_ms=TIMES.lease_ms)
+        keeper = LeaseKeeper(claims, heartbeat_ms=self.times.heartbeat_ms, lease_ms=self.times.lease_ms)
         graph = build({**roles(), **swaps.nodes}).compile() if swaps.nodes else None
         return Runner(sessions, keeper, ports, governance, graph)
 
@@ -110,9 +111,9 @@ class Lab:
 
 
 @asynccontextmanager
-async def open_lab(database: str, home: Path, **environment: str) -> AsyncIterator[Lab]:
+async def open_lab(database: str, home: Path, times: LeaseTimes = TIMES, **environment: str) -> AsyncIterator[Lab]:
     settings = {"DATABASE_URL": database, "COLONY_HOME": str(home), **environment}
-    async with serving(settings, TIMES, work=False) as service, AsyncExitStack() as stack:
+    async with serving(settings, times, work=False) as service, AsyncExitStack() as stack:
         pool = await open_pool(
             dsns_for(database).app, name="lab", tenants=read_secrets(database).tenants, most=8, least=0
         )
@@ -121,4 +122,4 @@ async def open_lab(database: str, home: Path, **environment: str) -> AsyncIterat
         known = service.colony.settings
         root = RootClient(known.root_base_url, known.root_api_key, Patience(total_s=5, backoff_s=0.001))
         stack.push_async_callback(root.aclose)
-        yield Lab(service, Backdoor(database), pool, root)
+        yield Lab(service, Backdoor(database), pool, root, times)

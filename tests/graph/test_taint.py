@@ -1,17 +1,27 @@
 """Taint: whatever a worker says, what was derived from untrusted text is known by what was read and cited."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from contracts.base import ArtifactId, TaskKey
+from contracts.errors import ModelFailed
 from contracts.evidence import Citation, Claim, Taint, Trust, WorkerResult, WritebackProposal
 from contracts.links import has_link, without_links
+from contracts.mission import ModelTier
+from contracts.outputs import Engagement
+from contracts.ports import EvidenceBlock, Prompt, ToolAnswer, Toolbox, ToolOffer
+from contracts.tasks import PLANNING
+from graph.context import Record
+from graph.metering import Budget, GuardedModel
 from graph.taint import UNKNOWN, labelled, packet_labelled
 from nodes.aggregator import merged
 from nodes.work.context import claim
-from tests.nodes.bench import task
-from tests.policies.build import proposal
+from policies.questions import TierFacts
+from tests.nodes.bench import governance, in_memory, mission, task
+from tests.policies.build import envelope, package, proposal
 
 CHAT, OTHER, LEAD, PAGE = (ArtifactId(f"ra_{name}") for name in ("chat", "other", "lead", "page"))
 TRUSTS = {CHAT: Trust.CUSTOMER, OTHER: Trust.CUSTOMER, LEAD: Trust.OPERATOR, PAGE: Trust.WEB}
@@ -105,6 +115,54 @@ def test_a_packet_says_which_of_its_parts_owe_to_what() -> None:
         update={"writebacks": (proposed(LEAD, text="?").model_copy(update={"proposal_id": "wp_x"}),)}
     )
     assert packet_labelled(stranger, [made, clean]).writebacks[0].taint, "nobody's proposal owes to everything"
+
+
+class Box:
+    """A toolbox whose one call brings a page of the web."""
+
+    rounds = 1
+
+    def offers(self) -> Sequence[ToolOffer]:
+        return []
+
+    async def use(self, tool: str, arguments: Mapping[str, Any]) -> ToolAnswer:
+        return ToolAnswer(evidence=[EvidenceBlock("E2", "document", "web", "", "A page.", PAGE)])
+
+
+class Reading:
+    """A model that makes one call before it answers."""
+
+    async def fill(self, tier: ModelTier, output: type, prompt: Prompt, meter: Any, say: Any, tools: Toolbox) -> Any:
+        await tools.use("web.open", {})
+        return output.model_validate({"engagement": "low", "intent": "unclear"})
+
+    def fallback(self, tier: ModelTier) -> None:
+        return None
+
+
+def block(artifact: str) -> EvidenceBlock:
+    return EvidenceBlock("E1", "chat", "customer", "", "lead: hello", artifact)
+
+
+def guarded(record: Record) -> GuardedModel:
+    private = TierFacts(tier=ModelTier.LOCAL_PRIVATE, provider="extractive")
+    rules = replace(governance(), tiers={private.tier: private})
+    return GuardedModel(Reading(), Budget(mission(None), record, in_memory), record, rules)
+
+
+async def test_what_a_model_read_is_what_its_prompt_and_its_tools_held() -> None:
+    record = Record(envelope=envelope())
+    for evidence in ([block(CHAT)], [block("")]):
+        await guarded(record).fill(Engagement, Prompt(package(), {}, evidence), tools=Box())
+    assert record.read == {"facts": [{CHAT, PAGE}, {UNKNOWN, PAGE}]}
+
+
+async def test_a_plan_is_made_before_anything_is_read() -> None:
+    record = Record(envelope=envelope())
+    planning = package(task_key=PLANNING)
+    assert await guarded(record).fill(Engagement, Prompt(planning, {}, []), tools=Box())
+    with pytest.raises(ModelFailed, match="plan"):
+        await guarded(record).fill(Engagement, Prompt(planning, {}, [block(CHAT)]), tools=Box())
 
 
 LINKS = [
