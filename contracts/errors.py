@@ -9,6 +9,7 @@ ColonyError
 │   └── SettingInvalid        an environment variable has a wrong value
 ├── Unauthenticated           nobody, or nobody we know
 ├── Forbidden                 known, but without the capability
+├── TooMany                   more than the caller may ask for now
 ├── NotFound                  not there, or another tenant's
 ├── Conflict                  somebody else moved first, or not in that state
 │   ├── FenceLost             this process no longer owns the mission
@@ -96,6 +97,21 @@ class Forbidden(ColonyError):
     """The caller is known but lacks the capability."""
 
     code = "forbidden"
+
+
+class TooMany(ColonyError):
+    """The caller has had its share for now.
+
+    Attributes:
+        retry_after_s: when it may ask again, in seconds.
+    """
+
+    code = "rate_limited"
+    default_hint = "Wait for as long as Retry-After says."
+
+    def __init__(self, message: str, *, retry_after_s: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class NotFound(ColonyError):

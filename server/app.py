@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from server import errors, openapi
 from server.compose import Colony
 from server.embedded_root.app import create_root_app
+from server.limits import Limits
 from server.metrics.requests import CountedRequests
 from server.principal import Gatekeeper
 from server.routes import commands, events, health, history, keys, missions
@@ -28,6 +29,7 @@ def create_app(colony: Colony) -> FastAPI:
     )
     app.state.colony = colony
     app.state.gatekeeper = Gatekeeper(settings, colony.keys)
+    app.state.limits = Limits(settings, colony.metrics.refused)
     app.add_middleware(CountedRequests, metrics=colony.metrics)
     app.add_middleware(InTrace)
     errors.install(app)

@@ -25,10 +25,13 @@ async def read_body(request: Request) -> dict[str, Any]:
 
     Raises:
         TooLarge: it is over 1 MiB.
-        NotJson: it says that it is something else.
+        NotJson: it says that it is something else, or compressed.
         Malformed: it is not a JSON object, or is nested too deep.
         BadInput: a text or a number in it can't be stored; the message names the first.
     """
+    # What is unpacked here could be a thousand times what was sent: nothing is.
+    if request.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+        raise NotJson("a compressed body is not read", code="encoding_unsupported", hint="Send it as it is.")
     content = await _bounded(request)
     if not content.strip():
         return {}

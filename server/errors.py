@@ -6,6 +6,7 @@ This is the only place that knows which HTTP status an error has.
 from __future__ import annotations
 
 import json
+import math
 from http import HTTPStatus
 
 import structlog
@@ -26,6 +27,7 @@ from contracts.errors import (
     NotJson,
     PreconditionStale,
     TooLarge,
+    TooMany,
     Unauthenticated,
     Unavailable,
 )
@@ -45,6 +47,7 @@ _BY_TYPE: tuple[tuple[type[ColonyError], HTTPStatus], ...] = (
     (BadInput, HTTPStatus.UNPROCESSABLE_ENTITY),
     (Unauthenticated, HTTPStatus.UNAUTHORIZED),
     (Forbidden, HTTPStatus.FORBIDDEN),
+    (TooMany, HTTPStatus.TOO_MANY_REQUESTS),
     (NotFound, HTTPStatus.NOT_FOUND),
     (PreconditionStale, HTTPStatus.PRECONDITION_FAILED),
     (Conflict, HTTPStatus.CONFLICT),
@@ -98,7 +101,10 @@ def _colony_error(request: Request, exc: Exception) -> Response:
     status = _BY_CODE.get(exc.code) or status_for(type(exc))
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.warning("a request failed", code=exc.code, path=request.url.path, trace_id=trace_id_of(request))
-    return problem(request, status, exc.code, exc.message, exc.hint)
+    answer = problem(request, status, exc.code, exc.message, exc.hint)
+    if isinstance(exc, TooMany):
+        answer.headers["Retry-After"] = str(max(1, math.ceil(exc.retry_after_s)))
+    return answer
 
 
 def _bad_parameter(request: Request, exc: Exception) -> Response:

@@ -20,6 +20,7 @@ from contracts.errors import (
     NotJson,
     StoreUnavailable,
     TooLarge,
+    TooMany,
     Unauthenticated,
 )
 from contracts.mission import MissionRequest
@@ -54,7 +55,7 @@ def problems(*kinds: type[ColonyError]) -> dict[int | str, Schema]:
 
 def fails(*kinds: type[ColonyError]) -> dict[int | str, Schema]:
     """Return a guarded route's error answers: of the given kinds, and of those that every such route has."""
-    return problems(*kinds, Unauthenticated, Forbidden, StoreUnavailable)
+    return problems(*kinds, Unauthenticated, Forbidden, TooMany, StoreUnavailable)
 
 
 def takes(model: type[BaseModel], *, required: bool = False) -> Schema:

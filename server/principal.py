@@ -44,13 +44,14 @@ ROLE_CAPABILITIES = {
 
 @dataclass(frozen=True)
 class Principal:
-    """The caller of one request; ``key_id`` says by which API key, if by one."""
+    """The caller of one request: by which API key, if by one; ``local`` is a developer's own machine without any."""
 
     tenant_id: TenantId
     actor_id: ActorId
     capabilities: frozenset[str]
     roles: frozenset[str] = frozenset()
     key_id: str | None = None
+    local: bool = False
 
     def needs(self, capability: str) -> None:
         """Go on only with a capability.
@@ -85,7 +86,7 @@ class Gatekeeper:
                 raise Unauthenticated("the Authorization header is not a bearer token")
             return await self._bearer(credentials.strip())
         if self._settings.deployment_mode.trusts_loopback and is_local(request):
-            return Principal(TenantId("demo"), ActorId("developer"), CAPABILITIES)
+            return Principal(TenantId("demo"), ActorId("developer"), CAPABILITIES, local=True)
         raise Unauthenticated("a token is needed", hint="Send it as `Authorization: Bearer`.")
 
     async def _bearer(self, credentials: str) -> Principal:
@@ -125,6 +126,7 @@ async def principal_of(request: Request) -> Principal:
     # A product that speaks for many tenants says which one it means: never may a key answer for another.
     if request.headers.get(TENANT_HEADER, who.tenant_id) != who.tenant_id:
         raise Forbidden("the key or token is not one of the tenant that is meant", code="tenant_mismatch")
+    request.app.state.limits.admit(who)
     return who
 
 

@@ -88,6 +88,10 @@ class Settings(BaseSettings):
     jwt_issuer: str | None = Field(None, alias="JWT_ISSUER")
     jwt_audience: str | None = Field(None, alias="JWT_AUDIENCE")
     jwt_jwks_file: Path | None = Field(None, alias="JWT_JWKS_FILE")
+    rate_per_principal: int = Field(6_000, alias="COLONY_RATE_PER_PRINCIPAL", ge=1, le=10_000_000)
+    rate_per_tenant: int = Field(30_000, alias="COLONY_RATE_PER_TENANT", ge=1, le=10_000_000)
+    streams_per_principal: int = Field(200, alias="COLONY_STREAMS_PER_PRINCIPAL", ge=1, le=100_000)
+    streams_per_tenant: int = Field(1_000, alias="COLONY_STREAMS_PER_TENANT", ge=1, le=100_000)
     kafka_bootstrap_servers: str | None = Field(None, alias="KAFKA_BOOTSTRAP_SERVERS", pattern=_BROKERS)
     kafka_client_file: Path | None = Field(None, alias="KAFKA_CLIENT_FILE")
     webhook_url: Url | None = Field(None, alias="COLONY_WEBHOOK_URL")
@@ -151,6 +155,8 @@ _RIGHT = {
     "ROOT_WRITEBACK_VALIDATION": "one of " + ", ".join(RootValidation),
     "OTEL_EXPORTER_OTLP_ENDPOINT": "a URL such as http://127.0.0.1:4318",
     "COLONY_DEFAULT_TOKEN_BUDGET": "a whole number of at least 1",
+    **dict.fromkeys(("COLONY_RATE_PER_PRINCIPAL", "COLONY_RATE_PER_TENANT"), "a whole number from 1 to 10000000"),
+    **dict.fromkeys(("COLONY_STREAMS_PER_PRINCIPAL", "COLONY_STREAMS_PER_TENANT"), "a whole number from 1 to 100000"),
     "MAX_CONCURRENT_MISSIONS": "a whole number from 1 to 200",
     "MAX_WORKERS_PER_MISSION": "a whole number from 1 to 64",
     **dict.fromkeys(

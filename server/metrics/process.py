@@ -51,9 +51,19 @@ class ProcessMetrics(Collector):
             ["route", "method"],
             registry=self.registry,
         )
+        self._refused = Counter(
+            "colony_http_refused_total", "Requests and streams refused by a limit", ["limit"], registry=self.registry
+        )
+        for whose in ("principal", "tenant"):
+            for what in ("rate", "streams"):
+                self._refused.labels(f"{whose}_{what}")
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         self.registry.register(self)
+
+    def refused(self, limit: str) -> None:
+        """Count a refusal by a limit."""
+        self._refused.labels(limit).inc()
 
     def collect(self) -> Iterator[Metric]:
         """Give what is read anew at every scrape."""

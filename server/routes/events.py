@@ -6,10 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
 from fastapi.requests import Request
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import JSONResponse, Response
 
 from contracts.errors import BadInput, NotFound
 from server import shapes
+from server.limits import LimitedStream
 from server.openapi import STREAM, fails
 from server.principal import Reader
 from server.routes.parts import BoundedRoute, MissionRef, Parts
@@ -46,8 +47,10 @@ async def events(
     start = after if last_event_id is None else last_event_id
     if STREAM not in request.headers.get("accept", ""):
         return JSONResponse({"items": await colony.reader.events(who.tenant_id, mission_id, start, _MOST)})
-    return StreamingResponse(
+    return LimitedStream(
         stream(colony.reader, colony.doorbell, colony.feed, who.tenant_id, mission_id, start),
+        request.app.state.limits,
+        who,
         media_type=STREAM,
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )

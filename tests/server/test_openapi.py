@@ -12,7 +12,7 @@ from tests.server.tokens import Issuer
 from tests.support import Service
 
 API = "/api/colony"
-GUARDED = {"401", "403", "503"}
+GUARDED = {"401", "403", "429", "503"}
 BODY = {"400", "413", "415", "422"}
 COMMANDS = ("approve", "reject", "cancel", "retry", "fail")
 CALLS: dict[tuple[str, str], set[str]] = {
