@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -73,17 +73,71 @@ class ProposalAnswer(Value):
     reason: str | None = Field(default=None, max_length=2_000)
 
 
+class Ground(Value):
+    """Why a person is asked about one payload, and how many people must agree to exactly that."""
+
+    proposal_id: ProposalId
+    payload_sha256: str
+    people: int = Field(default=1, ge=1)
+    rules: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+
 class ApprovalRequest(Contract):
-    """What the release gate asks a person."""
+    """What the release gate asks.
+
+    Attributes:
+        required: how many people the most demanding proposal needs.
+        grounds: one for each proposal; a proposal without one needs one person.
+    """
+
+    added: ClassVar[frozenset[str]] = frozenset({"grounds"})
 
     proposals: tuple[WritebackProposal, ...]
     reasons: tuple[str, ...]
     required: int = 1
     review_only: bool = False
+    grounds: tuple[Ground, ...] = ()
+
+
+class GivenAnswer(Contract):
+    """One person's answer to an approval, stored once.
+
+    Attributes:
+        number: its place among the answers to this approval, from 1.
+        on_behalf_of: who delegated the right to answer; both count as having answered.
+        answers: each bound to the payload that was pending when it was given.
+        grounds: for each payload that an edit made, how many people it needs.
+    """
+
+    mission_id: MissionId
+    interrupt_id: InterruptId
+    number: int
+    actor_id: ActorId
+    on_behalf_of: ActorId | None = None
+    answers: tuple[ProposalAnswer, ...]
+    grounds: tuple[Ground, ...] = ()
+    reason: str | None = None
+
+
+class Given(Value):
+    """Who gave an answer that a decision was made of, and the answer's hash."""
+
+    actor_id: ActorId
+    on_behalf_of: ActorId | None = None
+    sha256: str
 
 
 class ApprovalDecision(Contract):
-    """What the person answered; stored once, used once."""
+    """What came of the answers; stored once, used once.
+
+    Attributes:
+        actor_id: who gave the last answer.
+        answers: what came of each proposal, bound to the payload that was proposed.
+        given: the answers that it was made of, in order; empty in decisions from before there could be several.
+    """
+
+    added: ClassVar[frozenset[str]] = frozenset({"given"})
 
     mission_id: MissionId
     interrupt_id: InterruptId
@@ -92,3 +146,4 @@ class ApprovalDecision(Contract):
     answers: tuple[ProposalAnswer, ...]
     granted: tuple[WritebackProposal, ...]
     reason: str | None = None
+    given: tuple[Given, ...] = ()

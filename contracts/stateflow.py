@@ -147,7 +147,7 @@ STATEFLOW: dict[Stage, Flow] = {
     _G.RELEASE_GATE: Flow(
         "a released packet",
         (_G.WRITEBACK, _G.FINALIZE, _G.BLOCKED),
-        ("gate.release", "proposal.withheld", "approval.requested", "approval.decided"),
+        ("gate.release", "proposal.withheld", "approval.requested", "approval.given", "approval.decided"),
         asks=Layer.RELEASE,
     ),
     _G.WRITEBACK: Flow(

@@ -43,6 +43,8 @@ BESIDES: dict[str, tuple[Topic, ...]] = {EventType.TOOL_DENIED.value: (_T.AUDIT,
 NOTIFIED = frozenset(
     {
         EventType.APPROVAL_REQUESTED.value,
+        EventType.APPROVAL_GIVEN.value,
+        EventType.APPROVAL_ESCALATED.value,
         EventType.APPROVAL_DECIDED.value,
         EventType.BUDGET_EXCEEDED.value,
         EventType.WRITEBACK_UNKNOWN.value,

@@ -56,7 +56,7 @@ async def _ask(state: MissionState, ctx: RunContext, key: str, interrupt_id: Int
         raise BadInput("the mission was not admitted", code="not_admitted")
     result = gates.release(await release_gate(state, ctx.ports), envelope, ctx.governance)
     held = await withholding.asked_root(result.allowed, ctx.ports.effects)
-    request = asked(held.kept, (*result.reasons, *held.reasons), _looks(state, envelope))
+    request = asked(held.kept, result.grounds, held.reasons, _looks(state, envelope))
     if request is None or result.gate.outcome is not None:
         channels = {"release": ReleaseState(required=False, verdict="none", granted=0)}
         if result.gate.outcome is not None:
@@ -67,7 +67,8 @@ async def _ask(state: MissionState, ctx: RunContext, key: str, interrupt_id: Int
         return await store(Stage.RELEASE_GATE, key, state, quiet, ctx)
     async with ctx.ledger.unit() as unit:
         await unit.put(state["revision"], result.gate.decisions)
-        expires_at = await unit.ask_person(interrupt_id, request, ctx.mission.approval_timeout_ms)
+        times = (ctx.mission.approval_timeout_ms, ctx.mission.approval_escalate_ms)
+        expires_at = await unit.ask_person(interrupt_id, request, *times)
         unit.record(*result.gate.events, *held.events, requested(interrupt_id, request, envelope, expires_at))
         await unit.enter(Stage.RELEASE_GATE, f"{key}:asked", {})
         # Whoever sees the question may answer it: the mission waits from the moment that it is asked.
@@ -92,6 +93,8 @@ def requested(
         "interrupt_id": interrupt_id,
         "proposals": [p.proposal_id for p in request.proposals],
         "reasons": list(request.reasons),
+        "required": request.required,
+        "request_sha256": request.sha256(),
         "risk_level": max(risks, key=list(Level).index),
         "expires_at": rfc3339(expires_at),
     }

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from contracts.decisions import Outcome, PolicyDecision, PolicyQuestion
+from contracts.decisions import Ground, Outcome, PolicyDecision, PolicyQuestion
 from contracts.events import EventType, NewEvent
 from contracts.evidence import WritebackProposal
 from contracts.mission import MissionEnvelope
@@ -14,9 +14,11 @@ from contracts.ports import StepResult
 from contracts.state import OutcomeState
 from contracts.stateflow import Layer, Stage, Status
 from contracts.tasks import LibrarianPass, PromptPackage, TaskPlan
+from graph.approvals import ground
 from graph.context import Governance
 from policies.questions import (
     admission_question,
+    alone_question,
     pass_question,
     plan_question,
     release_question,
@@ -44,11 +46,11 @@ class GateResult:
 
 @dataclass(frozen=True)
 class ReleaseResult:
-    """What the release layer let go on to a person, and why."""
+    """What the release layer let go on to people, why, and how many must agree to each."""
 
     gate: GateResult
     allowed: tuple[WritebackProposal, ...]
-    reasons: tuple[str, ...]
+    grounds: tuple[Ground, ...]
 
 
 def after(stage: Stage, layer: Layer, result: StepResult, envelope: MissionEnvelope, gov: Governance) -> GateResult:
@@ -101,30 +103,22 @@ def _questions(
 
 def release(proposals: Sequence[WritebackProposal], envelope: MissionEnvelope, gov: Governance) -> ReleaseResult:
     """Ask the release layer about every proposal; a denied one is withheld, the others go on."""
-    decisions = [
-        (
-            proposal,
-            gov.engine.ask(
-                release_question(
-                    envelope,
-                    proposal,
-                    deployment_mode=gov.deployment_mode,
-                    autonomy_tier=gov.autonomy_tier,
-                    claims_verified=True,
-                )
-            ),
-        )
-        for proposal in proposals
-    ]
+    circumstances: dict[str, Any] = {
+        "deployment_mode": gov.deployment_mode,
+        "autonomy_tier": gov.autonomy_tier,
+        "claims_verified": True,
+    }
+    decisions = [(p, gov.engine.ask(release_question(envelope, p, **circumstances))) for p in proposals]
     let_on = [(p, d) for p, d in decisions if d.outcome is not Outcome.DENY]
     denied = [d for _, d in decisions if d.outcome is Outcome.DENY]
+    alone = [gov.engine.ask(alone_question(envelope, p, **circumstances)) for p, _ in let_on]
     gate = GateResult(
-        decisions=tuple({d.decision_id: d for _, d in decisions}.values()),
+        decisions=tuple({d.decision_id: d for d in (*(d for _, d in decisions), *alone)}.values()),
         events=tuple(event_of(Layer.RELEASE, d, p.proposal_id) for p, d in decisions),
         outcome=_blocked(Stage.RELEASE_GATE, denied[0]) if denied and not let_on else None,
     )
-    reasons = tuple(dict.fromkeys(reason for _, d in let_on for reason in d.reasons))
-    return ReleaseResult(gate, tuple(p for p, _ in let_on), reasons)
+    grounds = tuple(ground(p, released, one) for (p, released), one in zip(let_on, alone, strict=True))
+    return ReleaseResult(gate, tuple(p for p, _ in let_on), grounds)
 
 
 def event_of(layer: Layer, decision: PolicyDecision, subject: str) -> NewEvent:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contracts.decisions import ApprovalRequest
+from contracts.decisions import ApprovalRequest, Ground
 from contracts.errors import BadInput
 from contracts.evidence import WritebackProposal
 from contracts.packets import AggregationPacket, ReviewPacket
@@ -25,13 +25,23 @@ async def release_gate(state: MissionState, ports: Ports) -> tuple[WritebackProp
 
 
 def asked(
-    allowed: tuple[WritebackProposal, ...], reasons: tuple[str, ...], looks: tuple[str, ...]
+    allowed: tuple[WritebackProposal, ...],
+    grounds: tuple[Ground, ...],
+    reasons: tuple[str, ...],
+    looks: tuple[str, ...],
 ) -> ApprovalRequest | None:
     """Return the request for a person, or None when nothing would be written and nobody has to look.
 
-    ``reasons`` are the release layer's, ``looks`` those for which a person must look whatever is written.
+    ``grounds`` are the release layer's, ``looks`` are reasons for which a person must look whatever is written.
     """
-    why = tuple(dict.fromkeys((*reasons, *looks)))
+    names = {p.proposal_id for p in allowed}
+    kept = tuple(g for g in grounds if g.proposal_id in names)
+    why = tuple(dict.fromkeys((*(reason for g in grounds for reason in g.reasons), *reasons, *looks)))
     if allowed:
-        return ApprovalRequest(proposals=allowed, reasons=why or ("a person approves every write",))
+        return ApprovalRequest(
+            proposals=allowed,
+            reasons=why or ("a person approves every write",),
+            required=max((g.people for g in kept), default=1),
+            grounds=kept,
+        )
     return ApprovalRequest(proposals=(), reasons=why, review_only=True) if looks else None

@@ -13,11 +13,22 @@ from contracts.mission import MissionEnvelope
 
 @dataclass(frozen=True)
 class Approver:
-    """A person who answers at the release gate, with what the identity provider says they may do."""
+    """A person who answers at the release gate, with what the identity provider says they may do.
+
+    Attributes:
+        on_behalf_of: who delegated the right to answer, if somebody did.
+    """
 
     actor_id: ActorId
     tenant_id: TenantId
     capabilities: frozenset[str]
+    roles: frozenset[str] = frozenset()
+    on_behalf_of: ActorId | None = None
+
+    @property
+    def people(self) -> frozenset[ActorId]:
+        """Return everybody whose answer this person's is: a delegate's is the delegator's, too."""
+        return frozenset({self.actor_id, *([self.on_behalf_of] if self.on_behalf_of else [])})
 
 
 def entity(kind: str, name: str, **attrs: Any) -> dict[str, Any]:
@@ -32,7 +43,14 @@ def actor(envelope: MissionEnvelope) -> dict[str, Any]:
 
 def approver(person: Approver) -> dict[str, Any]:
     """Return the person who answers."""
-    return entity("Approver", person.actor_id, tenant=plain(person.tenant_id), capabilities=names(person.capabilities))
+    return entity(
+        "Approver",
+        person.actor_id,
+        tenant=plain(person.tenant_id),
+        capabilities=names(person.capabilities),
+        roles=names(person.roles),
+        delegated=person.on_behalf_of is not None,
+    )
 
 
 def mission(envelope: MissionEnvelope) -> dict[str, Any]:

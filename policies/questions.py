@@ -13,12 +13,21 @@ from contracts.tasks import LibrarianPass, PromptPackage, RouteCard, TaskPlan, T
 from policies import entities
 from policies.entities import Approver, names
 from policies.limits import ALLOWANCES, EXTERNAL_SOURCES, LIMITS, OPEN_WHEN_ABSENT, TOOLS, Limits, Tool
-from policies.release import approve_question, citations_verified, edit_question, release_question
+from policies.release import (
+    accept_question,
+    alone_question,
+    approve_question,
+    citations_verified,
+    edit_question,
+    release_question,
+)
 
 __all__ = [
     "Approver",
     "TierFacts",
+    "accept_question",
     "admission_question",
+    "alone_question",
     "approve_question",
     "citations_verified",
     "edit_question",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from contracts.base import ActorId
@@ -67,29 +67,76 @@ def edit_question(
     )
 
 
+def alone_question(
+    envelope: MissionEnvelope,
+    proposal: WritebackProposal,
+    *,
+    deployment_mode: str,
+    autonomy_tier: AutonomyTier,
+    claims_verified: bool,
+    fact_keys: Collection[str] = (),
+) -> PolicyQuestion:
+    """May one person alone approve this? Whatever is not an allowance means that two different people must."""
+    return PolicyQuestion(
+        layer=Layer.RELEASE,
+        action="approve_alone",
+        principal=entities.mission(envelope),
+        resource=_proposal(envelope, proposal, fact_keys),
+        context={"change": _circumstances(envelope, deployment_mode, autonomy_tier, claims_verified=claims_verified)},
+    )
+
+
 def approve_question(
     person: Approver,
     envelope: MissionEnvelope,
     proposal: WritebackProposal,
     *,
-    two_person: bool = False,
-    requester_may_approve: bool = True,
-    answered_by: Collection[ActorId] = (),
+    deployment_mode: str,
+    people: int = 1,
+    agreed: Sequence[frozenset[ActorId]] = (),
+    escalated: bool = False,
     fact_keys: Collection[str] = (),
 ) -> PolicyQuestion:
-    """May this person approve this proposal? ``answered_by`` are those who approved or edited exactly this already."""
+    """May this person approve this proposal? ``agreed`` are those who approved exactly this already, or made it so."""
     return PolicyQuestion(
         layer=Layer.RELEASE,
         action="approve",
         principal=entities.approver(person),
         resource=_proposal(envelope, proposal, fact_keys),
-        context={
-            "is_requester": person.actor_id == envelope.actor_id,
-            "requester_may_approve": requester_may_approve,
-            "has_answered": person.actor_id in answered_by,
-            "two_person": two_person,
-        },
+        context={"answer": _answering(person, envelope, deployment_mode, people, agreed, escalated=escalated)},
     )
+
+
+def accept_question(
+    person: Approver, envelope: MissionEnvelope, *, deployment_mode: str, escalated: bool = False
+) -> PolicyQuestion:
+    """May this person accept the result of a mission that somebody must look at, though nothing would be written?"""
+    return PolicyQuestion(
+        layer=Layer.RELEASE,
+        action="accept",
+        principal=entities.approver(person),
+        resource=entities.mission(envelope),
+        context={"answer": _answering(person, envelope, deployment_mode, 1, (), escalated=escalated)},
+    )
+
+
+def _answering(
+    person: Approver,
+    envelope: MissionEnvelope,
+    deployment_mode: str,
+    people: int,
+    agreed: Sequence[frozenset[ActorId]],
+    *,
+    escalated: bool,
+) -> dict[str, Any]:
+    return {
+        "deployment_mode": deployment_mode,
+        "is_requester": envelope.actor_id in person.people,
+        "has_answered": any(person.people & others for others in agreed),
+        "people": people,
+        "given": len(agreed),
+        "escalated": escalated,
+    }
 
 
 def citations_verified(proposal: WritebackProposal, claims: Iterable[Claim]) -> bool:

@@ -148,6 +148,7 @@ def _mission(m: Row) -> dict[str, Any]:
 
 def _approval(row: Row) -> dict[str, Any]:
     decision = None if row["decision_content"] is None else bytes(row["decision_content"])
+    answers = {"answers": [_text(content) for content in row["answers"]]} if row.get("answers") else {}
     return {
         **_columns(row, ("interrupt_id", "status", "decided_by")),
         "request": _text(row["content"]),
@@ -155,6 +156,7 @@ def _approval(row: Row) -> dict[str, Any]:
         "decision": None if decision is None else _text(decision),
         "decision_sha256": None if decision is None else sha256_hex(decision),
         **_times(row, "created_at", "decided_at", "expires_at"),
+        **answers,
     }
 
 

@@ -16,6 +16,7 @@ from adapters.models.providers import Provider, build
 from adapters.models.routefile import Endpoint, read_routes
 from adapters.models.routes import ModelRoutes
 from adapters.postgres.claims import Claims, LeaseTimes
+from adapters.postgres.delegations import DelegationStore
 from adapters.postgres.deltas import DELTAS, WATCHED, DeltaFeed, DeltaWriter
 from adapters.postgres.doorbell import Doorbell
 from adapters.postgres.keys import ApiKeys
@@ -148,7 +149,7 @@ async def open_colony(
         stack.push_async_callback(root.aclose)
         governance = governance_for(settings, routes, db.secrets)
         doorbell = Doorbell(db.dsns.app)
-        service = MissionService(MissionStore(api, queue, clock), governance, settings)
+        service = MissionService(MissionStore(api, queue, clock), governance, settings, DelegationStore(api))
         models = await asyncio.to_thread(models_for, endpoints, model)
         stack.push_async_callback(models.aclose)
         writer, feed = DeltaWriter(api), DeltaFeed(api)
@@ -163,7 +164,7 @@ async def open_colony(
         intake = Intake(
             queue, runner.run, places=settings.max_concurrent_missions, rung=doorbell.jobs, away_ms=times.away_ms
         )
-        worker = Worker(queue, claims, keeper, runner, intake, service.expire, sweep_ms=times.sweep_ms)
+        worker = Worker(queue, claims, keeper, runner, intake, service, sweep_ms=times.sweep_ms)
         relays = await open_relays(settings, api, db.dsns.app, name, stack)
         loops = {"doorbell": doorbell.listen(), "delta writer": writer.run(), "delta feed": feed.run()}
         background = [asyncio.create_task(loop, name=name) for name, loop in loops.items()]

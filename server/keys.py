@@ -12,7 +12,7 @@ from contracts.base import Value
 from contracts.clock import rfc3339
 from contracts.errors import Forbidden
 from server.principal import Capability, Principal
-from server.shapes import Shape
+from server.shape import Shape
 
 
 class KeyRequest(Value):

@@ -3,36 +3,26 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import Field
 
-from adapters.postgres.missions import MissionStore, Pending, Submission, Submitted, Takeover
-from contracts.base import InterruptId, Value
+from adapters.postgres.delegations import DelegationStore
+from adapters.postgres.missions import MissionStore, Submission, Submitted, Takeover
+from contracts.base import Value
 from contracts.canonical import digest
 from contracts.classes import checked
-from contracts.decisions import ProposalAnswer, Verdict
 from contracts.errors import BadInput, Conflict, Unavailable
 from contracts.events import EventType, NewEvent
 from contracts.mission import MissionRequest
 from contracts.stateflow import ENDED, Status
-from graph import approvals
 from graph.context import Governance
 from graph.gate import requested
 from graph.version import GRAPH_VERSION
-from policies.questions import Approver
+from server.answering import Answering, ApprovalAnswer, escalated, waiting
 from server.principal import Principal
 from server.settings import Settings
-
-
-class ApprovalAnswer(Value):
-    """The body of an approval."""
-
-    interrupt_id: str | None = Field(default=None, max_length=200)
-    decisions: tuple[ProposalAnswer, ...] | None = Field(default=None, max_length=100)
-    reason: str | None = Field(default=None, max_length=2_000)
 
 
 class Reason(Value):
@@ -48,6 +38,7 @@ class MissionService:
     store: MissionStore
     governance: Governance
     settings: Settings
+    delegations: DelegationStore
 
     async def submit(self, who: Principal, request: MissionRequest, key: str | None, trace_id: str) -> Submitted:
         """Accept a mission: its row, first event and job are committed together.
@@ -78,78 +69,22 @@ class MissionService:
             token_budget=request.token_budget or self.settings.default_token_budget,
             time_budget_ms=min(time_budget, self.settings.mission_timeout_ms),
             approval_timeout_ms=self.settings.approval_timeout_ms,
+            approval_escalate_ms=self.settings.escalate_after_ms,
             idempotency_key=key,
         )
 
-    async def approve(self, who: Principal, mission_id: str, answer: ApprovalAnswer) -> None:
-        """Store a person's decision and enqueue the mission, in one transaction.
+    @property
+    def answering(self) -> Answering:
+        """Whoever takes people's answers."""
+        return Answering(self.store, self.governance, self.settings, self.delegations)
 
-        Raises:
-            BadInput: the answer names no pending proposal, or says nothing where it must.
-            Conflict: the mission does not wait, was answered already, or waits with another payload.
-            Denied: policy does not let this person approve this.
-        """
-        who.needs("mission:approve")
-        async with self.store.take(who.tenant_id, mission_id, who.actor_id) as taken:
-            pending = _pending(taken, answer.interrupt_id)
-            answers = self._answers(answer, pending)
-            await self._decide(who, taken, pending, answers, answer.reason)
+    async def approve(self, who: Principal, mission_id: str, answer: ApprovalAnswer) -> Status:
+        """Take a person's answer; see ``Answering.approve``."""
+        return await self.answering.approve(who, mission_id, answer)
 
-    def _answers(self, answer: ApprovalAnswer, pending: Pending) -> tuple[ProposalAnswer, ...]:
-        if answer.decisions is not None and answer.interrupt_id is not None:
-            return answer.decisions
-        if not self.settings.deployment_mode.trusts_loopback:
-            raise BadInput(
-                "interrupt_id and decisions are required", code="answer_incomplete", hint="Read pending_approval first."
-            )
-        return answer.decisions or approvals.everything(pending.request, Verdict.APPROVE)
-
-    async def reject(self, who: Principal, mission_id: str, reason: str | None) -> None:
-        """Turn everything down; the mission ends as rejected.
-
-        Raises:
-            Conflict: the mission does not wait.
-        """
-        who.needs("mission:approve")
-        async with self.store.take(who.tenant_id, mission_id, who.actor_id) as taken:
-            pending = _pending(taken, None)
-            answers = approvals.everything(pending.request, Verdict.REJECT)
-            await self._decide(who, taken, pending, answers, reason, turned_down=True)
-
-    async def _decide(
-        self,
-        who: Principal,
-        taken: Takeover,
-        pending: Pending,
-        answers: Sequence[ProposalAnswer],
-        reason: str | None,
-        *,
-        turned_down: bool = False,
-    ) -> None:
-        envelope = taken.mission.envelope
-        if envelope is None:
-            raise Conflict("the mission was not admitted", code="not_admitted")
-        person = Approver(who.actor_id, who.tenant_id, who.capabilities)
-        answered = approvals.decide(
-            pending.request, pending.interrupt_id, answers, person, envelope, self.governance, reason=reason
-        )
-        decision = answered.decision
-        if turned_down:
-            decision = decision.model_copy(update={"verdict": "rejected"})
-        await taken.unit.put(0, answered.policy)
-        await taken.unit.decide(decision)
-        await taken.unit.move(Status.RUNNING)
-        payload = {
-            "interrupt_id": pending.interrupt_id,
-            "verdict": decision.verdict,
-            "granted": [p.proposal_id for p in decision.granted],
-            "decision_sha256": decision.sha256(),
-            "decisions": [{"id": d.decision_id, "sha256": d.sha256()} for d in answered.policy],
-        }
-        taken.unit.record(
-            NewEvent(event_type=EventType.APPROVAL_DECIDED, payload=payload, actor=who.actor_id, intent="answer")
-        )
-        await self.store.resume(taken)
+    async def reject(self, who: Principal, mission_id: str, reason: str | None) -> Status:
+        """Turn everything down; the mission ends as rejected."""
+        return await self.answering.reject(who, mission_id, reason)
 
     async def expire(self, tenant_id: str, mission_id: str, interrupt_id: str) -> None:
         """End a mission whose approval was not answered in time.
@@ -158,8 +93,19 @@ class MissionService:
             Conflict: it was answered in the meantime.
         """
         async with self.store.take(tenant_id, mission_id, "colony") as taken:
-            _pending(taken, interrupt_id)
+            waiting(taken, interrupt_id)
             await _end(taken, Status.EXPIRED, "approval_expired", "nobody answered before the deadline")
+
+    async def escalate(self, tenant_id: str, mission_id: str, interrupt_id: str) -> None:
+        """Bring a question that waits up again, once, with an event; whom the rules then let answer may.
+
+        Raises:
+            Conflict: it was answered in the meantime.
+        """
+        async with self.store.take(tenant_id, mission_id, "colony") as taken:
+            pending = waiting(taken, interrupt_id)
+            if await taken.escalate(interrupt_id):
+                taken.unit.record(escalated(pending))
 
     async def cancel(self, who: Principal, mission_id: str, reason: str | None) -> None:
         """Stop a mission that has not ended and has written nothing; a worker that runs it is evicted.
@@ -205,7 +151,9 @@ class MissionService:
             payload = {"reason": reason or ""}
             taken.unit.record(NewEvent(event_type=EventType.MISSION_RETRIED, payload=payload, actor=who.actor_id))
             await taken.unit.move(Status.RUNNING)
-            asked = await taken.unit.reopen_approval(taken.mission.approval_timeout_ms)
+            asked = await taken.unit.reopen_approval(
+                taken.mission.approval_timeout_ms, taken.mission.approval_escalate_ms
+            )
             if asked is None or taken.mission.envelope is None:
                 await self.store.resume(taken)
                 return
@@ -231,13 +179,3 @@ async def _end(taken: Takeover, status: Ending, code: str, reason: str) -> None:
         )
     )
     await taken.unit.move(status, failure=outcome)
-
-
-def _pending(taken: Takeover, interrupt_id: str | None) -> Pending:
-    if taken.mission.status is not Status.AWAITING_APPROVAL or taken.pending is None:
-        raise Conflict(
-            f"the mission does not wait for an approval, it is {taken.mission.status.value}", code="not_pending"
-        )
-    if interrupt_id is not None and taken.pending.interrupt_id != InterruptId(interrupt_id):
-        raise Conflict("this is not the approval that the mission waits for", code="already_decided")
-    return taken.pending

@@ -24,9 +24,11 @@ from contracts.errors import (
     Unauthenticated,
 )
 from contracts.mission import MissionRequest
+from server.answering import ApprovalAnswer
+from server.delegating import DelegationRequest
 from server.errors import PROBLEM, status_for
 from server.keys import KeyRequest
-from server.missions import ApprovalAnswer, Reason
+from server.missions import Reason
 from server.shapes import Problem
 
 Schema = dict[str, Any]
@@ -38,6 +40,7 @@ _PLAIN_TEXT = r"^[^\x00]*$"
 _BODIES: tuple[type[BaseModel], ...] = (
     MissionRequest,
     ApprovalAnswer,
+    DelegationRequest,
     Reason,
     KeyRequest,
     *(spec.inputs for spec in CLASSES.values()),

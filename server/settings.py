@@ -85,6 +85,7 @@ class Settings(BaseSettings):
     mission_timeout_ms: Ms = Field(3_600_000, alias="MISSION_TIMEOUT_MS")
     task_timeout_ms: Ms = Field(120_000, alias="TASK_TIMEOUT_MS")
     approval_timeout_ms: Ms = Field(604_800_000, alias="APPROVAL_TIMEOUT_MS")
+    approval_escalate_after_ms: Ms | None = Field(None, alias="APPROVAL_ESCALATE_AFTER_MS")
     jwt_issuer: str | None = Field(None, alias="JWT_ISSUER")
     jwt_audience: str | None = Field(None, alias="JWT_AUDIENCE")
     jwt_jwks_file: Path | None = Field(None, alias="JWT_JWKS_FILE")
@@ -118,6 +119,11 @@ class Settings(BaseSettings):
             raise SettingInvalid(f"MODEL_ROUTES_FILE: api_key_env names {name}, which is Colony's own")
         value = os.environ.get(name) or dotenv_values(".env").get(name)
         return SecretStr(value.strip()) if value and value.strip() else None
+
+    @property
+    def escalate_after_ms(self) -> int:
+        """When an unanswered approval is escalated: half-way to its deadline, unless the setting says otherwise."""
+        return self.approval_escalate_after_ms or max(1, self.approval_timeout_ms // 2)
 
     @property
     def own_base_url(self) -> str:
@@ -166,6 +172,7 @@ _RIGHT = {
             "MISSION_TIMEOUT_MS",
             "TASK_TIMEOUT_MS",
             "APPROVAL_TIMEOUT_MS",
+            "APPROVAL_ESCALATE_AFTER_MS",
         ),
         _A_TIME,
     ),

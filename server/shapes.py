@@ -12,12 +12,8 @@ from contracts.evidence import Claim, Taint, WritebackProposal
 from contracts.mission import AutonomyTier, Level, MissionClass, ReviewLevel, Sensitivity
 from contracts.packets import Answer, Contradiction, Fact, Metric, ReviewPacket
 from contracts.stateflow import Stage, Status
-
-
-class Shape(BaseModel):
-    """A closed answer."""
-
-    model_config = ConfigDict(extra="forbid")
+from server.shape import Shape
+from server.shapes_approval import Approval
 
 
 class Problem(BaseModel):
@@ -174,25 +170,6 @@ class Packet(Shape):
     writebacks: list[Writeback]
     taint: list[Taint]
     review: ReviewPacket
-
-
-class Approval(Shape):
-    """A question that waits for a person; ``required`` answers are needed, ``given`` are there."""
-
-    mission_id: str
-    interrupt_id: str
-    proposals: list[WritebackProposal]
-    reasons: list[str]
-    required: int
-    given: int
-    expires_at: str
-    age_ms: int
-
-
-class Approvals(Shape):
-    """The queue of pending approvals, oldest first."""
-
-    items: list[Approval]
 
 
 class Mission(MissionSummary):

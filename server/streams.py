@@ -12,12 +12,11 @@ from adapters.postgres.deltas import DeltaFeed
 from adapters.postgres.doorbell import Doorbell
 from adapters.postgres.reader import MissionReader
 from contracts.errors import StoreUnavailable
-from contracts.events import TERMINAL_EVENTS
+from contracts.stateflow import ENDED, Status
 
 HEARTBEAT_S = 15.0
 _PAGE = 500
 _STORE_AWAY_S = 1.0
-_TERMINAL = {event.value for event in TERMINAL_EVENTS}
 
 
 def frame(event: dict[str, Any]) -> bytes:
@@ -44,8 +43,8 @@ async def stream(
     """Give a mission's events after a seq, and a comment whenever nothing was sent for ``heartbeat_s``.
 
     Pieces of models' answers come in between as they are said, best effort. No connection is held between two events.
-    Ends when a terminal event is the mission's last, and when the process closes. While the store is away the stream
-    waits: its events are there when it is back.
+    Ends when the mission has ended and everything was sent, and when the process closes. While the store is away it
+    waits: the events are there when it is back.
     """
     yield b": colony\n\n"
     sent = time.monotonic()
@@ -84,6 +83,6 @@ async def _either(rung: asyncio.Event, most_s: float) -> None:
 async def _ended(reader: MissionReader, tenant_id: str, mission_id: str, after: int) -> bool:
     if after <= 0:
         return False
-    last = await reader.events(tenant_id, mission_id, after - 1, 1)
-    # A seq from the future is not this mission's: its stream just waits.
-    return bool(last) and last[0]["event_type"] in _TERMINAL
+    row = await reader.mission(tenant_id, mission_id)
+    # A seq from the future is not this mission's: its stream just waits. An answer that was refused may come last.
+    return row["seq"] == after and Status(row["status"]) in ENDED

@@ -13,6 +13,7 @@ from contracts.mission import MissionEnvelope
 from contracts.packets import AggregationPacket, ReviewPacket
 from contracts.released import released
 from contracts.stateflow import Status
+from server.approval_queue import shown_approvals
 
 _SHOWN_PACKET = (
     "summary",
@@ -104,7 +105,7 @@ async def detail(reader: MissionReader, tenant_id: str, mission_id: str) -> dict
     pending = None
     if row["status"] == Status.AWAITING_APPROVAL:
         waiting = await reader.approvals(tenant_id, mission_id, "pending")
-        pending = approval(waiting[0]) if waiting else None
+        pending = (await shown_approvals(reader, tenant_id, waiting))[0] if waiting else None
     shown["pending_approval"] = pending
     return shown
 
@@ -147,21 +148,6 @@ def _with_effect(
     if effect is None:
         return {**proposal, "status": _ANSWERED[verdict], "outcome": None}
     return {**proposal, **effect["payload"], "status": effect["status"], "outcome": effect["outcome"]}
-
-
-def approval(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an approval as the queue shows it."""
-    request = json.loads(bytes(row["content"]))
-    return {
-        "mission_id": row["mission_id"],
-        "interrupt_id": row["interrupt_id"],
-        "proposals": request["proposals"],
-        "reasons": request["reasons"],
-        "required": request["required"],
-        "given": 0,
-        "expires_at": rfc3339(row["expires_at"]),
-        "age_ms": row["age_ms"],
-    }
 
 
 def artifact(row: Mapping[str, Any]) -> dict[str, Any]:

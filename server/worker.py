@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import Protocol
 
 import structlog
 
@@ -17,7 +18,19 @@ from server.ending import ended
 from server.intake import Intake
 
 _log = structlog.get_logger(__name__)
-Expire = Callable[[str, str, str], Awaitable[None]]
+Late = Callable[[str, str, str], Awaitable[None]]
+
+
+class Unanswered(Protocol):
+    """What becomes of approvals that nobody answers; each is named by tenant, mission and interrupt."""
+
+    async def escalate(self, tenant_id: str, mission_id: str, interrupt_id: str) -> None:
+        """Bring one up again, once."""
+        ...
+
+    async def expire(self, tenant_id: str, mission_id: str, interrupt_id: str) -> None:
+        """End its mission."""
+        ...
 
 
 class Worker:
@@ -30,7 +43,7 @@ class Worker:
         keeper: LeaseKeeper,
         runner: Runner,
         intake: Intake,
-        expire: Expire,
+        unanswered: Unanswered,
         *,
         sweep_ms: int,
     ) -> None:
@@ -39,7 +52,7 @@ class Worker:
         self._keeper = keeper
         self._runner = runner
         self._intake = intake
-        self._expire = expire
+        self._unanswered = unanswered
         self._sweep_s = sweep_ms / 1000
         self._tasks: list[asyncio.Task[None]] = []
         self._unreadable: set[str] = set()
@@ -81,13 +94,17 @@ class Worker:
                 await self._claims.fold_metrics()
 
     async def sweep_once(self) -> None:
-        """Enqueue runnable missions that nobody runs and no job waits for, and expire approvals past their deadline."""
+        """Enqueue runnable missions that nobody runs and no job waits for; escalate and expire unanswered approvals."""
         if found := await self._claims.runnable():
             for mission_id in await self._queue.requeue(found):
                 _log.info("mission found without a worker", mission_id=mission_id)
-        for mission_id, tenant_id, interrupt_id in await self._claims.overdue(but=self._unreadable):
+        await self._each(self._unanswered.escalate, await self._claims.to_escalate(but=self._unreadable))
+        await self._each(self._unanswered.expire, await self._claims.overdue(but=self._unreadable))
+
+    async def _each(self, late: Late, approvals: list[tuple[str, str, str]]) -> None:
+        for mission_id, tenant_id, interrupt_id in approvals:
             try:
-                await self._expire(tenant_id, mission_id, interrupt_id)
+                await late(tenant_id, mission_id, interrupt_id)
             except (Conflict, NotFound):
                 continue  # somebody answered in the meantime
             except IntegrityBroken as exc:
@@ -95,4 +112,4 @@ class Worker:
                 self._unreadable.add(interrupt_id)
                 _log.error("an approval can't be read", mission_id=mission_id, code=exc.code, reason=exc.message)
             except ColonyError as exc:
-                _log.warning("an approval could not be expired", mission_id=mission_id, code=exc.code)
+                _log.warning("an overdue approval could not be settled", mission_id=mission_id, code=exc.code)

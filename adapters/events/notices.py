@@ -10,6 +10,8 @@ _API = "/api/colony/missions"
 # Of these only names, numbers and codes are said: ids, verdicts, codes, times.
 _SAID: dict[str, tuple[str, ...]] = {
     "approval.requested": ("interrupt_id", "risk_level", "expires_at"),
+    "approval.given": ("interrupt_id", "number"),
+    "approval.escalated": ("interrupt_id", "required", "answers", "expires_at"),
     "approval.decided": ("interrupt_id", "verdict"),
     "budget.exceeded": ("code",),
     "writeback.unknown": ("proposal_id", "status"),
@@ -17,7 +19,13 @@ _SAID: dict[str, tuple[str, ...]] = {
 }
 _OF_AN_END = ("code", "stage", "status")
 _OF_A_GATE = ("outcome", "layer")
-_COUNTED = {"approval.requested": "proposals", "approval.decided": "granted"}
+_COUNTED = {
+    "approval.requested": "proposals",
+    "approval.given": "open",
+    "approval.escalated": "proposals",
+    "approval.decided": "granted",
+}
+_TO_ANSWER = frozenset({"approval.requested", "approval.given", "approval.escalated"})
 
 
 def notice(event: Event, base_url: str) -> dict[str, Any]:
@@ -34,6 +42,6 @@ def notice(event: Event, base_url: str) -> dict[str, Any]:
 def _links(event: Event, base_url: str) -> dict[str, str]:
     mission = f"{base_url}{_API}/{event['mission_id']}"
     links = {"mission": mission, "events": f"{mission}/events"}
-    if event["event_type"] == "approval.requested":
+    if event["event_type"] in _TO_ANSWER:
         links |= {"approve": f"{mission}/approve", "reject": f"{mission}/reject"}
     return links

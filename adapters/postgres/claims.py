@@ -143,10 +143,17 @@ class Claims:
 
         ``but`` those of these interrupt ids.
         """
+        return await self._approvals("overdue", most, but)
+
+    async def to_escalate(self, most: int = 100, *, but: Collection[str] = ()) -> list[tuple[str, str, str]]:
+        """Return approvals that have waited long enough to be escalated and were not yet, as ``overdue`` does."""
+        return await self._approvals("to_escalate", most, but)
+
+    async def _approvals(self, statement: str, most: int, but: Collection[str]) -> list[tuple[str, str, str]]:
         params = {"most": most, "version": self._graph_version, "but": list(but)}
         with store_errors():
             async with self._pool.connection() as conn:
-                rows = await (await conn.execute(self._q["overdue"], params)).fetchall()
+                rows = await (await conn.execute(self._q[statement], params)).fetchall()
         return [(str(r["mission_id"]), str(r["tenant_id"]), str(r["interrupt_id"])) for r in rows]
 
     async def fold_metrics(self) -> None:

@@ -5,12 +5,14 @@ Each takes the mission's row for itself and raises its epoch first, which also e
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from adapters.postgres.chaining import Holder
@@ -21,9 +23,9 @@ from adapters.postgres.queries import Queries
 from adapters.postgres.records import intact, mission_of
 from adapters.postgres.unit import Connection, Unit
 from adapters.tracing import span_id, traceparent
-from contracts.base import InterruptId
+from contracts.base import ActorId, InterruptId
 from contracts.canonical import sha256_hex
-from contracts.decisions import ApprovalRequest
+from contracts.decisions import ApprovalRequest, GivenAnswer
 from contracts.errors import IntegrityBroken, NotFound
 from contracts.events import TERMINAL_EVENTS, EventType, NewEvent
 from contracts.mission import MissionRequest
@@ -47,6 +49,7 @@ class Submission:
     token_budget: int
     time_budget_ms: int
     approval_timeout_ms: int
+    approval_escalate_ms: int | None = None
     idempotency_key: str | None = None
 
 
@@ -57,6 +60,9 @@ class Pending:
     interrupt_id: InterruptId
     request: ApprovalRequest
     expires_at: datetime
+    given: tuple[GivenAnswer, ...] = ()
+    escalated: bool = False
+    overdue: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,35 @@ class Takeover:
         self.unit = unit
         self.pending = pending
         self.connection = conn
+        self._q = Queries.load("missions")
+
+    async def _rows(self, statement: str, **params: Any) -> list[DictRow]:
+        named = {"mission_id": self.mission.mission_id, "actor": self.unit.holder.actor_id, **params}
+        cursor = await self.connection.execute(self._q[statement], named)
+        return await cursor.fetchall() if cursor.description else []
+
+    async def give(self, answer: GivenAnswer) -> None:
+        """Store one person's answer in its place."""
+        content = answer.canonical()
+        names = {"interrupt_id": answer.interrupt_id, "number": answer.number, "on_behalf_of": answer.on_behalf_of}
+        stored = {"payload": Jsonb(json.loads(content)), "content": content, "sha256": sha256_hex(content)}
+        await self._rows("give", **names, **stored)
+
+    async def escalate(self, interrupt_id: str) -> bool:
+        """Mark the pending approval as escalated; False when it has been."""
+        return bool(await self._rows("escalate", interrupt_id=interrupt_id))
+
+    async def delegators(self, roles: Collection[str]) -> list[ActorId]:
+        """Return who lets the acting person answer in their place at present."""
+        return [ActorId(row["actor_id"]) for row in await self._rows("delegators", roles=sorted(roles))]
+
+    async def refusals(self) -> list[DictRow]:
+        """Return the refused answers that the mission's chain records."""
+        return await self._rows("refusals")
+
+    async def was_asked(self, interrupt_id: str) -> bool:
+        """Tell whether this is, or was, one of the mission's approvals."""
+        return bool(await self._rows("asked", interrupt_id=interrupt_id))
 
 
 class MissionStore:
@@ -105,6 +140,7 @@ class MissionStore:
             if s.idempotency_key is not None and (earlier := await self._reserve(conn, s)) is not None:
                 return earlier
             payload = {"request": s.request.model_dump(mode="json"), "approval_timeout_ms": s.approval_timeout_ms}
+            payload["approval_escalate_ms"] = s.approval_escalate_ms
             payload["traceparent"] = traceparent(s.trace_id)
             names = {"mission_id": s.mission_id, "actor_id": s.actor_id, "mission_type": s.request.mission_type.value}
             versions = {"graph_version": s.graph_version, "trace_id": s.trace_id}
@@ -138,9 +174,7 @@ class MissionStore:
         """
         async with self._transaction(tenant_id) as conn:
             names = {"mission_id": mission_id}
-            row = await (await conn.execute(self._q["lock"], names)).fetchone()
-            if row is None:
-                raise NotFound("there is no such mission", code="mission_not_found")
+            row = await self._locked(conn, names)
             pending = await self._pending(conn, names)
             await conn.execute(self._q["scope_epoch"], {"epoch": str(row["epoch"] + 1)})
             await conn.execute(self._q["take_over"], names)
@@ -169,6 +203,27 @@ class MissionStore:
         row = await (await takeover.connection.execute(self._q["writing"], names)).fetchone()
         return bool(row and row["writing"])
 
+    @asynccontextmanager
+    async def beside(self, tenant_id: str, mission_id: str, actor_id: str) -> AsyncIterator[Takeover]:
+        """Lock the mission to note something about it, whoever runs it: the epoch stays, and so does the run.
+
+        Raises:
+            NotFound: there is no such mission for this tenant.
+        """
+        async with self._transaction(tenant_id) as conn:
+            row = await self._locked(conn, {"mission_id": mission_id})
+            await conn.execute(self._q["scope_epoch"], {"epoch": str(row["epoch"])})
+            mission = mission_of(row)
+            unit = Unit(conn, holder_of(mission, actor_id=actor_id), self._clock)
+            yield Takeover(mission, unit, None, conn)
+            await unit.flush()
+
+    async def _locked(self, conn: Connection, names: dict[str, Any]) -> DictRow:
+        row = await (await conn.execute(self._q["lock"], names)).fetchone()
+        if row is None:
+            raise NotFound("there is no such mission", code="mission_not_found")
+        return row
+
     async def resume(self, takeover: Takeover) -> None:
         """Enqueue the mission inside the takeover's transaction."""
         m = takeover.mission
@@ -181,8 +236,20 @@ class MissionStore:
         content = bytes(row["content"])
         if sha256_hex(content) != row["sha256"]:
             raise IntegrityBroken("the stored approval request does not match its hash")
-        with intact("approval request"):
-            return Pending(row["interrupt_id"], ApprovalRequest.model_validate_json(content), row["expires_at"])
+        stored = await (
+            await conn.execute(self._q["answers"], names | {"interrupt_id": row["interrupt_id"]})
+        ).fetchall()
+        if any(sha256_hex(bytes(one["content"])) != one["sha256"] for one in stored):
+            raise IntegrityBroken("a stored answer does not match its hash")
+        with intact("approval"):
+            return Pending(
+                interrupt_id=row["interrupt_id"],
+                request=ApprovalRequest.model_validate_json(content),
+                expires_at=row["expires_at"],
+                given=tuple(GivenAnswer.model_validate_json(bytes(one["content"])) for one in stored),
+                escalated=row["escalated"],
+                overdue=row["overdue"],
+            )
 
 
 def _received(s: Submission) -> NewEvent:

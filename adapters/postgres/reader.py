@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -126,6 +126,10 @@ class MissionReader:
     async def approvals(self, tenant_id: str, mission_id: str | None, status: str | None) -> list[DictRow]:
         """Return approvals, oldest first."""
         return await self._rows(tenant_id, "approvals", mission_id=mission_id, status=status)
+
+    async def sources(self, tenant_id: str, missions: Sequence[str], ids: Sequence[str]) -> list[DictRow]:
+        """Return where pieces of evidence come from and whose text they are: mission, id, kind, trust, source."""
+        return await self._rows(tenant_id, "sources", missions=list(missions), ids=list(ids))
 
     async def writebacks(self, tenant_id: str, mission_id: str) -> list[DictRow]:
         """Return how each approved proposal ended."""

@@ -59,4 +59,5 @@ def _mission(row: Mapping[str, Any]) -> Mission:
         step_key=row["step_key"],
         step_update=row["step_update"],
         traceparent=payload.get("traceparent", ""),
+        approval_escalate_ms=payload.get("approval_escalate_ms"),
     )

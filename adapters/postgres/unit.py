@@ -163,8 +163,10 @@ class Unit:
         """Open the mission's budget."""
         await self._run("open_budget", tokens=tokens, time_ms=time_ms)
 
-    async def ask_person(self, interrupt_id: InterruptId, request: ApprovalRequest, timeout_ms: int) -> datetime:
-        """Open the approval that a person is to answer; returns its deadline. Asking the same again changes nothing."""
+    async def ask_person(
+        self, interrupt_id: InterruptId, request: ApprovalRequest, timeout_ms: int, escalate_ms: int | None
+    ) -> datetime:
+        """Open the approval that people are to answer; returns its deadline. Asking the same again changes nothing."""
         content = request.canonical()
         row = await self._row(
             "ask_person",
@@ -173,6 +175,7 @@ class Unit:
             content=content,
             sha256=sha256_hex(content),
             timeout_ms=timeout_ms,
+            escalate_ms=escalate_ms,
         )
         if row is None:
             raise FenceLost("another process has taken this mission over")
@@ -200,13 +203,15 @@ class Unit:
                 sha256=sha256_hex(granted),
             )
 
-    async def reopen_approval(self, timeout_ms: int) -> tuple[InterruptId, ApprovalRequest, datetime] | None:
+    async def reopen_approval(
+        self, timeout_ms: int, escalate_ms: int | None
+    ) -> tuple[InterruptId, ApprovalRequest, datetime] | None:
         """Ask a question that was closed unanswered again, and return it with its new deadline; None: there is none.
 
         Raises:
             IntegrityBroken: it is not what was asked before.
         """
-        row = await self._row("reopen_approval", timeout_ms=timeout_ms)
+        row = await self._row("reopen_approval", timeout_ms=timeout_ms, escalate_ms=escalate_ms)
         if row is None:
             return None
         content = bytes(row["content"])

@@ -156,8 +156,10 @@ class UnitPort(Protocol):
         """Store the admitted envelope."""
         ...
 
-    async def ask_person(self, interrupt_id: InterruptId, request: ApprovalRequest, timeout_ms: int) -> datetime:
-        """Open the approval that a person is to answer; returns its deadline."""
+    async def ask_person(
+        self, interrupt_id: InterruptId, request: ApprovalRequest, timeout_ms: int, escalate_ms: int | None
+    ) -> datetime:
+        """Open the approval that people are to answer; returns its deadline. It is escalated, once, before that."""
         ...
 
     async def intend(self, proposal: WritebackProposal, idempotency_key: str) -> EffectOutcome | None:

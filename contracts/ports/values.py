@@ -39,6 +39,7 @@ class Mission:
     step_key: str | None = None
     step_update: MissionState | None = None
     traceparent: str = ""
+    approval_escalate_ms: int | None = None
 
 
 @dataclass(frozen=True)

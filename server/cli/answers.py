@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -44,7 +44,8 @@ def approve(
 
     async def work(api: Api) -> Exit:
         pending = await _pending(api, mission_id)
-        decisions = decided(pending["proposals"], proposal or (), edits)
+        settled = {s["proposal_id"] for s in pending["standings"] if s["standing"] != "open"}
+        decisions = decided(pending["proposals"], proposal or (), edits, settled)
         if not as_json:
             _show(pending, decisions)
             if not yes and sys.stdin.isatty():
@@ -88,9 +89,12 @@ async def _pending(api: Api, mission_id: str) -> dict[str, Any]:
 
 
 def decided(
-    proposals: Sequence[Mapping[str, Any]], only: Sequence[str], edits: Mapping[str, Mapping[str, Any]]
+    proposals: Sequence[Mapping[str, Any]],
+    only: Sequence[str],
+    edits: Mapping[str, Mapping[str, Any]],
+    settled: Collection[str] = (),
 ) -> list[dict[str, Any]]:
-    """Return the answer to every pending proposal, bound to the payload that was shown.
+    """Return the answer to every proposal that is not settled, bound to the payload that was shown.
 
     Raises:
         BadInput: a proposal was named that is not pending.
@@ -103,6 +107,8 @@ def decided(
     decisions = []
     for proposal in proposals:
         name = proposal["proposal_id"]
+        if name in settled and name not in {*only, *edits}:
+            continue
         answer: dict[str, Any] = {"proposal_id": name, "payload_sha256": proposal["payload_sha256"]}
         if name in edits:
             answer |= {"verdict": "edit", "after": dict(edits[name])}
@@ -147,6 +153,8 @@ async def followed(api: Api, answer: dict[str, Any], said: str, *, follow: bool,
         return await watch(api, mission_id, as_json=as_json)
     if as_json:
         emit(answer)
+    elif answer["status"] == "awaiting_approval":
+        Screen().line(f"{mission_id}: your answer is kept; somebody else must agree to exactly the same.")
     else:
         Screen().line(f"{mission_id} {said}; it is {answer['status']}.")
-    return Exit.DONE
+    return Exit.WAITING if answer["status"] == "awaiting_approval" else Exit.DONE

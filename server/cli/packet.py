@@ -123,14 +123,27 @@ def _contradictions(screen: Screen, found: Mapping[str, Any]) -> None:
 
 
 def approval(screen: Screen, pending: Mapping[str, Any]) -> None:
-    """Show what waits for a person, field by field, with what comes from untrusted text."""
+    """Show what waits for people, field by field: on what ground, by whose text, who has agreed, what comes of it."""
     screen.heading("Waits for approval")
     screen.line(f"interrupt {pending['interrupt_id']}, until {pending['expires_at']}")
+    if pending["escalated_at"]:
+        screen.line(f"escalated at {pending['escalated_at']}", "yellow")
+    needed = "one person" if pending["required"] == 1 else f"{pending['required']} different people"
+    screen.line(f"asked for by {one_line(pending['requested_by'])}; needs {needed}, {pending['given']} agreed so far")
+    for given in pending["answers"]:
+        behalf = f" for {one_line(given['on_behalf_of'])}" if given["on_behalf_of"] else ""
+        said = ", ".join(f"{verdict} {name}" for name, verdict in given["verdicts"].items())
+        why = f": {one_line(given['reason'])}" if given["reason"] else ""
+        screen.line(f"  {given['at']}  {one_line(given['actor_id'])}{behalf}: {said}{why}")
     for reason in pending["reasons"]:
         screen.line(f"  - {one_line(reason)}")
     if not pending["proposals"]:
         screen.line("  Nothing would be written; a person must look at the result.")
-    proposals(screen, pending["proposals"])
+    standings = {s["proposal_id"]: s for s in pending["standings"]}
+    proposals(screen, ({**p, **standings[p["proposal_id"]]} for p in pending["proposals"]))
+    screen.line()
+    for what, then in pending["consequences"].items():
+        screen.line(f"{what:<8} {one_line(then)}", "dim")
 
 
 def proposals(screen: Screen, items: Iterable[Mapping[str, Any]]) -> None:
@@ -138,6 +151,8 @@ def proposals(screen: Screen, items: Iterable[Mapping[str, Any]]) -> None:
     for number, item in enumerate(items, start=1):
         target = item["target"]
         status = f", {item['status']}" if item.get("status") else ""
+        if item.get("standing", "open") != "open":
+            status = f", {item['standing'].replace('_', ' ')}"
         screen.line()
         screen.line(
             f"{number}. {item['proposal_id']}  {item['operation']} {target['entity']} {target['id']}"
@@ -157,6 +172,7 @@ def proposals(screen: Screen, items: Iterable[Mapping[str, Any]]) -> None:
         )
         screen.table(("field", "before", "", "after", "taint"), rows, indent=3)
         screen.line(f"   because {one_line(item['rationale'])} ({len(item['citations'])} citations)")
+        _ground_of(screen, item)
         screen.line(f"   payload sha256 {item['payload_sha256']}", "dim")
 
 
@@ -165,6 +181,21 @@ def _by(taint: Mapping[str, Any]) -> str:
     ids = taint["artifact_ids"]
     more = f" and {len(ids) - 1} more" if len(ids) > 1 else ""
     return f"from {taint['trust']} text, {ids[0]}{more}" if ids else f"from {taint['trust']} text"
+
+
+def _ground_of(screen: Screen, item: Mapping[str, Any]) -> None:
+    """Say of a pending proposal where its quotes come from, which rules asked for people, and who has said what."""
+    for source in item.get("sources", ()):
+        quotes = [c["quote"] for c in item["citations"] if c["artifact_id"] == source["artifact_id"]]
+        name = one_line(f"{source['entity']} {source['title'] or source['id']}, {source['trust']}")
+        screen.line(f"   from {name}: " + one_line(" / ".join(f'"{quote}"' for quote in quotes)))
+    if item.get("rules"):
+        screen.line(f"   rules {', '.join(item['rules'])}")
+    if item.get("edited_by"):
+        screen.line(f"   edited by {one_line(item['edited_by'])}; proposed was {as_text(item['proposed'])}", "yellow")
+    if item.get("given_by"):
+        people = ", ".join(one_line(name) for name in item["given_by"])
+        screen.line(f"   {item['given']} of {item['required']} agreed to exactly this: {people}")
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:

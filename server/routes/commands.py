@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
 
 from contracts.errors import Conflict, NotFound
 from contracts.stateflow import Status
-from server import shapes, views
+from server import shapes, shapes_approval, views
+from server.answering import ApprovalAnswer
+from server.approval_queue import shown_approvals
 from server.body import parsed
-from server.missions import ApprovalAnswer, Reason
+from server.missions import Reason
 from server.openapi import BODY_FAILS, fails, takes
-from server.principal import Approver, Operator, Reader
+from server.principal import Caller, Operator, Principal, Reader
 from server.routes.parts import Body, BoundedRoute, MissionRef, Parts
 
 router = APIRouter(prefix="/api/colony", tags=["commands"], route_class=BoundedRoute)
+
+
+async def _answerer(who: Caller, mission_id: MissionRef, colony: Parts) -> Principal:
+    """Let on, before the body is read, whose right it is to answer, or to whom it was delegated."""
+    await colony.service.answering.entitle(who, mission_id)
+    return who
+
+
+_Answerer = Annotated[Principal, Depends(_answerer)]
 _FAILS = fails(NotFound, Conflict, *BODY_FAILS)
 _REASON = takes(Reason)
 
 
-@router.get("/approvals", response_model=shapes.Approvals, responses=fails())
+@router.get("/approvals", response_model=shapes_approval.Approvals, responses=fails())
 async def approvals(who: Reader, colony: Parts) -> JSONResponse:
     """Return the queue of pending approvals, oldest first."""
     rows = await colony.reader.approvals(who.tenant_id, None, "pending")
-    return JSONResponse({"items": [views.approval(row) for row in rows]})
+    return JSONResponse({"items": await shown_approvals(colony.reader, who.tenant_id, rows)})
 
 
 @router.post(
@@ -33,10 +46,9 @@ async def approvals(who: Reader, colony: Parts) -> JSONResponse:
     responses=_FAILS,
     openapi_extra=takes(ApprovalAnswer),
 )
-async def approve(mission_id: MissionRef, who: Approver, colony: Parts, body: Body) -> JSONResponse:
+async def approve(mission_id: MissionRef, who: _Answerer, colony: Parts, body: Body) -> JSONResponse:
     """Answer the pending approval, proposal by proposal."""
-    await colony.service.approve(who, mission_id, parsed(ApprovalAnswer, body))
-    return _accepted(mission_id, Status.RUNNING)
+    return _accepted(mission_id, await colony.service.approve(who, mission_id, parsed(ApprovalAnswer, body)))
 
 
 @router.post(
@@ -46,10 +58,9 @@ async def approve(mission_id: MissionRef, who: Approver, colony: Parts, body: Bo
     responses=_FAILS,
     openapi_extra=_REASON,
 )
-async def reject(mission_id: MissionRef, who: Approver, colony: Parts, body: Body) -> JSONResponse:
+async def reject(mission_id: MissionRef, who: _Answerer, colony: Parts, body: Body) -> JSONResponse:
     """Turn down everything that is pending; the mission ends as rejected."""
-    await colony.service.reject(who, mission_id, parsed(Reason, body).reason)
-    return _accepted(mission_id, Status.RUNNING)
+    return _accepted(mission_id, await colony.service.reject(who, mission_id, parsed(Reason, body).reason))
 
 
 @router.post(

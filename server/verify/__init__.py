@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from server.verify import approvals, archive, artifacts, calls, chain, decisions, mission, packet, writebacks
+from server.verify import approvals, archive, artifacts, calls, chain, decisions, mission, packet, people, writebacks
 from server.verify.contents import Contents, inventory, read
 from server.verify.plain import Broken, sha256_hex
 from server.verify.report import Check, Report, render, to_json
@@ -40,6 +40,7 @@ CHECKS: Mapping[str, Callable[[Contents], str]] = {
     "evidence": packet.evidence,
     "requests": approvals.requests,
     "answers": approvals.answers,
+    "people": people.people,
     "grants": approvals.grants,
     "writebacks": writebacks.writebacks,
     "ending": mission.ending,

@@ -141,7 +141,9 @@ def _granted(allowed: _Allowances, approval: Record, decision: Record) -> None:
     for proposal in decision.records("granted"):
         name = proposal.text("proposal_id")
         _as_answered(approval, asked[name], given[name], proposal)
-        _allowed(allowed, approval, decision, proposal, edited=given[name].text("verdict") == "edit")
+        if "answers" not in approval.fields:
+            # With several people's answers it is the check `people` that asks who was let do what.
+            _allowed(allowed, approval, decision, proposal, edited=given[name].text("verdict") == "edit")
 
 
 def _as_answered(approval: Record, asked: Record, answer: Record, granted: Record) -> None:

@@ -69,7 +69,8 @@ def ending(c: Contents) -> str:
         Broken: the status and the record of what happened disagree.
     """
     status = c.mission.text("status")
-    last = c.events[-1] if c.events else None
+    # An answer that came too late is refused, and recorded, after the end.
+    last = next((event for event in reversed(c.events) if event.type != "approval.refused"), None)
     recorded = last.type.removeprefix("mission.") if last is not None and last.type.startswith("mission.") else ""
     if last is None or (recorded if recorded in TERMINAL else "") != (status if status in TERMINAL else ""):
         raise Broken(f"the mission's status is {status[:20]}, but the chain does not end so")

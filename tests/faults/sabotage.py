@@ -12,6 +12,7 @@ import graph.approvals
 import graph.leases
 import graph.metering
 import graph.runner
+import server.answering
 import server.missions
 import server.routes.events
 from adapters.postgres.ledger import RunLedger
@@ -20,7 +21,6 @@ from adapters.postgres.outbox import Settled
 from adapters.postgres.queries import Queries
 from adapters.postgres.unit import Unit
 from adapters.root.writer import RootWriter
-from contracts.decisions import ApprovalRequest
 from contracts.ports import Allowance
 from contracts.stateflow import Status
 from graph.context import RunContext
@@ -101,10 +101,10 @@ def _no_hash() -> None:
     """An answer counts for what is pending, whatever it says that it is for."""
     real = graph.approvals.decide
 
-    def trusting(request: ApprovalRequest, interrupt_id: Any, answers: Any, *rest: Any, **named: Any) -> Any:
-        shown = {p.proposal_id: p.payload_sha256 for p in request.proposals}
+    def trusting(asked: graph.approvals.Asked, answers: Any, *rest: Any, **named: Any) -> Any:
+        shown = {p.proposal_id: p.payload_sha256 for p in asked.request.proposals}
         believed = [a.model_copy(update={"payload_sha256": shown[a.proposal_id]}) for a in answers]
-        return real(request, interrupt_id, believed, *rest, **named)
+        return real(asked, believed, *rest, **named)
 
     graph.approvals.decide = trusting
 
@@ -124,7 +124,7 @@ def _many_answers() -> None:
     async def again(self: Unit, status: Status, **more: Any) -> None:
         await (self._guarded("enter_running") if status is Status.RUNNING else move(self, status, **more))
 
-    server.missions._pending = pending
+    server.answering.waiting = server.missions.waiting = pending
     enter = "update colony_missions set status = 'running' where mission_id = %(mission_id)s and epoch = %(epoch)s"
     _add("unit", "enter_running", enter)
     Unit.move = again  # type: ignore[method-assign]
@@ -263,7 +263,7 @@ def _seq_apart() -> None:
 @_mechanism("look-before-expiry")
 def _blind_expiry() -> None:
     """What was overdue is ended, whatever became of it since."""
-    server.missions._pending = lambda taken, _interrupt_id: taken.pending
+    server.answering.waiting = server.missions.waiting = lambda taken, _interrupt_id: taken.pending
 
 
 FENCE_DROPPED = """

@@ -9,7 +9,15 @@ from contracts.decisions import PolicyQuestion
 from contracts.evidence import Citation, Taint, Target, Trust, WritebackProposal, payload_sha256
 from contracts.mission import AutonomyTier, Level, MissionClass, MissionEnvelope, ModelTier, ReviewLevel, Sensitivity
 from contracts.tasks import LibrarianPass, PromptPackage, RouteCard, Task, TaskKind, TaskPlan, ToolGrant
-from policies.questions import Approver, TierFacts, admission_question, edit_question, release_question
+from policies.questions import (
+    Approver,
+    TierFacts,
+    admission_question,
+    alone_question,
+    approve_question,
+    edit_question,
+    release_question,
+)
 
 CRM = MissionClass.CRM_LEAD_INTELLIGENCE
 ORACLE = MissionClass.ORACLE_ADVISORY
@@ -164,6 +172,20 @@ def release(
 
 def approver(name: str = "bob", tenant: str = "demo", capabilities: tuple[str, ...] = ("mission:approve",)) -> Approver:
     return Approver(ActorId(name), TenantId(tenant), frozenset(capabilities))
+
+
+def approve(person: Approver, of: WritebackProposal, **circumstances: Any) -> PolicyQuestion:
+    return approve_question(person, envelope(), of, **({"deployment_mode": "developer-light"} | circumstances))
+
+
+def alone(of: WritebackProposal, mode: str, **changes: Any) -> PolicyQuestion:
+    return alone_question(
+        envelope(**changes),
+        of,
+        deployment_mode=mode,
+        autonomy_tier=AutonomyTier.ASSISTED,
+        claims_verified=True,
+    )
 
 
 def edit(edited: WritebackProposal, person: Approver | None = None, **changes: Any) -> PolicyQuestion:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,12 +9,14 @@ from contracts.decisions import Outcome, PolicyQuestion
 from contracts.evidence import Claim, Target
 from contracts.mission import AutonomyTier, Level
 from policies.engine import PolicyEngine
-from policies.questions import approve_question, citations_verified
+from policies.questions import accept_question, citations_verified
 from tests.policies.build import (
     CATALYST,
     CITATION,
     HOSTILE,
     ORACLE,
+    alone,
+    approve,
     approver,
     edit,
     envelope,
@@ -177,6 +180,14 @@ def test_hostile_values_change_no_outcome(engine: PolicyEngine, text: str) -> No
     assert decision.rules == ("release.person-decides",)
 
 
+PRODUCTION = {"deployment_mode": "production"}
+TWO = {"people": 2}
+
+
+def agreed(*people: str) -> list[frozenset[Any]]:
+    return [frozenset(people)]
+
+
 BOB, STRANGER, READER = approver(), approver(tenant="other"), approver(capabilities=("mission:read",))
 
 APPROVALS = [
@@ -186,23 +197,64 @@ APPROVALS = [
     pytest.param(approver(capabilities=("mission:approve ",)), {}, DENY, "not-an-approver", id="near-capability"),
     pytest.param(approver(capabilities=("mission:approve\0",)), {}, DENY, "not-an-approver", id="unclean-capability"),
     pytest.param(STRANGER, {}, DENY, "other-tenant", id="other-tenant"),
-    pytest.param(approver("ann"), {"requester_may_approve": False}, DENY, "own-request", id="own-request"),
-    pytest.param(BOB, {"requester_may_approve": False}, ALLOW, "approver-approves", id="somebody-elses-request"),
-    pytest.param(BOB, {"two_person": True}, ALLOW, "approver-approves", id="first-of-two"),
-    pytest.param(BOB, {"two_person": True, "answered_by": ("cyd",)}, ALLOW, "approver-approves", id="second-of-two"),
-    pytest.param(BOB, {"two_person": True, "answered_by": ("bob",)}, DENY, "second-person", id="same-person-twice"),
+    pytest.param(approver("ann"), PRODUCTION, DENY, "own-request", id="own-request"),
+    pytest.param(approver("ann"), {"deployment_mode": "of-tomorrow"}, DENY, "own-request", id="unknown-mode"),
+    pytest.param(replace(BOB, on_behalf_of="ann"), PRODUCTION, DENY, "own-request", id="for-the-requester"),
+    pytest.param(BOB, PRODUCTION, ALLOW, "approver-approves", id="somebody-elses-request"),
+    pytest.param(BOB, TWO, ALLOW, "approver-approves", id="first-of-two"),
+    pytest.param(BOB, {**TWO, "agreed": agreed("cyd")}, ALLOW, "approver-approves", id="second-of-two"),
+    pytest.param(BOB, {**TWO, "agreed": agreed("bob")}, DENY, "second-person", id="same-person-twice"),
+    pytest.param(BOB, {**TWO, "agreed": agreed("eve", "bob")}, DENY, "second-person", id="delegator-after-delegate"),
+    pytest.param(
+        replace(BOB, on_behalf_of="cyd"), {**TWO, "agreed": agreed("cyd")}, DENY, "second-person", id="delegate-after"
+    ),
 ]
 
 
 @pytest.mark.parametrize(("person", "circumstances", "outcome", "rule"), APPROVALS)
 def test_approve(engine: PolicyEngine, person: Any, circumstances: dict[str, Any], outcome: Outcome, rule: str) -> None:
-    decision = engine.ask(approve_question(person, envelope(), proposal(), **circumstances))
+    decision = engine.ask(approve(person, proposal(), **circumstances))
+    assert decision.outcome is outcome, decision.reasons
+    assert f"release.{rule}" in decision.rules
+
+
+ALONE = [
+    pytest.param({}, {}, "production", ALLOW, "one-person", id="low-risk"),
+    pytest.param({"risk_level": Level.MEDIUM}, {}, "production", ALLOW, "one-person", id="medium-risk"),
+    pytest.param({"risk_level": Level.HIGH}, {}, "production", ESCALATE, "two-people", id="high-risk"),
+    pytest.param({}, {"risk_level": Level.HIGH}, "production", ESCALATE, "two-people", id="mission-of-high-risk"),
+    pytest.param({"operation": "message"}, {}, "developer-full", ESCALATE, "two-people", id="message"),
+    pytest.param({"risk_level": Level.HIGH}, {}, "of-tomorrow", ESCALATE, "two-people", id="unknown-mode"),
+    pytest.param({"risk_level": Level.HIGH}, {}, "developer-light", ALLOW, "one-person", id="this-machine-only"),
+]
+
+
+@pytest.mark.parametrize(("of", "mission", "mode", "outcome", "rule"), ALONE)
+def test_who_decides_alone(
+    engine: PolicyEngine, of: dict[str, Any], mission: dict[str, Any], mode: str, outcome: Outcome, rule: str
+) -> None:
+    decision = engine.ask(alone(proposal(**of), mode, **mission))
+    assert (decision.outcome, decision.rules) == (outcome, (f"release.{rule}",))
+
+
+ACCEPTS = [
+    pytest.param(BOB, "production", ALLOW, "approver-accepts", id="approver"),
+    pytest.param(approver("ann"), "production", DENY, "own-request", id="own-request"),
+    pytest.param(approver("ann"), "developer-full", ALLOW, "approver-accepts", id="own-request-in-development"),
+    pytest.param(READER, "production", DENY, "not-an-approver", id="no-capability"),
+    pytest.param(STRANGER, "production", DENY, "other-tenant", id="other-tenant"),
+]
+
+
+@pytest.mark.parametrize(("person", "mode", "outcome", "rule"), ACCEPTS)
+def test_accept(engine: PolicyEngine, person: Any, mode: str, outcome: Outcome, rule: str) -> None:
+    decision = engine.ask(accept_question(person, envelope(), deployment_mode=mode))
     assert decision.outcome is outcome, decision.reasons
     assert f"release.{rule}" in decision.rules
 
 
 def test_nobody_can_approve_a_proposal_whose_hash_is_broken(engine: PolicyEngine) -> None:
-    decision = engine.ask(approve_question(BOB, envelope(), proposal(payload_sha256="0" * 64)))
+    decision = engine.ask(approve(BOB, proposal(payload_sha256="0" * 64)))
     assert decision.rules == ("release.hash-broken",)
 
 
@@ -255,6 +307,6 @@ def test_a_citation_counts_when_a_verified_claim_has_it(status: Any, verified: b
 
 def test_the_tenants_own_fact_keys_may_be_filled_in(engine: PolicyEngine) -> None:
     of = proposal(after={"commission": "x"})
-    named = approve_question(BOB, envelope(), of, fact_keys=("commission",))
+    named = approve(BOB, of, fact_keys=("commission",))
     assert engine.ask(named).outcome is ALLOW
-    assert engine.ask(approve_question(BOB, envelope(), of)).rules == ("release.lead-fields",)
+    assert engine.ask(approve(BOB, of)).rules == ("release.lead-fields",)

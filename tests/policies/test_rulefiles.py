@@ -6,9 +6,9 @@ import pytest
 
 from contracts.errors import SettingInvalid
 from policies.engine import PolicyEngine
-from policies.questions import approve_question, pass_question, plan_question, routing_question
+from policies.questions import accept_question, pass_question, plan_question, routing_question
 from tests.policies import test_admission, test_release, test_routing, test_scope
-from tests.policies.build import admission, envelope, proposal
+from tests.policies.build import admission, alone, approve, envelope, proposal
 from tests.policies.spoil import extended, spoil
 
 REFUSED = [
@@ -125,9 +125,13 @@ def test_every_shipped_rule_determines_a_case(engine: PolicyEngine) -> None:
         for sensitivity, prompt, facts, *_ in (p.values for p in test_routing.CASES)
     ]
     asked += [
-        approve_question(person, envelope(), proposal(), **circumstances)
+        approve(person, proposal(), **circumstances)
         for person, circumstances, *_ in (p.values for p in test_release.APPROVALS)
     ]
+    asked += [
+        accept_question(who, envelope(), deployment_mode=m) for who, m, *_ in (p.values for p in test_release.ACCEPTS)
+    ]
+    asked += [alone(proposal(**of), m, **made) for of, made, m, *_ in (p.values for p in test_release.ALONE)]
     needed = {rule for question in asked for rule in engine.ask(question).rules}
     # These three need more than a case can say, and have a test of their own.
     assert {rule.rule_id for rule in engine.rules} - needed == {

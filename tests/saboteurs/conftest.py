@@ -63,7 +63,10 @@ async def _finish(dsn: str, home: Path) -> Finished:
             f"call_id, text) values ('{mission_id}', 't', 'c', 'x'); insert into colony_leases (mission_id, worker_id, "
             f"epoch, lease_until) values ('{mission_id}', 'w', 1, now()); insert into "
             f"colony_api_keys (key_id, name, actor_id, capabilities, secret_sha256, made_by) "
-            f"values ('ck_0', 'n', 'ann', '{{}}', sha256(''), 'ann')"
+            f"values ('ck_0', 'n', 'ann', '{{}}', sha256(''), 'ann'); "
+            f"insert into colony_delegations "
+            f"(delegation_id, tenant_id, actor_id, to_role, expires_at) "
+            f"values ('d', 'demo', 'a', 'r', now() + interval '1 day')"
         )
         with lab.db.connect() as conn, conn.transaction():
             stamp(conn, "demo", epoch)

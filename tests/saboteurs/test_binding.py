@@ -9,7 +9,7 @@ from langgraph.runtime import Runtime
 
 import graph.approvals as approvals
 import graph.effects as effects
-from contracts.decisions import ApprovalRequest, ProposalAnswer
+from contracts.decisions import ProposalAnswer
 from contracts.errors import Denied
 from contracts.packets import AggregationPacket
 from contracts.ports import Ports, ReadBack, StepResult
@@ -53,10 +53,10 @@ async def test_without_the_hash_an_answer_to_another_payload_is_taken(
 ) -> None:
     real = approvals.decide
 
-    def trusting(request: ApprovalRequest, interrupt_id: Any, answers: Sequence[ProposalAnswer], *rest: Any, **named):
-        shown = {p.proposal_id: p.payload_sha256 for p in request.proposals}
+    def trusting(asked: approvals.Asked, answers: Sequence[ProposalAnswer], *rest: Any, **named: Any) -> Any:
+        shown = {p.proposal_id: p.payload_sha256 for p in asked.request.proposals}
         believed = [a.model_copy(update={"payload_sha256": shown[a.proposal_id]}) for a in answers]
-        return real(request, interrupt_id, believed, *rest, **named)
+        return real(asked, believed, *rest, **named)
 
     monkeypatch.setattr(approvals, "decide", trusting)
     with pytest.raises(AssertionError, match=THROUGH):

@@ -23,6 +23,9 @@ CALLS: dict[tuple[str, str], set[str]] = {
     ("get", "/missions/{mission_id}/events"): {"200", "404", "422", *GUARDED},
     ("get", "/missions/{mission_id}/bundle"): {"200", "404", *GUARDED},
     ("get", "/approvals"): {"200", *GUARDED},
+    ("post", "/delegations"): {"201", *GUARDED, *BODY},
+    ("get", "/delegations"): {"200", *GUARDED},
+    ("delete", "/delegations/{delegation_id}"): {"200", "404", *GUARDED},
     ("get", "/health"): {"200"},
     ("get", "/health/ready"): {"200", "503"},
     ("get", "/metrics"): {"200"},
@@ -64,7 +67,7 @@ async def test_every_call_with_a_body_describes_it(described: dict[str, Any]) ->
     bodies = {
         path: operation["requestBody"] for (method, path), operation in calls(described).items() if method == "post"
     }
-    assert len(bodies) == 2 + len(COMMANDS)
+    assert len(bodies) == 3 + len(COMMANDS)
     assert bodies["/missions"]["required"] is True
     schemas = described["components"]["schemas"]
     kinds = [schemas[ref["$ref"].rpartition("/")[2]] for ref in schemas["MissionRequest"]["oneOf"]]

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 
 from contracts.mission import MissionEnvelope
-from server import shapes
+from server import shapes, shapes_approval
 from tests.server.tokens import Issuer
 from tests.support import GOAL, Service, pretty
 
@@ -141,7 +141,7 @@ async def test_the_queue_shows_what_waits_and_no_longer_what_was_answered(servic
 
     queue = (await service.client.get(f"{API}/approvals")).json()
 
-    shapes.Approvals.model_validate(queue)
+    shapes_approval.Approvals.model_validate(queue)
     (waits,) = queue["items"]
     assert {k: v for k, v in waits.items() if k != "age_ms"} == {
         k: v for k, v in mission["pending_approval"].items() if k != "age_ms"

@@ -33,5 +33,8 @@ select mission_id, tenant_id from colony_runnable(%(most)s, %(version)s);
 -- name: overdue
 select mission_id, tenant_id, interrupt_id from colony_overdue_approvals(%(most)s, %(version)s, %(but)s);
 
+-- name: to_escalate
+select mission_id, tenant_id, interrupt_id from colony_due_escalations(%(most)s, %(version)s, %(but)s);
+
 -- name: fold_metrics
 select colony_fold_metrics(50000);

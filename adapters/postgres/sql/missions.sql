@@ -35,8 +35,36 @@ select event_type, payload, actor_id, (
   select coalesce(jsonb_object_agg(status, n), '{}')
   from (select status, count(*) as n from colony_writebacks where mission_id = %(mission_id)s group by status) as counted
 ) as effects
-from colony_events where mission_id = %(mission_id)s order by seq desc limit 1;
+from colony_events where mission_id = %(mission_id)s and event_type <> 'approval.refused' order by seq desc limit 1;
 
 -- name: pending
-select interrupt_id, status, content, sha256, expires_at, created_at from colony_approvals
-where mission_id = %(mission_id)s and status = 'pending';
+select interrupt_id, status, content, sha256, expires_at, created_at, escalated_at is not null as escalated,
+       expires_at <= clock_timestamp() as overdue
+from colony_approvals where mission_id = %(mission_id)s and status = 'pending';
+
+-- name: answers
+select content, sha256 from colony_approval_answers
+where mission_id = %(mission_id)s and interrupt_id = %(interrupt_id)s order by number;
+
+-- name: give
+insert into colony_approval_answers (mission_id, interrupt_id, number, actor_id, on_behalf_of, payload, content, sha256)
+values (%(mission_id)s, %(interrupt_id)s, %(number)s, %(actor)s, %(on_behalf_of)s, %(payload)s, %(content)s, %(sha256)s);
+
+-- name: escalate
+update colony_approvals set escalated_at = clock_timestamp(), updated_at = now(), epoch = colony_epoch()
+where mission_id = %(mission_id)s and interrupt_id = %(interrupt_id)s and status = 'pending' and escalated_at is null
+returning interrupt_id;
+
+-- name: refusals
+select payload ->> 'interrupt_id' as interrupt_id, actor_id, payload ->> 'code' as code, payload -> 'rules' as rules
+from colony_events where mission_id = %(mission_id)s and event_type = 'approval.refused';
+
+-- name: asked
+select from colony_approvals where mission_id = %(mission_id)s and interrupt_id = %(interrupt_id)s;
+
+-- name: delegators
+select actor_id from colony_delegations
+where revoked_at is null and expires_at > clock_timestamp() and actor_id <> %(actor)s
+  and (to_actor = %(actor)s or to_role = any(%(roles)s))
+group by actor_id order by max(expires_at) desc, actor_id limit 50;
+

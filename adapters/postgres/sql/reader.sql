@@ -27,12 +27,22 @@ order by seq limit %(limit)s;
 
 -- name: approvals
 select a.mission_id, a.interrupt_id, a.status, a.payload, a.content, a.sha256, a.decision, a.decision_content,
-       a.decided_by, a.decided_at, a.expires_at, a.created_at,
+       a.decided_by, a.decided_at, a.expires_at, a.created_at, a.actor_id, a.escalate_at, a.escalated_at,
+       array(select s.content from colony_approval_answers s where s.mission_id = a.mission_id
+             and s.interrupt_id = a.interrupt_id order by s.number) as answers,
+       array(select s.created_at from colony_approval_answers s where s.mission_id = a.mission_id
+             and s.interrupt_id = a.interrupt_id order by s.number) as answered_at,
+       m.mission_type, m.payload -> 'envelope' ->> 'risk_level' as risk_level,
        (extract(epoch from clock_timestamp() - a.created_at) * 1000)::bigint as age_ms
-from colony_approvals a
+from colony_approvals a join colony_missions m using (mission_id)
 where (%(mission_id)s::text is null or a.mission_id = %(mission_id)s)
   and (%(status)s::text is null or a.status = %(status)s)
 order by a.created_at, a.interrupt_id;
+
+-- name: sources
+select distinct on (mission_id, artifact_id) mission_id, artifact_id, payload ->> 'kind' as kind, payload ->> 'trust' as trust,
+       payload -> 'source' as source
+from colony_research_artifacts where mission_id = any(%(missions)s) and artifact_id = any(%(ids)s);
 
 -- name: writebacks
 select proposal_id, payload_sha256, status, payload, outcome, idempotency_key, created_at, updated_at from colony_writebacks

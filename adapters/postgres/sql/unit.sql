@@ -81,9 +81,11 @@ on conflict do nothing;
 
 -- name: ask_person
 with put as (
-  insert into colony_approvals (mission_id, interrupt_id, actor_id, status, payload, content, sha256, expires_at)
+  insert into colony_approvals (mission_id, interrupt_id, actor_id, status, payload, content, sha256, expires_at,
+    escalate_at)
   values (%(mission_id)s, %(interrupt_id)s, %(actor)s, 'pending', %(payload)s, %(content)s, %(sha256)s,
-        clock_timestamp() + %(timeout_ms)s * interval '1 millisecond')
+        clock_timestamp() + %(timeout_ms)s * interval '1 millisecond',
+        clock_timestamp() + %(escalate_ms)s * interval '1 millisecond')
   on conflict (mission_id, interrupt_id) do nothing
   returning expires_at
 )
@@ -106,6 +108,7 @@ where mission_id = %(mission_id)s and status = 'pending';
 -- name: reopen_approval
 update colony_approvals
 set status = 'pending', expires_at = clock_timestamp() + %(timeout_ms)s * interval '1 millisecond', updated_at = now(),
+    escalate_at = clock_timestamp() + %(escalate_ms)s * interval '1 millisecond', escalated_at = null,
     epoch = colony_epoch()
 where mission_id = %(mission_id)s and status in ('expired', 'cancelled')
 returning interrupt_id, content, sha256, expires_at;

@@ -85,7 +85,9 @@ class Stand:
     async def granted(self, mission_id: str, *proposals: WritebackProposal) -> None:
         """Bring a mission to where a person has approved the proposals."""
         async with self.claimed(mission_id) as session, session.ledger.unit() as unit:
-            await unit.ask_person(InterruptId("i-1"), ApprovalRequest(proposals=proposals, reasons=("r",)), 60_000)
+            await unit.ask_person(
+                InterruptId("i-1"), ApprovalRequest(proposals=proposals, reasons=("r",)), 60_000, None
+            )
             await unit.move(Status.AWAITING_APPROVAL)
             await unit.release_lease()
         async with self.missions.take("demo", mission_id, "ann") as taken:

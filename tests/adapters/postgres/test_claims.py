@@ -200,7 +200,7 @@ async def test_a_connection_that_comes_back_forgets_whose_it_was(stand: Stand, d
 async def test_an_approval_past_its_deadline_is_found(stand: Stand) -> None:
     mission_id = await stand.submit()
     async with stand.claimed(mission_id) as session, session.ledger.unit() as unit:
-        await unit.ask_person(InterruptId("i"), ApprovalRequest(proposals=(), reasons=()), 60_000)
+        await unit.ask_person(InterruptId("i"), ApprovalRequest(proposals=(), reasons=()), 60_000, None)
     assert await stand.claims().overdue() == []
     stand.db.run(
         "alter table colony_approvals disable trigger fence",

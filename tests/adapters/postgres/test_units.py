@@ -49,7 +49,7 @@ async def test_a_unit_that_fails_leaves_nothing(stand: Stand) -> None:
 async def _half_done(session: RunSession) -> None:
     async with session.ledger.unit() as unit:
         await unit.put(1, [WorkerResult(task_key="a")])
-        await unit.ask_person(InterruptId("i"), REQUEST, 1_000)
+        await unit.ask_person(InterruptId("i"), REQUEST, 1_000, None)
         await unit.spend([], [ToolCall("tc", "a", "t", {}, "ok")], 1)
         await unit.enter(Stage.PLANNER, "admission:1", {})
         await unit.move(Status.AWAITING_APPROVAL)
@@ -125,7 +125,7 @@ def test_the_tables_of_moves_are_one(database: str) -> None:
 async def test_of_answers_at_once_one_stands(stand: Stand) -> None:
     mission_id = await stand.submit()
     async with stand.claimed(mission_id) as session, session.ledger.unit() as unit:
-        await unit.ask_person(InterruptId("i-1"), REQUEST, 60_000)
+        await unit.ask_person(InterruptId("i-1"), REQUEST, 60_000, None)
         await unit.move(Status.AWAITING_APPROVAL)
         await unit.release_lease()
 
