@@ -103,10 +103,17 @@ class _Review:
         if not group["other"]:
             days = self._main.dates(name)
             return days if sum(d is not None for d in days) * 10 >= sum(map(bool, cells)) * 9 else cells
-        other = _plain(group["other"])
-        table = next(t for t in self._others if t.columns[:1] == [name] and other in t.columns)
-        looked_up = dict(zip(table.cells(name), table.cells(other), strict=True))
+        looked_up = self._looked_up(name, _plain(group["other"]))
         return [looked_up.get(str(cell)) or None for cell in cells]
+
+    def _looked_up(self, name: str, other: str) -> Mapping[str, str]:
+        """Return what another table says for each of its keys, if each is there once and any is in the table."""
+        for table in self._others:
+            if table.columns[:1] == [name] and other in table.columns:
+                keys = table.cells(name)
+                if len(set(keys)) == len(keys) and not set(keys).isdisjoint(self._main.cells(name)):
+                    return dict(zip(keys, table.cells(other), strict=True))
+        raise KeyError(other)
 
     def _value(self, formula: re.Match[str], scope: _Scope) -> tuple[Decimal | Fraction | None, int]:
         over = [self._part(m, scope) for m in _ONE_PART.finditer(formula["over"])]

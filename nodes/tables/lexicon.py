@@ -26,6 +26,8 @@ _NOT_A_SUM = frozenset({"per", "rate", "avg", "average", "mean", "price", "share
 CURRENCIES = frozenset({"usd", "eur", "gbp", "inr", "aed", "chf", "jpy"})
 _FAMILY = re.compile(r"([A-Za-z][A-Za-z0-9_.-]*?)[_.-]([A-Za-z]+)")
 OUTCOMES = frozenset({"y", "outcome", "converted", "target", "label", "response", "subscribed", "success", "bought"})
+KEYS = frozenset({"id", "key", "code", "no", "nr", "number", "ref", "reference", "sku", "uuid", "guid"})
+"""Last words of the names of columns whose numbers are names."""
 YES = frozenset({"yes", "true", "1", "y"})
 NO = frozenset({"no", "false", "0", "n"})
 WON = frozenset({"won", "closed won", "win"})

@@ -10,7 +10,7 @@ from itertools import islice
 
 from contracts.tables import Frame, written
 from nodes.tables.cells import Column, read_column
-from nodes.tables.joins import Join, attributes, joins_of
+from nodes.tables.joins import References, attributes, references_of
 from nodes.tables.lexicon import LOST, NO, OUTCOMES, WON, YES, Meaning, meaning_of, words
 from nodes.tables.sheet import Sheet
 
@@ -51,7 +51,7 @@ class Profile:
 
     sheet: Sheet
     columns: tuple[Column, ...]
-    joins: tuple[Join, ...]
+    refers: References
     period: tuple[date, date] | None
     time: str | None
     rows: tuple[int, ...]
@@ -65,8 +65,8 @@ class Profile:
 
     @cached_property
     def numbers(self) -> tuple[Column, ...]:
-        """The columns of numbers, cut; of a table with very many the first."""
-        return tuple(c for c in self.cut if c.kind == "number")[:MOST_NUMBERS]
+        """The columns of numbers that are no keys, cut; of a table with very many the first."""
+        return tuple(c for c in self.cut if c.kind == "number" and c.name not in self.refers.keys)[:MOST_NUMBERS]
 
     @cached_property
     def meaning(self) -> Meaning:
@@ -109,8 +109,7 @@ def profile_of(main: Sheet, others: Sequence[Sheet], period: tuple[date, date] |
         first, last = (day.isoformat() for day in period)
         dates = () if time is None else time.values
         places = tuple(n for n, day in enumerate(dates) if day is not None and first <= day <= last)
-    joins = tuple(joins_of(columns, others))
-    return Profile(main, columns, joins, period, time.name if time else None, places)
+    return Profile(main, columns, references_of(main, columns, others), period, time.name if time else None, places)
 
 
 def _time_column(columns: Sequence[Column]) -> Column | None:
@@ -137,14 +136,19 @@ def _outcome(column: Column, cells: Sequence[str]) -> Outcome | None:
 
 def _groupings(profile: Profile) -> Iterator[Grouping]:
     for column in profile.cut:
-        if column.kind == "text" and _parts(column.values):
+        if column.kind == "number" and column.name in profile.refers.keys:
+            cells = profile.sheet.column(column.name)
+            values = tuple(cells[n] or None for n in profile.rows)
+            if _parts(values):
+                yield Grouping(written(column.name), values)
+        elif column.kind == "text" and _parts(column.values):
             yield Grouping(written(column.name), column.values)
         elif column.kind == "date" and (by_time := _by_time(column)) is not None:
             yield by_time
-    for join in profile.joins:
-        [key] = [c for c in profile.cut if c.name == join.key]
+    for join in profile.refers.joins:
+        keys = [join.values[n] for n in profile.rows]
         for other in attributes(join):
-            values = tuple(join.looked_up(other.name, key.values))
+            values = tuple(join.looked_up(other.name, keys))
             if other.kind == "text" and _parts(values):
                 yield Grouping(f"{written(join.key)}->{written(other.name)}", values)
 

@@ -23,8 +23,13 @@ def remarks(profile: Profile) -> list[str]:
     found += [_size(profile), *_limits(profile), *_currencies(profile)]
     for column in profile.cut:
         found += _of_column(profile, column)
-    for join in profile.joins:
+    for join in profile.refers.joins:
         found += _of_join(profile, join)
+    found += [
+        f"Missing join: {one.key} can't be looked up in {one.table}, which {one.why}: nothing is grouped by what it "
+        "says [rows]."
+        for one in profile.refers.broken
+    ]
     return found
 
 
@@ -53,7 +58,7 @@ def risks(profile: Profile) -> list[str]:
     found += [
         f"{count} rows name a {join.key} that {join.sheet.name} does not have: figures by {join.key}'s attributes "
         "leave them out [rows]."
-        for join in profile.joins
+        for join in profile.refers.joins
         if (count := sum(_in_period(profile, join).values()))
     ]
     return found
@@ -82,7 +87,7 @@ def _size(profile: Profile) -> str:
 
 def _limits(profile: Profile) -> Iterator[str]:
     """Say what a very wide table has too much of."""
-    numbers = sum(c.kind == "number" for c in profile.columns)
+    numbers = sum(c.kind == "number" and c.name not in profile.refers.keys for c in profile.columns)
     if numbers > MOST_NUMBERS:
         yield f"{profile.sheet.name} has {numbers} columns of numbers: the first {MOST_NUMBERS} are totalled [rows]."
     if len(profile.groupings) == MOST_GROUPINGS:
@@ -92,14 +97,14 @@ def _limits(profile: Profile) -> Iterator[str]:
 def _of_column(profile: Profile, column: Column) -> Iterator[str]:
     rows = len(profile.rows)
     empty = column.values.count(None)
-    if empty and column.kind == "number":
+    if empty and column.kind == "number" and column.name not in profile.refers.keys:
         yield (
             f"{column.name} has no value in {empty} of {rows} rows; they are left out of its total and mean "
             f"[{column.name}_count]."
         )
     elif empty:
         yield f"{column.name} is empty in {empty} of {rows} rows [rows]."
-    if column.unreadable:
+    if column.unreadable and column.name not in profile.refers.keys:
         yield (
             f"{column.unreadable} of {len(profile.sheet.rows)} cells of {column.name} are no {column.kind} that can be "
             "used exactly and are left out."
@@ -132,7 +137,7 @@ def _of_join(profile: Profile, join: Join) -> Iterator[str]:
             f"Missing join: {len(unmatched) - _SHOWN} more values of {join.key}, in {rest} rows, are not there either "
             "[rows]."
         )
-    blank = next(c for c in profile.cut if c.name == join.key).values.count(None)
+    blank = sum(join.values[n] is None for n in profile.rows)
     if blank:
         yield (
             f"Missing join: {blank} of {rows} rows name no {join.key} and can't be held against {join.sheet.name} "
@@ -141,8 +146,7 @@ def _of_join(profile: Profile, join: Join) -> Iterator[str]:
 
 
 def _in_period(profile: Profile, join: Join) -> dict[str, int]:
-    values = next(c for c in profile.cut if c.name == join.key).values
-    counts = Counter(values)
+    counts = Counter(join.values[n] for n in profile.rows)
     return {value: counts[value] for value in join.unmatched if counts[value]}
 
 

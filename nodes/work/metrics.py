@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from contracts.classes import period
@@ -23,6 +24,7 @@ MAIN, LOOKUP = "table", "lookup"
 
 _WHOLE_QUOTE = 4_000
 _UNDEFINED_SHOWN = 6
+_MOST_MENDED = 20
 
 
 async def compute_metrics(ctx: WorkContext) -> WorkerResult:
@@ -44,14 +46,16 @@ async def compute_metrics(ctx: WorkContext) -> WorkerResult:
             "risks": risks(profile),
             "groupings": [g.key for g in profile.groupings],
             "totals": [f"{name}_total" for name in profile.meaning.measures],
-            "joins": [
-                {"key": j.key, "table": j.sheet.name, "value": v, "alike": alike}
-                for j in profile.joins
-                for v in j.unmatched
-                if (alike := j.alike(v)) is not None
-            ],
+            "joins": list(islice(_mendable(profile), _MOST_MENDED)),
         },
     )
+
+
+def _mendable(profile: Profile) -> Iterator[dict[str, str]]:
+    for join in profile.refers.joins:
+        for value in join.unmatched:
+            if (alike := join.alike(value)) is not None:
+                yield {"key": join.key, "table": join.sheet.name, "value": value, "alike": alike}
 
 
 def _is_claimed(one: Computed, decides: Mapping[str | None, str | None]) -> bool:

@@ -3,6 +3,7 @@
 import re
 from datetime import date
 from fractions import Fraction
+from time import process_time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 
 from contracts.packets import Metric
 from nodes.recompute_metrics import recomputed
+from nodes.tables.profile import profile_of
+from nodes.tables.sheet import read_sheet
 from tests.catalyst.whole import whole
 
 CELLS = [
@@ -177,9 +180,52 @@ async def test_a_join_is_found_by_the_first_column_and_what_is_missing_is_said()
     assert made.wrong() == []
 
 
-async def test_a_table_whose_first_column_repeats_is_no_key() -> None:
-    made = await whole("product,leads\nA,1\nA,2\n", ("p.csv", "product,series\nA,one\nA,two\n"))
-    assert made.profile.joins == ()
+@pytest.mark.parametrize(
+    ("lookup", "why"),
+    [
+        pytest.param("product,series\nA,one\nA,two\n", "has several rows for 'A'", id="twice"),
+        pytest.param("product,series\nX,one\nY,two\n", "has none of its values", id="no-overlap"),
+        pytest.param("product,series\nA,one\n,two\n", "has a row without a key", id="blank"),
+    ],
+)
+@pytest.mark.parametrize("key", ["A", "7"], ids=["text", "number"])
+async def test_a_table_that_can_not_be_looked_up_in_is_said(lookup: str, why: str, key: str) -> None:
+    name = "product" if key == "A" else "product_id"
+    lookup, why = (text.replace("A", key).replace("product", name) for text in (lookup, why))
+    made = await whole(f"{name},leads\n{key},1\n{key},2\n", ("p.csv", lookup))
+    assert made.profile.refers.joins == ()
+    assert f"Missing join: {name} can't be looked up in p.csv, which {why}" in made.said
+    assert "p.csv" not in "".join(g.key for g in made.profile.groupings)
+    assert made.profile.meaning.measures == ("leads",)
+
+
+async def test_a_key_of_digits_is_a_reference_and_is_not_added_up() -> None:
+    rows = "".join(f"{n % 4 or ''},{n}\n" for n in range(1, 41))
+    made = await whole(f"agent_id,leads\n{rows}", ("agents.csv", "agent_id,team\n1,north\n2,south\n3.0,south\n"))
+    assert made.value("leads_total", "agent_id->team=north") == sum(range(1, 41, 4))
+    assert made.value("leads_total", "agent_id=3") == sum(range(3, 41, 4))
+    assert "agent_id '3' is not in agents.csv (10 of 40 rows)" in made.said
+    assert "10 of 40 rows name no agent_id" in made.said
+    assert not [m.name for m in made.metrics if m.name.startswith("agent_id")]
+    assert made.wrong() == []
+
+
+async def test_two_tables_of_people_by_age_do_not_refer_to_each_other() -> None:
+    made = await whole("age,leads\n30,1\n31,2\n", ("more.csv", "age,job\n30,cook\n30,nurse\n"))
+    assert made.value("age_mean") == 30.5
+    assert "Missing join" not in made.said
+
+
+def test_many_keys_that_are_missing_are_held_against_many_others_in_little_time() -> None:
+    rows = "".join(f"a-{n},1\n" for n in range(5_000))
+    main, other = (
+        read_sheet("t", f"ref,leads\nx,1\n{rows}"),
+        read_sheet("r", "ref,team\nx,t\n" + rows.replace("-", "_")),
+    )
+    [join] = profile_of(main, [other], None).refers.joins
+    began = process_time()
+    assert [join.alike(value) for value in join.unmatched][:2] == ["a_0", "a_1"]
+    assert process_time() - began < 2
 
 
 TAMPERED = [
