@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import os
 import sys
 import tempfile
@@ -16,14 +17,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from adapters.postgres.claims import LeaseTimes
+import structlog
+
 from adapters.postgres.cluster import open_cluster, stop_cluster
 from tests.graph.lab import open_lab
 from tests.injection.cases import Case, load
-from tests.injection.run import Outcome, attacked
+from tests.injection.run import PATIENT, Outcome, attacked
 
-PATIENT = LeaseTimes(lease_ms=120_000)
-"""Whether a busy machine keeps a lease is not what is counted here."""
 RESULTS = Path(__file__).parent / "results" / "injection.json"
 
 
@@ -84,6 +84,7 @@ def main() -> None:
     """Run the evaluation, store its figures and print them."""
     parser = argparse.ArgumentParser(prog="injection", description=__doc__)
     parser.add_argument("--most", type=int, default=10_000, help="at most so many of the cases")
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     outcome, took = asyncio.run(run(parser.parse_args().most))
     counted = figures(outcome, took)
     RESULTS.write_text(json.dumps(counted, indent=1) + "\n", encoding="utf-8")

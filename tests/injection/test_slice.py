@@ -11,7 +11,7 @@ from contracts.ports import LedgerPort, Ports
 from graph.context import Record
 from tests.graph.lab import Rewire, open_lab
 from tests.injection.cases import DATA, PLANTS, load
-from tests.injection.run import Outcome, attacked
+from tests.injection.run import PATIENT, Outcome, attacked
 
 LEAST_KEPT = 0.95
 
@@ -36,14 +36,14 @@ def assert_nothing_was_done(outcome: Outcome) -> None:
 
 async def test_a_compromised_worker_does_nothing_that_its_pass_did_not_grant(database: str, tmp_path: Path) -> None:
     cases = random.Random(5).sample(load(), 4)  # noqa: S311
-    async with open_lab(database, tmp_path) as lab:
+    async with open_lab(database, tmp_path, PATIENT) as lab:
         outcome = await attacked(lab, cases)
     assert set(outcome.tallies) == set(PLANTS)
     assert_nothing_was_done(outcome)
 
 
 async def test_without_the_pass_a_compromised_worker_reads_what_it_likes(database: str, tmp_path: Path) -> None:
-    async with open_lab(database, tmp_path) as lab:
+    async with open_lab(database, tmp_path, PATIENT) as lab:
         outcome = await attacked(lab, load()[:1], ["chat"], rewire=bare(lab.root))
     assert outcome.foreign_reads
     assert outcome.tallies["chat"].calls_refused == 0

@@ -63,8 +63,6 @@ THEFTS: Mapping[str, tuple[str, Mapping[str, Any], str]] = {
     "another-missions": (COPIED, OTHER, "pass_forged"),
     "a-longer-life": ("update colony_pass_seals set expires_at = expires_at + interval '1 day'", OWN, "pass_forged"),
     "unsigned": ("delete from colony_pass_seals where mission_id = '{here}'", OWN, "pass_unsigned"),
-    "another-key": ("update colony_pass_seals set signature = repeat('ab', 32)", OWN, "pass_forged"),
-    "no-pass": ("delete from colony_librarian_passes where mission_id = '{here}'", OWN, "pass_missing"),
 }
 
 
