@@ -2,7 +2,8 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,18 @@ RISKY = f"{GOAL} Then send them an offer of 340000 USD."
 _ROOT_KEY = {"Authorization": "Bearer a key for the root"}
 
 
+@cache
+def issuer_of_all() -> Issuer:
+    """Return one issuer for every test: making keys is most of what it costs."""
+    return Issuer()
+
+
 @dataclass
 class Company:
     """A production deployment and the people who use it; ``ada`` asks for the missions."""
 
     lab: Lab
-    issuer: Issuer = field(default_factory=Issuer)
+    issuer: Issuer
 
     def token(self, who: str, **claims: Any) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.issuer.token(sub=who, **claims)}"}
@@ -91,6 +98,6 @@ def body_of(pending: dict[str, Any], verdict: str, changes: dict[str, Any]) -> d
 @asynccontextmanager
 async def open_company(database: str, folder: Path, **environment: str) -> AsyncIterator[Company]:
     """Open a production deployment whose people have tokens; nothing runs unless the test says so."""
-    issuer = Issuer()
+    issuer = issuer_of_all()
     async with open_lab(database, folder, **{**issuer.settings(folder), **environment}) as lab:
         yield Company(lab, issuer)
