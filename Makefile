@@ -28,7 +28,7 @@ check: dev ## format, lint, types, import contracts (no tests)
 	$(BIN)/python -m graph.picture --check README.md docs/architecture.md
 
 test: check ## check, then every test
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 chaos: dev ## every fault at its full count, judged afterwards; COUNT=… FAULT=… for a part of it
 	$(BIN)/python -m tests.faults --full $(if $(FAULT),--fault $(FAULT)) $(if $(COUNT),--count $(COUNT))
