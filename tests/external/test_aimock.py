@@ -3,6 +3,7 @@
 Run by ``make test-external``, which installs it; skipped where ``AIMOCK`` does not name its ``llmock`` command.
 """
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -44,6 +45,30 @@ async def test_broken_json_is_repaired(wire: Wire) -> None:
     one = asker(wire, "garbled")
     assert len((await one.ask()).facts) == 3
     assert [c.status for c in one.calls] == ["invalid", "ok"]
+
+
+async def test_a_rate_limit_is_waited_out_as_long_as_it_says(wire: Wire) -> None:
+    one = asker(wire, f"busy_{wire.provider}")
+    began = asyncio.get_running_loop().time()
+    assert len((await one.ask()).facts) == 3
+    assert asyncio.get_running_loop().time() - began >= 1
+    assert [(c.status, c.reason) for c in one.calls] == [("failed", "model_rate_limited"), ("ok", None)]
+
+
+async def test_an_hour_is_not_waited_out(wire: Wire) -> None:
+    one = asker(wire, "far")
+    with pytest.raises(ProviderFailed, match="429"):
+        await one.ask()
+    assert [c.reason for c in one.calls] == ["model_rate_limited"], "it is not asked again"
+
+
+async def test_tokens_are_counted_here_when_no_usage_is_said(wire: Wire) -> None:
+    one = asker(wire, "mute")
+    assert len((await one.ask()).facts) == 3
+    [call] = one.calls
+    assert call.usage_source == "counted"
+    assert call.tokens_in > 50
+    assert call.tokens_out > 30
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from server.verify import render, verify_bytes
 from tests.adapters.models.wire import Wire
-from tests.support import Service, pretty
+from tests.support import CHAT, Service, pretty
 
 LOCAL = "tier_local_private"
 DOCUMENT = {
@@ -81,6 +81,7 @@ async def test_an_answer_out_of_form_does(routed: Routed, model: str) -> None:
     ("model", "code"),
     [
         pytest.param("limited", "model_rate_limited", id="rate-limit"),
+        pytest.param("far", "model_rate_limited", id="rate-limit-of-an-hour"),
         pytest.param("silent", "model_unavailable", id="no-capacity"),
         pytest.param("cut", "model_stream_truncated", id="truncated"),
         pytest.param("hopeless", "model_answer_invalid", id="never-fits"),
@@ -90,3 +91,49 @@ async def test_a_model_that_fails_ends_the_mission_with_the_reason(routed: Route
     failed = await finished(await routed(model), "crm_lead_intelligence", lead_id="L-1")
     assert (failed["status"], failed["failure"]["code"]) == ("failed", code)
     assert failed["usage"]["model_calls"] > 0
+
+
+async def called(service: Service, mission: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a mission's calls of models and tools, as its events tell them."""
+    events = await service.events(mission["mission_id"])
+    return [e["payload"] for e in events if e["event_type"] in {"model.called", "tool.called"}]
+
+
+async def test_a_tool_that_a_model_asks_for_is_read_and_answered(routed: Routed) -> None:
+    service = await routed("curious")
+    lead = await finished(service, "crm_lead_intelligence", lead_id="L-1")
+    assert lead["status"] == "completed", pretty(lead["failure"])
+    calls = await called(service, lead)
+    assert [c["tool"] for c in calls if "tool" in c].count("root.get_lead") == 2, "by the researcher, and by the model"
+    assert [c["status"] for c in calls if c.get("task_key") == "extract_facts" and "model" in c] == ["tools", "ok"]
+    assert lead["usage"]["tokens_in"] == sum(c["tokens_in"] for c in calls if "model" in c) >= 3 * 321
+
+
+async def test_a_rate_limit_is_waited_out_within_the_mission(routed: Routed, wire: Wire) -> None:
+    service = await routed(f"busy_{wire.provider}_mission")
+    lead = await finished(service, "crm_lead_intelligence", lead_id="L-1")
+    assert lead["status"] == "completed", pretty(lead["failure"])
+    assert "model_rate_limited" in [c.get("reason") for c in await called(service, lead)]
+
+
+async def test_a_mission_is_charged_for_answers_that_say_no_usage(routed: Routed) -> None:
+    service = await routed("mute")
+    lead = await finished(service, "crm_lead_intelligence", lead_id="L-1")
+    assert lead["status"] == "completed", pretty(lead["failure"])
+    calls = [c for c in await called(service, lead) if "model" in c]
+    assert {c["usage_source"] for c in calls} == {"counted"}
+    assert lead["usage"]["tokens_in"] == sum(c["tokens_in"] for c in calls) > 100
+    assert lead["usage"]["tokens_out"] == sum(c["tokens_out"] for c in calls) > 30
+
+
+@pytest.mark.parametrize("model", ["steady", "mute", "garbled"])
+async def test_a_mission_ends_when_its_tokens_are_used_up(routed: Routed, model: str) -> None:
+    service = await routed(model)
+    said = [{"author": author, "text": text} for author, text in CHAT]
+    chats = [{"conversation_id": f"C-{n}", "lead_id": "L-1", "channel": "mail", "messages": said} for n in range(12)]
+    await service._put("chats", chats)
+    ended = await service.settled(await service.submit(inputs={"lead_id": "L-1"}, token_budget=3_000))
+    assert (ended["status"], ended["failure"]["code"]) == ("failed", "token_budget_exceeded")
+    used = ended["usage"]["tokens_in"] + ended["usage"]["tokens_out"]
+    assert 0 < used <= 3_000 + 408
+    assert "budget.exceeded" in [e["event_type"] for e in await service.events(ended["mission_id"])]
