@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo up test check chaos test-external eval-crm eval-oracle eval-injection endurance sharing docs lock clean
+.PHONY: help setup dev demo up test check chaos test-external eval-crm eval-oracle eval-injection bench endurance sharing docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -26,6 +26,7 @@ check: dev ## format, lint, types, import contracts (no tests)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m graph.picture --check README.md docs/architecture.md
+	$(BIN)/python -m benchmarks.stored --check README.md
 
 test: check ## check, then every test
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
@@ -53,8 +54,12 @@ test-external: dev ## what needs node besides: the provider clients against aimo
 	  npm install --prefix "$$node" --no-audit --no-fund --loglevel=error @copilotkit/aimock@1.43.0 && \
 	  AIMOCK="$$node/node_modules/.bin/llmock" $(BIN)/python -m pytest tests/external
 
+bench: dev ## the short benchmarks: scheduler, throughput, sharing, recovery; in a few minutes, beside the last figures
+	$(BIN)/python -m benchmarks.bench
+
 docs: setup ## draw the pictures in the docs from the code
 	$(BIN)/python -m graph.picture README.md docs/architecture.md
+	$(BIN)/python -m benchmarks.stored README.md
 
 lock: ## resolve the lock files anew (needs uv on the PATH)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import statistics
 import sys
@@ -23,9 +22,9 @@ import psycopg
 
 from adapters.postgres.cluster import open_cluster, stop_cluster
 from adapters.postgres.provision import migrate
+from benchmarks.stored import store
 from tests.support import GOAL, Service, Spawned, until
 
-RESULTS = Path(__file__).parent / "results"
 SETTLING = 30
 """Missions after which caches are full and memory may no longer grow."""
 _BATCH = 10
@@ -166,10 +165,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="endurance", description=__doc__)
     parser.add_argument("--missions", type=int, default=180)
     figures = asyncio.run(measure(parser.parse_args().missions))
-    RESULTS.mkdir(exist_ok=True)
-    text = json.dumps(figures, indent=1, sort_keys=True)
-    (RESULTS / "endurance.json").write_text(text + "\n", encoding="utf-8")
-    sys.stdout.write(f"{text}\n")
+    store("endurance", figures, figures["missions"])
 
 
 if __name__ == "__main__":

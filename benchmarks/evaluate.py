@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from benchmarks.advisory import oracle
 from benchmarks.running import Figures, each, fresh_service
+from benchmarks.stored import store
 from tests.adapters.models.measure import RENAMED, Row, Score, homes_schema, load, renamed_schema, rephrased
 from tests.support import Service
-
-RESULTS = Path(__file__).parent / "results"
 
 
 async def crm(service: Service, most: int) -> Figures:
@@ -71,16 +67,10 @@ async def _facts(
     }
 
 
-def report(name: str, figures: Figures) -> None:
-    """Store the figures and print them beside the last ones."""
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}.json"
-    before: Figures = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    path.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    for part, values in figures.items():
-        for figure, value in values.items():
-            last = before.get(part, {}).get(figure)
-            sys.stdout.write(f"{part:24} {figure:32} {value:>8} {'' if last is None else f'(last {last})'}\n")
+def asked(figures: Figures) -> int:
+    """Return how many questions or conversations the first part, the plain one, was measured on."""
+    first = next(iter(figures.values()))
+    return int(first.get("questions", first.get("missions", 0)))
 
 
 async def main() -> None:
@@ -88,10 +78,10 @@ async def main() -> None:
     parser = argparse.ArgumentParser(prog="evaluate", description=__doc__)
     parser.add_argument("name", choices=["crm", "oracle"])
     parser.add_argument("--most", type=int, default=10_000, help="at most so many conversations or questions")
-    asked = parser.parse_args()
+    given = parser.parse_args()
     async with fresh_service() as service:
-        figures = await {"crm": crm, "oracle": oracle}[asked.name](service, asked.most)
-    report(asked.name, figures)
+        figures = await {"crm": crm, "oracle": oracle}[given.name](service, given.most)
+    store(given.name, figures, asked(figures))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import logging
 import os
 import sys
@@ -20,11 +19,10 @@ from typing import Any
 import structlog
 
 from adapters.postgres.cluster import open_cluster, stop_cluster
+from benchmarks.stored import store
 from tests.graph.lab import open_lab
 from tests.injection.cases import Case, load
 from tests.injection.run import PATIENT, Outcome, attacked
-
-RESULTS = Path(__file__).parent / "results" / "injection.json"
 
 
 def figures(outcome: Outcome, seconds: float) -> dict[str, Any]:
@@ -87,10 +85,7 @@ def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     outcome, took = asyncio.run(run(parser.parse_args().most))
     counted = figures(outcome, took)
-    RESULTS.write_text(json.dumps(counted, indent=1) + "\n", encoding="utf-8")
-    for part, values in counted.items():
-        for name, value in values.items():
-            sys.stdout.write(f"{part:12} {name:36} {value:>8}\n")
+    store("injection", counted, counted["all"]["missions"])
     for tally in outcome.tallies.values():
         for line in tally.worst[:20]:
             sys.stderr.write(f"{line}\n")

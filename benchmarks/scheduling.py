@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import heapq
 import json
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.stored import store
 from contracts.evidence import WorkerResult
 from contracts.tasks import Task
 from nodes import workers as scheduler
@@ -24,7 +24,6 @@ from tests.nodes.bench import task
 from tests.nodes.hands import Bench
 
 WORKERS = 8
-RESULT = Path(__file__).parent / "results" / "scheduling.json"
 GRAPHS = Path(__file__).parents[2] / "shared" / "data" / "task_graphs"
 SHAPED = ("decoy_priority", "skew_50", "skew_500", "straggler_50")
 EMPTY = ("zero_50", "zero_500", "zero_chain_500", "zero_wide_500", "zero_2000")
@@ -101,6 +100,5 @@ async def measured(folder: Path = GRAPHS) -> dict[str, dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    found = {"workers": WORKERS, "graphs": asyncio.run(measured())}
-    RESULT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    sys.stdout.write(RESULT.read_text(encoding="utf-8"))
+    graphs = asyncio.run(measured())
+    store("scheduling", {"workers": WORKERS, "graphs": graphs}, len(graphs))
