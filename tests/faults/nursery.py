@@ -7,6 +7,7 @@
 import asyncio
 import contextlib
 import ctypes
+import importlib
 import json
 import os
 import random
@@ -24,13 +25,22 @@ from typing import Any
 _PROJECT = Path(__file__).parents[2]
 _PR_SET_PDEATHSIG = 1
 _LOOK_S = 0.02
+_WARM = (
+    "anyio._backends._asyncio",
+    "duckdb",
+    "httpcore",
+    "langchain_core.messages",
+    "langchain_core.tools.simple",
+    "langchain_core.tracers.run_collector",
+    "procrastinate.builtin_tasks",
+    "uvicorn.protocols.http.httptools_impl",
+    "uvicorn.protocols.websockets.websockets_sansio_impl",
+)
 
 
 def main() -> None:
     """Fork as ordered until the orders end."""
-    import duckdb  # noqa: F401
-    import langchain_core.messages  # noqa: F401
-
+    _warm_up()
     from tests.faults import child
 
     children: set[int] = set()
@@ -51,6 +61,15 @@ def main() -> None:
     for pid in children:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
+
+
+def _warm_up() -> None:
+    """Load what processes would load one by one when they first need it, each anew."""
+    for name in _WARM:
+        importlib.import_module(name)
+    from adapters.models.tokens import count_tokens
+
+    count_tokens("")
 
 
 def _say(**line: Any) -> None:

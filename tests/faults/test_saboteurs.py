@@ -10,7 +10,7 @@ from tests.faults.saboteurs import SABOTEURS
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(1_200)]
 
 # Those whose run is not a fault of the slice are done with everything in place, too.
-WITH = ("fence trigger", "lease", "approval's hash", "reservation")
+WITH = ("lease", "approval's hash", "reservation")
 Results = dict[tuple[str, bool], Result | BaseException]
 
 
