@@ -264,6 +264,7 @@ def _seq_apart() -> None:
 def _blind_expiry() -> None:
     """What was overdue is ended, whatever became of it since."""
     server.answering.waiting = server.missions.waiting = lambda taken, _interrupt_id: taken.pending
+    _add("claims", "overdue", "select * from observed.overdue()")
 
 
 FENCE_DROPPED = """
@@ -286,12 +287,12 @@ SEQ_APART = (
     "grant all on observed.seq to public",
 )
 # An approval that was answered is found overdue as well.
-ANSWERED_IS_OVERDUE = """
-create or replace function colony_overdue_approvals(most int)
-  returns table (mission_id text, tenant_id text, interrupt_id text)
-language sql stable security definer set search_path = public, pg_temp as $$
-  select a.mission_id, a.tenant_id, a.interrupt_id from colony_approvals a join colony_missions m using (mission_id)
-  where a.expires_at < clock_timestamp() and m.status in ('running', 'awaiting_approval') limit most
-$$
-"""
+ANSWERED_IS_OVERDUE = (
+    """create function observed.overdue() returns table (mission_id text, tenant_id text, interrupt_id text)
+       language sql security definer set search_path = public as $$
+         select mission_id, a.tenant_id, interrupt_id from colony_approvals a join colony_missions m using (mission_id)
+         where a.expires_at < clock_timestamp() and m.status in ('running', 'awaiting_approval')
+       $$""",
+    "grant usage on schema observed to public",
+)
 GRANT_NOT_NEEDED = "alter table colony_writebacks drop constraint writeback_needs_grant"

@@ -13,9 +13,11 @@ from tests.faults.cases import FAULTS, Run
 from tests.faults.cases.answers import answers
 from tests.faults.cases.broker import BEFORE, broker
 from tests.faults.cases.crowd import supervised
+from tests.faults.history import read_lines
 from tests.faults.people import driven
 from tests.faults.root import Mood
 from tests.faults.stand import TENANTS, Stand
+from tests.support import until
 
 _TIGHT = 15_000
 
@@ -132,7 +134,13 @@ async def tight_budgets(stand: Stand, count: int, _seed: int) -> dict[str, Any]:
 
 
 async def orphans(
-    stand: Stand, count: int, _seed: int, *, kill: str = "commit[librarian:1].after", **body: Any
+    stand: Stand,
+    count: int,
+    _seed: int,
+    *,
+    kill: str = "commit[librarian:1].after",
+    patience_s: float = 30,
+    **body: Any,
 ) -> dict[str, Any]:
     """A worker dies with a mission, and another is there."""
     await stand.serve()
@@ -142,21 +150,28 @@ async def orphans(
     with suppress(TimeoutError):
         await asyncio.wait_for(worker.ended.wait(), 15)
     await stand.worker()
-    await driven(stand, missions, verdict=None, patience_s=10)
+    await driven(stand, missions, verdict=None, patience_s=patience_s)
     return {"missions": count}
 
 
 async def answered_late(stand: Stand, count: int, _seed: int) -> dict[str, Any]:
-    """The deadline passes while the root takes its time with what was approved."""
+    """The deadline passes when the answer is there and its worker, which sleeps, has not begun to write."""
     await stand.serve()
-    await stand.worker()
+    worker = await stand.worker(stop="commit[release_gate:1].after")
     missions = await _missions(stand, count)
     await driven(stand, missions, verdict=None)
-    stand.root.mood = lambda call: Mood.HANG if call.writes else Mood.WELL
     for mission_id, tenant in missions.items():
         await stand.answer(tenant, mission_id)
+
+    async def asleep() -> bool:
+        return any(line["what"] == "stopped" for line in read_lines(stand.note))
+
+    await until(asleep, "the worker to stop", 30)
+    for mission_id, tenant in missions.items():
         await stand.overdue(tenant, mission_id)
+    await stand.worker()
     await driven(stand, missions, verdict=None)
+    await worker.kill()
     return {"answers": count}
 
 
@@ -206,7 +221,7 @@ SABOTEURS: Mapping[str, Saboteur] = {
         frozenset({"T"}), partial(orphans, kill="commit[result:extract_facts].after"), without=("results",)
     ),
     "memo of a step": Saboteur(frozenset({"T"}), orphans, without=("memo",)),
-    "sweeper": Saboteur(frozenset({"I1"}), orphans, without=("sweeper",)),
+    "sweeper": Saboteur(frozenset({"I1"}), partial(orphans, patience_s=10), without=("sweeper",)),
     "idempotency key": Saboteur(frozenset({"I2"}), lost_answers, without=("idempotency-key",)),
     "grant": Saboteur(frozenset({"I7"}), unasked, without=("gate",), database=(sabotage.GRANT_NOT_NEEDED,)),
     "approval's hash": Saboteur(frozenset({"I7"}), other_payloads, without=("approval-hash",)),
@@ -214,7 +229,7 @@ SABOTEURS: Mapping[str, Saboteur] = {
         frozenset({"A"}),
         answered_late,
         without=("look-before-expiry",),
-        database=(sabotage.ANSWERED_IS_OVERDUE,),
+        database=sabotage.ANSWERED_IS_OVERDUE,
     ),
     "one answer": Saboteur(frozenset({"A"}), partial(answers, verdicts=("approve", "reject")), without=("one-answer",)),
     "submission's key": Saboteur(frozenset({"S"}), FAULTS["submissions"].run, without=("submission-key",)),
