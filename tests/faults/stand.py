@@ -40,7 +40,7 @@ update colony_approvals a set expires_at = clock_timestamp() from stamped s wher
 
 
 def _edited(proposal: Row) -> Row:
-    """Return what a person would write instead: other words, or the board's other column."""
+    """Return what a person would write instead."""
     return {k: "qualified" if k == "stage" else f"{v} (looked through)" for k, v in proposal["after"].items()}
 
 

@@ -12,7 +12,7 @@ from tests.relays.judge import consumed, recorded, violations
 from tests.support import until
 
 _MISSIONS = 3
-# A killed relay's lease on what it held lapses after two seconds (see child.py).
+# A killed relay's lease on what it held lapses after ten seconds (see child.py): longer than its longest turn.
 _DRAINED_S = 30.0
 BETWEEN = "relay.after"
 BEFORE = "relay.before"
