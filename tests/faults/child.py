@@ -27,7 +27,7 @@ def run(order: Mapping[str, Any]) -> None:
     if order["role"] == "serve":
         asyncio.run(serve(settings, host="127.0.0.1", work=False))
     elif order["role"] == "relay":
-        server.relays.PACES["kafka"] = Pace(poll_ms=20, lease_ms=10_000, backoff_ms=50, longest_ms=500)
+        server.relays.PACES["kafka"] = Pace(poll_ms=20, lease_ms=3_000, backoff_ms=50, longest_ms=500)
         asyncio.run(relay_only(settings))
     else:
         asyncio.run(_work(settings, order))
