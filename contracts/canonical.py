@@ -36,6 +36,11 @@ def digest(value: Any) -> str:
     return sha256_hex(canonical_bytes(value))
 
 
+def is_text(value: str) -> bool:
+    """Whether Postgres and JSON can carry a text: it holds no NUL and no half of a surrogate pair."""
+    return _UNSTORABLE.search(value) is None
+
+
 def clean_text(text: str) -> tuple[str, int]:
     """Drop what Postgres and JSON can't carry (NUL, lone surrogates) and unify line ends.
 

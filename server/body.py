@@ -10,6 +10,7 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
 
+from contracts.canonical import is_text
 from contracts.errors import BadInput, Malformed, NotJson, TooLarge
 
 MAX_BODY = 1_048_576
@@ -83,7 +84,7 @@ def _storable(value: Any, path: tuple[str, ...]) -> None:
     if len(path) > MAX_DEPTH:
         raise Malformed(f"the body is nested deeper than {MAX_DEPTH} levels")
     match value:
-        case str() if "\x00" in value or any("\ud800" <= c <= "\udfff" for c in value):
+        case str() if not is_text(value):
             raise BadInput(
                 f"{named(path)}: a text can't hold a NUL or half of a surrogate pair", code="text_unstorable"
             )

@@ -174,3 +174,21 @@ class Spawned:
 def pretty(value: Any) -> str:
     """Return a value for an assertion's message."""
     return json.dumps(value, indent=1, ensure_ascii=False)[:4_000]
+
+
+@asynccontextmanager
+async def watched_loop() -> AsyncIterator[list[float]]:
+    """Note how long this process's event loop, which serves and works, was away at a time."""
+    away: list[float] = [0.0]
+
+    async def watch() -> None:
+        while True:
+            asked = time.monotonic()
+            await asyncio.sleep(0.01)
+            away.append(time.monotonic() - asked - 0.01)
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield away
+    finally:
+        watching.cancel()

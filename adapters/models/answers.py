@@ -14,7 +14,7 @@ from langchain_core.messages.ai import UsageMetadata
 from pydantic import ValidationError
 
 from contracts.base import Value
-from contracts.canonical import clean_text
+from contracts.canonical import clean_text, is_text
 
 FilledT = TypeVar("FilledT", bound=Value)
 _MOST_PROBLEMS = 5
@@ -157,12 +157,8 @@ def storable(arguments: dict[str, Any]) -> None:
         text = json.dumps(arguments, ensure_ascii=False, allow_nan=False)
     except ValueError as exc:
         raise AnswerInvalid("the answer holds a number that is none") from exc
-    if "\\u0000" in text or (not text.isascii() and _has_surrogates(text)):
+    if "\\u0000" in text or not is_text(text):
         raise AnswerInvalid("the answer holds characters that are no text (NUL or half a surrogate pair)")
-
-
-def _has_surrogates(text: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _problems(error: ValidationError) -> str:

@@ -1,4 +1,7 @@
-"""Batches of imported records into the root's tables: one statement a batch, versions move only on a real change."""
+"""Batches of imported records into the root's tables: one statement a batch, versions move only on a real change.
+
+What may be long goes in as one JSON value: an array of texts would have each of its quotes escaped on the event loop.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +82,7 @@ class _Batch:
             "put_leads",
             len(unique),
             lead_id=[r.lead_id for r in unique],
-            attributes=[Jsonb(r.attributes) for r in unique],
+            attributes=Jsonb([r.attributes for r in unique]),
         )
 
     async def chats(self, records: list[ChatRecord]) -> BatchOutcome:
@@ -92,7 +95,7 @@ class _Batch:
             lead_id=[r.lead_id for r in unique],
             conversation_id=[r.conversation_id for r in unique],
             channel=[r.channel for r in unique],
-            messages=[Jsonb([m.model_dump(exclude_none=True) for m in r.messages]) for r in unique],
+            messages=Jsonb(await asyncio.to_thread(_messages, unique)),
         )
 
     async def signals(self, records: list[SignalRecord]) -> BatchOutcome:
@@ -104,7 +107,7 @@ class _Batch:
             rejected,
             lead_id=[r.lead_id for r in unique],
             signal_id=[r.signal_id for r in unique],
-            attributes=[Jsonb(r.attributes) for r in unique],
+            attributes=Jsonb([r.attributes for r in unique]),
         )
 
     async def _of_known_leads(self, records: Sequence[R]) -> tuple[list[R], list[Rejected]]:
@@ -116,7 +119,8 @@ class _Batch:
     async def documents(self, records: list[DocumentRecord]) -> BatchOutcome:
         unique = list({r.document_id: r for r in records}.values())
         names = ("document_id", "title", "source", "media_type", "text")
-        columns = {name: [getattr(r, name) for r in unique] for name in names}
+        columns: dict[str, Any] = {name: [getattr(r, name) for r in unique] for name in names}
+        columns |= {name: Jsonb(columns[name]) for name in ("title", "source", "text")}
         changed = await self._rows("put_documents", **columns)
         await self._cut({row["document_id"] for row in changed}, unique)
         created = sum(row["created"] for row in changed)
@@ -130,8 +134,8 @@ class _Batch:
             "document_id": [record.document_id for record, _ in found],
             "start": [part.start for _, part in found],
             "end": [part.end for _, part in found],
-            "heading": [part.heading for _, part in found],
-            "text": [record.text[part.start : part.end] for record, part in found],
+            "heading": Jsonb([part.heading for _, part in found]),
+            "text": Jsonb([record.text[part.start : part.end] for record, part in found]),
         }
         await self._conn.execute(self._sql["put_passages"], columns)
 
@@ -141,7 +145,7 @@ class _Batch:
             "put_pages",
             len(unique),
             page_id=[r.page_id for r in unique],
-            attributes=[Jsonb(r.attributes) for r in unique],
+            attributes=Jsonb([r.attributes for r in unique]),
         )
 
     async def board(self, records: list[BoardRecord]) -> BatchOutcome:
@@ -163,7 +167,7 @@ class _Batch:
             campaign_id=record.campaign_id,
             total=record.total,
             offset=record.offset,
-            rows=[Jsonb(row) for row in record.rows],
+            rows=Jsonb(list(record.rows)),
         )
         changed = rows["created"] + rows["replaced"]
         if changed + rows["cut"] and not put[0]["created"]:
@@ -173,6 +177,10 @@ class _Batch:
             "replaced": rows["replaced"],
             "unchanged": len(record.rows) - changed,
         }
+
+
+def _messages(records: Sequence[ChatRecord]) -> list[list[dict[str, Any]]]:
+    return [[message.model_dump(exclude_none=True) for message in record.messages] for record in records]
 
 
 def _parts(records: Sequence[DocumentRecord]) -> list[tuple[DocumentRecord, Passage]]:

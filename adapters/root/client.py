@@ -135,7 +135,7 @@ class RootClient:
         pages = await every_page(read, "campaign")
         if any(page.etag != pages[0].etag for page in pages):
             raise PreconditionStale("the campaign changed while it was being read")
-        whole = catalyst.campaign([page.data for page in pages], campaign_id)
+        whole = await asyncio.to_thread(catalyst.campaign, [page.data for page in pages], campaign_id)
         return Fetched(whole, pages[0].etag, sum(page.size for page in pages))
 
     async def list_campaigns(self, tenant: str, *, limit: int = 50, cursor: str | None = None) -> Fetched:

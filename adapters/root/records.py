@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Protocol, TypeVar
 from pydantic import AfterValidator, Field, ValidationError
 
 from contracts.base import Value
+from contracts.canonical import is_text
 
 MAX_DEPTH = 32
 MAX_ID = 200
@@ -25,7 +26,7 @@ def storable(value: Any, depth: int = 0) -> Any:
     """
     if depth > MAX_DEPTH:
         raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
-    if isinstance(value, str) and ("\x00" in value or any("\ud800" <= c <= "\udfff" for c in value)):
+    if isinstance(value, str) and not is_text(value):
         raise ValueError("a text holds a NUL or half of a surrogate pair")
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("a number is not finite")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
@@ -45,7 +46,8 @@ class RootTools:
         """Return every conversation of a lead, one item each."""
         lead_id = str(arguments["lead_id"])
         pages = await every_page(partial(self._client.get_chat, self._tenant, lead_id), "chat")
-        found = crm.conversations([page.data for page in pages], lead_id)
+        # Megabytes of messages take seconds, which are not taken from the event loop.
+        found = await asyncio.to_thread(crm.conversations, [page.data for page in pages], lead_id)
         return [_item("chat", c["conversation_id"], c["channel"], c, None) for c in found]
 
     async def get_kanban(self, arguments: Mapping[str, Any]) -> Items:
@@ -56,7 +58,7 @@ class RootTools:
         """Return what was noticed about a lead, all in one item; nothing when nothing was."""
         lead_id = str(arguments["lead_id"])
         pages = await every_page(partial(self._client.get_signals, self._tenant, lead_id), "signals")
-        found = sentinel.signals([page.data for page in pages])
+        found = await asyncio.to_thread(sentinel.signals, [page.data for page in pages])
         return [_item("signals", lead_id, "signals", {"items": found}, None)] if found else []
 
     async def search_documents(self, arguments: Mapping[str, Any]) -> Items:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -20,7 +21,7 @@ router = APIRouter(prefix="/import")
 @router.post("/{kind}")
 async def import_batch(request: Request, kind: Kind, store: Store, tenant: Tenant) -> Response:
     """Take `{items: [record…]}`; a record replaces the one with its id, whose version moves only if it differs."""
-    good, rejected = _checked(kind, (await read_object(request)).get("items"))
+    good, rejected = await asyncio.to_thread(_checked, kind, (await read_object(request)).get("items"))
     outcome = await store.put(tenant, kind, [record for _, record in good])
     by_store = tuple(Rejected(index=good[r.index][0], reason=r.reason) for r in outcome.rejected)
     whole = sorted((*rejected, *by_store), key=lambda r: r.index)

@@ -1,15 +1,12 @@
 """Missions on much text: checkpoints stay small, the process stays alive, and the mission ends."""
 
-import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 from adapters.postgres.claims import LeaseTimes
 from tests.acceptance.checks import rows
-from tests.support import CHAT, Service, pretty, serving
+from tests.support import CHAT, Service, pretty, serving, watched_loop
 
 _WORDS = ("kitchen", "garden", "balcony", "street", "school", "station", "noise", "light", "floor", "lift", "cellar")
 _MB = 1_000_000
@@ -51,26 +48,8 @@ def _checkpoint_bytes(database: str, mission_id: str) -> int:
     return sum(rows(database, size.format(table), mission_id)[0]["size"] for table in tables)
 
 
-@asynccontextmanager
-async def _watched_loop() -> AsyncIterator[list[float]]:
-    """Note how long this process's event loop, which serves and works, was away at a time."""
-    away: list[float] = [0.0]
-
-    async def watch() -> None:
-        while True:
-            asked = time.monotonic()
-            await asyncio.sleep(0.01)
-            away.append(time.monotonic() - asked - 0.01)
-
-    watching = asyncio.create_task(watch())
-    try:
-        yield away
-    finally:
-        watching.cancel()
-
-
 async def _run(service: Service, database: str, lead_id: str) -> int:
-    async with _watched_loop() as away:
+    async with watched_loop() as away:
         began = time.monotonic()
         mission_id = await service.submit(inputs={"lead_id": lead_id}, token_budget=100_000_000)
         mission = await service.settled(mission_id, _UNHURRIED_S)

@@ -30,7 +30,8 @@ RETURNING lead_id, attributes, version;
 -- name: put_leads
 INSERT INTO root.leads AS was (lead_id, attributes)
 SELECT given.lead_id, given.attributes
-FROM unnest(%(lead_id)s::text[], %(attributes)s::jsonb[]) WITH ORDINALITY AS given (lead_id, attributes, nth)
+FROM unnest(%(lead_id)s::text[], ARRAY(SELECT jsonb_array_elements(%(attributes)s)))
+  WITH ORDINALITY AS given (lead_id, attributes, nth)
 ORDER BY given.nth
 ON CONFLICT (tenant_id, lead_id) DO UPDATE
 SET attributes = excluded.attributes, version = was.version + 1, updated_at = now()
@@ -46,8 +47,10 @@ SELECT conversation_id, channel, messages FROM root.chats WHERE lead_id = %(lead
 -- name: put_chats
 INSERT INTO root.chats AS was (lead_id, conversation_id, channel, messages)
 SELECT given.lead_id, given.conversation_id, given.channel, given.messages
-FROM unnest(%(lead_id)s::text[], %(conversation_id)s::text[], %(channel)s::text[], %(messages)s::jsonb[])
-  WITH ORDINALITY AS given (lead_id, conversation_id, channel, messages, nth)
+FROM unnest(
+    %(lead_id)s::text[], %(conversation_id)s::text[], %(channel)s::text[],
+    ARRAY(SELECT jsonb_array_elements(%(messages)s))
+  ) WITH ORDINALITY AS given (lead_id, conversation_id, channel, messages, nth)
 ORDER BY given.nth
 ON CONFLICT (tenant_id, lead_id, conversation_id) DO UPDATE
 SET channel = excluded.channel, messages = excluded.messages, version = was.version + 1, updated_at = now()
@@ -134,7 +137,11 @@ WHERE document_id = %(document_id)s;
 INSERT INTO root.documents AS was (document_id, title, source, media_type, text)
 SELECT given.document_id, given.title, given.source, given.media_type, given.text
 FROM unnest(
-    %(document_id)s::text[], %(title)s::text[], %(source)s::text[], %(media_type)s::text[], %(text)s::text[]
+    %(document_id)s::text[],
+    ARRAY(SELECT jsonb_array_elements_text(%(title)s)),
+    ARRAY(SELECT jsonb_array_elements_text(%(source)s)),
+    %(media_type)s::text[],
+    ARRAY(SELECT jsonb_array_elements_text(%(text)s))
   ) AS given (document_id, title, source, media_type, text)
 ON CONFLICT (tenant_id, document_id) DO UPDATE
 SET title = excluded.title, source = excluded.source, media_type = excluded.media_type, text = excluded.text,
@@ -182,7 +189,9 @@ DELETE FROM root.passages WHERE document_id = ANY(%(document_id)s::text[]);
 INSERT INTO root.passages (document_id, "start", "end", heading, text, search)
 SELECT given.*, to_tsvector('english', d.title || ' ' || given.heading || ' ' || given.text)
 FROM unnest(
-    %(document_id)s::text[], %(start)s::integer[], %(end)s::integer[], %(heading)s::text[], %(text)s::text[]
+    %(document_id)s::text[], %(start)s::integer[], %(end)s::integer[],
+    ARRAY(SELECT jsonb_array_elements_text(%(heading)s)),
+    ARRAY(SELECT jsonb_array_elements_text(%(text)s))
   ) AS given (document_id, "start", "end", heading, text)
 JOIN root.documents AS d USING (document_id);
 
@@ -214,7 +223,7 @@ RETURNING page_id, attributes, version;
 -- name: put_pages
 INSERT INTO root.pages AS was (page_id, attributes)
 SELECT given.page_id, given.attributes
-FROM unnest(%(page_id)s::text[], %(attributes)s::jsonb[]) AS given (page_id, attributes)
+FROM unnest(%(page_id)s::text[], ARRAY(SELECT jsonb_array_elements(%(attributes)s))) AS given (page_id, attributes)
 ON CONFLICT (tenant_id, page_id) DO UPDATE
 SET attributes = excluded.attributes, version = was.version + 1, updated_at = now()
 WHERE was.attributes IS DISTINCT FROM excluded.attributes
@@ -255,7 +264,7 @@ WITH cut AS (
 ), put AS (
   INSERT INTO root.campaign_rows AS was (campaign_id, position, attributes)
   SELECT %(campaign_id)s, given.nth - 1 + %(offset)s, given.attributes
-  FROM unnest(%(rows)s::jsonb[]) WITH ORDINALITY AS given (attributes, nth)
+  FROM unnest(ARRAY(SELECT jsonb_array_elements(%(rows)s))) WITH ORDINALITY AS given (attributes, nth)
   ON CONFLICT (tenant_id, campaign_id, position) DO UPDATE
   SET attributes = excluded.attributes
   WHERE was.attributes IS DISTINCT FROM excluded.attributes
@@ -275,7 +284,7 @@ SELECT signal_id, attributes FROM root.signals WHERE lead_id = %(lead_id)s ORDER
 -- name: put_signals
 INSERT INTO root.signals AS was (lead_id, signal_id, attributes)
 SELECT given.lead_id, given.signal_id, given.attributes
-FROM unnest(%(lead_id)s::text[], %(signal_id)s::text[], %(attributes)s::jsonb[])
+FROM unnest(%(lead_id)s::text[], %(signal_id)s::text[], ARRAY(SELECT jsonb_array_elements(%(attributes)s)))
   WITH ORDINALITY AS given (lead_id, signal_id, attributes, nth)
 ORDER BY given.nth
 ON CONFLICT (tenant_id, lead_id, signal_id) DO UPDATE

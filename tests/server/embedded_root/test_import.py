@@ -1,13 +1,16 @@
 """Files into the root, straight into its store and through the running service: the same outcome either way."""
 
+import asyncio
 import csv
 import json
 from pathlib import Path
 
 import pytest
 
+from adapters.root.tools import RootTools
 from contracts.errors import BadInput
 from server.root_import import ImportSources, import_files
+from tests.support import watched_loop
 
 AGENCY = Path(__file__).parents[3] / "samples" / "agency"
 UCI = Path(__file__).parents[4] / "shared" / "data" / "marketing_uci_bank" / "bank-additional.csv"
@@ -246,3 +249,27 @@ async def test_a_map_that_is_none_stops_the_import(store, tenant, files, text):
     with pytest.raises(BadInput) as caught:
         await import_files(store, tenant, ImportSources(mapping=files("map.yaml", text)))
     assert caught.value.code == "map_invalid"
+
+
+AWAY_S = 0.6
+"""A heartbeat is 2 s; what was measured on a quiet machine is a tenth of it, before it was a second and more."""
+HOSTILE = [
+    pytest.param('"\\' * 1_500_000, id="quotes"),
+    pytest.param("a. \n" * 700_000, id="short-lines"),
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+async def test_megabytes_of_hostile_text_do_not_keep_the_loop_away(http, client, tenant, text):
+    said = [{"author": "lead", "text": text[n : n + 60]} for n in range(0, len(text), 60)]
+    chat = {"lead_id": "L-1", "conversation_id": "c", "channel": "mail", "messages": said}
+    document = {"document_id": "d", "title": "D", "source": "d.md", "media_type": "text/markdown", "text": text}
+    async with watched_loop() as away:
+        for kind, item in {"leads": {"lead_id": "L-1", "attributes": {}}, "chats": chat, "documents": document}.items():
+            # The request is written in pieces, so that only the root's own work is watched.
+            body = await asyncio.to_thread(lambda item=item: json.dumps({"items": [item]}, ensure_ascii=False).encode())
+            answer = await http.post(f"/import/{kind}", content=body, headers={"X-Colony-Tenant": tenant})
+            assert answer.json()["created"] == 1, (kind, answer.text)
+        items = (await RootTools(client, tenant).call("k", "root.get_chat", {"lead_id": "L-1"}))["items"]
+    assert len(items[0]["data"]["messages"]) == len(said)
+    assert max(away) < AWAY_S
