@@ -23,7 +23,8 @@ ColonyError
 │   └── ProviderFailed        its provider gave no answer at all
 ├── Unavailable               something Colony depends on does not answer
 │   ├── StoreUnavailable      Postgres
-│   │   └── StoreRefused      Postgres answered, and could not do it
+│   │   ├── StoreRefused      Postgres answered, and could not do it
+│   │   └── KeyMissing        what is stored is encrypted under a key that this process does not have
 │   ├── RootUnavailable       the product's backend
 │   └── ServiceUnavailable    Colony's own API, seen from a client
 ├── RootRefused               the root answered, and the answer is no
@@ -203,6 +204,13 @@ class StoreRefused(StoreUnavailable):
 
     code = "store_refused"
     default_hint = "See Postgres's log."
+
+
+class KeyMissing(StoreUnavailable):
+    """What is stored is encrypted under a key that this process does not have; another may, so nothing is given up."""
+
+    code = "encryption_key_missing"
+    default_hint = "Add that key to PAYLOAD_ENCRYPTION_KEY, after the one that is to encrypt; see docs/encryption.md."
 
 
 class RootUnavailable(Unavailable):

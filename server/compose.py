@@ -28,6 +28,7 @@ from adapters.postgres.root_store import RootStore
 from adapters.postgres.secrets import Secrets
 from adapters.postgres.sessions import Sessions
 from adapters.postgres.strict import assert_strict
+from adapters.postgres.vault import Vault
 from adapters.prompts.lint import checked
 from adapters.prompts.registry import TemplateRegistry
 from adapters.root.client import Patience, RootClient
@@ -68,6 +69,7 @@ class Colony:
     metrics: ProcessMetrics
     relays: Relays
     keys: ApiKeys
+    vault: Vault
 
 
 @asynccontextmanager
@@ -81,7 +83,7 @@ async def open_root_store(settings: Settings) -> AsyncIterator[RootStore]:
     """
     async with AsyncExitStack() as stack:
         db = await asyncio.to_thread(database, settings, stack)
-        yield RootStore(await _pool(stack, db.dsns.root, "root", 2, db.secrets.tenants))
+        yield RootStore(await _pool(stack, db.dsns.root, "root", 2, db))
 
 
 def governance_for(settings: Settings, routes: ModelRoutes, secrets: Secrets) -> Governance:
@@ -172,18 +174,19 @@ async def open_colony(
         stats = {name: pool.get_stats for name, pool in pools.items()}
         metrics = ProcessMetrics(stats, lambda: doorbell.waiting, lambda: keeper.holding)
         reader, keys = MissionReader(api), ApiKeys(api)
-        yield Colony(settings, service, reader, doorbell, feed, worker, root_store, governance, metrics, relays, keys)
+        parts = (service, reader, doorbell, feed, worker, root_store, governance, metrics, relays, keys, db.vault)
+        yield Colony(settings, *parts)
 
 
 async def _pools(stack: AsyncExitStack, db: Database, settings: Settings, times: LeaseTimes) -> dict[str, Pool]:
     """Open a pool for each use; ``root`` is there when the embedded root is used."""
-    most, dsns, key = settings.max_concurrent_missions, db.dsns, db.secrets.tenants
+    most, dsns = settings.max_concurrent_missions, db.dsns
     pools = {
-        "api": await _pool(stack, dsns.app, "api", 12, key, patience_s=_API_PATIENCE_S),
-        "runs": await _pool(stack, dsns.app, "runs", most, key, least=0, transaction_ms=times.lease_ms),
+        "api": await _pool(stack, dsns.app, "api", 12, db, patience_s=_API_PATIENCE_S),
+        "runs": await _pool(stack, dsns.app, "runs", most, db, least=0, transaction_ms=times.lease_ms),
     }
     if settings.root_api_base_url is None:
-        pools["root"] = await _pool(stack, dsns.root, "root", 8, key)
+        pools["root"] = await _pool(stack, dsns.root, "root", 8, db)
     return pools
 
 
@@ -192,7 +195,7 @@ async def _pool(
     dsn: str,
     name: str,
     most: int,
-    tenants: bytes,
+    db: Database,
     *,
     least: int = 1,
     transaction_ms: int = 10_000,
@@ -202,7 +205,8 @@ async def _pool(
         dsn,
         name=name,
         most=most,
-        tenants=tenants,
+        tenants=db.secrets.tenants,
+        vault=db.vault,
         least=least,
         transaction_ms=transaction_ms,
         patience_s=patience_s,

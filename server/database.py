@@ -8,16 +8,18 @@ from dataclasses import dataclass
 from adapters.postgres.cluster import open_cluster
 from adapters.postgres.provision import Dsns, dsns_for, migrate
 from adapters.postgres.secrets import Secrets, read_secrets
+from adapters.postgres.vault import Vault, master_keys
 from contracts.errors import SettingInvalid
 from server.settings import Settings
 
 
 @dataclass(frozen=True)
 class Database:
-    """A database at the present schema: where each role logs in, and what this deployment signs with."""
+    """A database at the present schema: where each role logs in, what is signed with, how payloads are sealed."""
 
     dsns: Dsns
     secrets: Secrets
+    vault: Vault
 
 
 def database(settings: Settings, stack: AsyncExitStack) -> Database:
@@ -28,9 +30,10 @@ def database(settings: Settings, stack: AsyncExitStack) -> Database:
         StoreUnavailable: Postgres does not answer.
         StoreCorrupted: the embedded data folder can't be started from.
     """
+    vault = Vault(master_keys(settings.payload_encryption_key))
     admin = administrator(settings, stack)
     migrate(admin)
-    return Database(dsns_for(admin), read_secrets(admin))
+    return Database(dsns_for(admin), read_secrets(admin), vault)
 
 
 def administrator(settings: Settings, stack: AsyncExitStack | ExitStack) -> str:

@@ -64,7 +64,9 @@ async def open_relays(settings: Settings, api: Pool, dsn: str, name: str, stack:
     channels = channels_for(settings)
     if not channels:
         return Relays((), Backlogs(api))
-    pool: Pool = await open_pool(dsn, name="relay", tenants=api.tenants, most=2 * len(channels), least=0)
+    pool: Pool = await open_pool(
+        dsn, name="relay", tenants=api.tenants, vault=api.vault, most=2 * len(channels), least=0
+    )
     stack.push_async_callback(pool.close)
     for channel in channels:
         stack.push_async_callback(channel.aclose)

@@ -86,6 +86,7 @@ class Settings(BaseSettings):
     task_timeout_ms: Ms = Field(120_000, alias="TASK_TIMEOUT_MS")
     approval_timeout_ms: Ms = Field(604_800_000, alias="APPROVAL_TIMEOUT_MS")
     approval_escalate_after_ms: Ms | None = Field(None, alias="APPROVAL_ESCALATE_AFTER_MS")
+    payload_encryption_key: SecretStr | None = Field(None, alias="PAYLOAD_ENCRYPTION_KEY")
     jwt_issuer: str | None = Field(None, alias="JWT_ISSUER")
     jwt_audience: str | None = Field(None, alias="JWT_AUDIENCE")
     jwt_jwks_file: Path | None = Field(None, alias="JWT_JWKS_FILE")
@@ -142,7 +143,6 @@ RESERVED = (
     "RESEARCH_PROVIDER",
     "BROWSER_PROVIDER",
     "CONSTITUTION_PUBLIC_KEY",
-    "PAYLOAD_ENCRYPTION_KEY",
 )
 """Variables of the interface that change nothing in this version yet."""
 

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from psycopg.rows import DictRow
 
 from adapters.postgres.claims import holder_of
@@ -16,6 +15,7 @@ from adapters.postgres.guard import store_errors
 from adapters.postgres.queries import Queries
 from adapters.postgres.records import intact
 from adapters.postgres.saver import StepSaver
+from adapters.postgres.sealed_checkpoints import TenantSerializer
 from adapters.postgres.steady import Tenure
 from adapters.postgres.unit import Connection, Unit
 from contracts.base import Contract, InterruptId
@@ -46,7 +46,7 @@ class RunLedger:
 
     def saver(self) -> StepSaver:
         """Return LangGraph's checkpointer over the same connection and lock."""
-        saver = StepSaver(self._conn, serde=JsonPlusSerializer(pickle_fallback=False))
+        saver = StepSaver(self._conn, serde=TenantSerializer(self._conn.vault, self._mission.tenant_id))
         saver.lock = self._lock
         return saver
 

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import LiteralString
 
-from psycopg import AsyncConnection
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
 from adapters.postgres.powers import assert_powerless
 from adapters.postgres.secrets import tenant_token
 from adapters.postgres.steady import SteadyConnection
+from adapters.postgres.vault import Vault
 
 STAMP: LiteralString = (
     "select set_config('colony.tenant', %(token)s, %(local)s), set_config('colony.epoch', %(epoch)s, %(local)s)"
 )
 
 
-class Pool(AsyncConnectionPool[AsyncConnection[DictRow]]):
+class Pool(AsyncConnectionPool[SteadyConnection]):
     """Connections that read nothing until they are stamped with a tenant, which needs the database's key."""
 
     tenants: bytes | None = None
+    vault = Vault()
 
-    async def stamp(
-        self, conn: AsyncConnection[DictRow], tenant_id: str, epoch: str = "", *, local: bool = True
-    ) -> None:
+    async def stamp(self, conn: SteadyConnection, tenant_id: str, epoch: str = "", *, local: bool = True) -> None:
         """Make a connection read and write as a tenant: for its transaction, or until it comes back to the pool.
 
         Args:
@@ -40,8 +40,12 @@ class Pool(AsyncConnectionPool[AsyncConnection[DictRow]]):
         await conn.execute(STAMP, {"token": token, "epoch": epoch, "local": local})
 
 
-async def _forget(conn: AsyncConnection[DictRow]) -> None:
+async def _forget(conn: SteadyConnection) -> None:
     await conn.execute(STAMP, {"token": "", "epoch": "", "local": False})
+
+
+async def _equip(vault: Vault, conn: SteadyConnection) -> None:
+    conn.vault = vault
 
 
 _SHRINK_S = 1.0
@@ -54,6 +58,7 @@ async def open_pool(
     name: str,
     most: int,
     tenants: bytes | None = None,
+    vault: Vault | None = None,
     least: int = 1,
     search_path: str = "public, queue",
     transaction_ms: int = 10_000,
@@ -66,6 +71,7 @@ async def open_pool(
         name: shown in ``pg_stat_activity``.
         most: the largest number of connections.
         tenants: the key that stamps are made with; without it the pool's connections never read as a tenant.
+        vault: how payloads are sealed; without it they are stored as they are.
         least: how many are kept open when idle.
         search_path: schemas that unqualified names are looked up in.
         transaction_ms: how long a transaction may lie idle before Postgres ends it: a process that has been stopped
@@ -82,6 +88,7 @@ async def open_pool(
         # One that was stopped between two statements sent together does not lie idle.
         "transaction_timeout": max(2 * transaction_ms, _LONGEST_OF_SHORT_MS),
     }
+    vault = vault or Vault()
     pool = Pool(
         dsn,
         connection_class=SteadyConnection,
@@ -97,12 +104,13 @@ async def open_pool(
         timeout=patience_s,
         reconnect_timeout=60,
         max_idle=_SHRINK_S,
+        configure=partial(_equip, vault),
         reset=_forget,
         check=AsyncConnectionPool.check_connection,
         name=name,
         open=False,
     )
-    pool.tenants = tenants
+    pool.tenants, pool.vault = tenants, vault
     async with AsyncExitStack() as unless_fit:
         unless_fit.push_async_callback(pool.close)
         await pool.open(wait=True, timeout=15)

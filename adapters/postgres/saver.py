@@ -1,4 +1,4 @@
-"""LangGraph's checkpointer, one commit a step."""
+"""LangGraph's checkpointer, one commit a step, everything of it sealed where payloads are."""
 
 from __future__ import annotations
 
@@ -7,14 +7,24 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import (
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    CheckpointTuple,
+    get_serializable_checkpoint_metadata,
+)
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from psycopg import AsyncCursor
 from psycopg.rows import DictRow
 
 from adapters.postgres.guard import store_errors
+from adapters.postgres.sealed_checkpoints import CheckpointSealer, TenantSerializer
+from adapters.postgres.steady import SteadyConnection
 
 _RESERVED = "__"
 _NOTHING_WRITTEN = "__no_writes__"
+_WHICH = ("thread_id", "checkpoint_ns", "checkpoint_id")
 
 
 class StepSaver(AsyncPostgresSaver):
@@ -24,12 +34,42 @@ class StepSaver(AsyncPostgresSaver):
     is stored with its artifacts (``step_update``). What the graph itself notes (an interrupt, an error) is stored.
     """
 
+    def __init__(self, conn: SteadyConnection, *, serde: TenantSerializer) -> None:
+        super().__init__(conn, serde=serde)
+        self._sealer = CheckpointSealer(serde)
+
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """Store a checkpoint and the channels that it changed."""
+        if self._sealer.active:
+            names = config["configurable"]
+            whole = get_serializable_checkpoint_metadata(config, metadata)
+            metadata = self._sealer.metadata(names, checkpoint["id"], whole)
+            checkpoint = self._sealer.checkpoint(names, checkpoint)
+            # What else a config holds would be noted in the metadata, readable.
+            config = {"configurable": {name: names[name] for name in _WHICH if name in names}}
+        return await super().aput(config, checkpoint, metadata, new_versions)
+
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         """Store writes to the graph's own channels; a node's to the state's come with the checkpoint."""
         if any(channel.startswith(_RESERVED) and channel != _NOTHING_WRITTEN for channel, _ in writes):
             await super().aput_writes(config, writes, task_id, task_path)
+
+    def _dump_blobs(self, *given: Any) -> list[tuple[str, str, str, str, str, bytes | None]]:
+        return self._sealer.blobs(super()._dump_blobs(*given))
+
+    def _dump_writes(self, *given: Any) -> list[tuple[str, str, str, str, str, int, str, str, bytes]]:
+        return self._sealer.writes(super()._dump_writes(*given))
+
+    async def _load_checkpoint_tuple(self, value: DictRow) -> CheckpointTuple:
+        return await super()._load_checkpoint_tuple(self._sealer.opened(value))
 
     @asynccontextmanager
     async def _cursor(self, *, pipeline: bool = False) -> AsyncIterator[AsyncCursor[DictRow]]:

@@ -11,6 +11,7 @@ from psycopg import AsyncConnection
 from psycopg.abc import PQGen
 from psycopg.rows import DictRow
 
+from adapters.postgres.vault import Vault
 from contracts.errors import FenceLost
 from contracts.unbroken import unbroken
 
@@ -29,6 +30,8 @@ class SteadyConnection(AsyncConnection[DictRow]):
     of that number, a request's, that it may be read.
     """
 
+    vault = Vault()
+    """How payloads are sealed that go through this connection."""
     _flight: asyncio.Future[Any] | None = None
 
     async def wait(

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from adapters.postgres.chaining import Holder, chained
 from adapters.postgres.queries import Queries
 from adapters.postgres.rows import call_params, event_params, task_key, tool_params
+from adapters.postgres.steady import SteadyConnection
 from contracts.base import Contract, InterruptId
 from contracts.canonical import canonical_bytes, digest, sha256_hex
 from contracts.clock import rfc3339
@@ -29,7 +29,7 @@ from contracts.registry import SPECS, artifact_id, kind_of
 from contracts.stateflow import ENDED, STATUS_MOVES, Stage, Status
 from contracts.tasks import LibrarianPass, PassSeal, PheromoneSignal, Task
 
-Connection = AsyncConnection[DictRow]
+Connection = SteadyConnection
 
 
 class Unit:

@@ -114,9 +114,9 @@ class Lab:
 async def open_lab(database: str, home: Path, times: LeaseTimes = TIMES, **environment: str) -> AsyncIterator[Lab]:
     settings = {"DATABASE_URL": database, "COLONY_HOME": str(home), **environment}
     async with serving(settings, times, work=False) as service, AsyncExitStack() as stack:
-        pool = await open_pool(
-            dsns_for(database).app, name="lab", tenants=read_secrets(database).tenants, most=8, least=0
-        )
+        assert service.colony is not None
+        key, vault = read_secrets(database).tenants, service.colony.vault
+        pool = await open_pool(dsns_for(database).app, name="lab", tenants=key, vault=vault, most=8, least=0)
         stack.push_async_callback(pool.close)
         assert service.colony is not None
         known = service.colony.settings

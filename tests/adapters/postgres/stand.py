@@ -12,6 +12,7 @@ from adapters.postgres.provision import dsns_for
 from adapters.postgres.queue import MissionQueue
 from adapters.postgres.secrets import read_secrets
 from adapters.postgres.sessions import RunSession, Sessions
+from adapters.postgres.vault import Vault
 from contracts.base import InterruptId, ProposalId
 from contracts.clock import SystemClock
 from contracts.decisions import ApprovalDecision, ApprovalRequest
@@ -129,10 +130,10 @@ def event(text: str = "") -> NewEvent:
 
 
 @asynccontextmanager
-async def open_stand(database: str) -> AsyncIterator[Stand]:
+async def open_stand(database: str, vault: Vault | None = None) -> AsyncIterator[Stand]:
     dsns, key = dsns_for(database), read_secrets(database).tenants
     async with AsyncExitStack() as stack:
-        pool = await open_pool(dsns.app, name="stand", tenants=key, most=16, least=0)
+        pool = await open_pool(dsns.app, name="stand", tenants=key, vault=vault, most=16, least=0)
         stack.push_async_callback(pool.close)
         queue = MissionQueue(dsns.queue, VERSION)
         await queue.open()
