@@ -23,6 +23,7 @@ from contracts.errors import BadInput, Conflict, Denied
 from contracts.evidence import WritebackProposal
 from contracts.mission import MissionEnvelope
 from graph.context import Governance
+from graph.inforce import Remembering
 from graph.standing import Standing, edited, standings
 from policies.questions import (
     Approver,
@@ -81,6 +82,7 @@ def decide(
     answers: Sequence[ProposalAnswer],
     person: Approver,
     gov: Governance,
+    ask: Remembering,
     *,
     reason: str | None,
     turned_down: bool = False,
@@ -100,7 +102,7 @@ def decide(
     if len(asked.given) >= MOST_ANSWERS:
         raise Conflict("this approval has had too many answers", code="too_many_answers", hint="Reject it.")
     before = standings(asked.request, asked.given)
-    court = _Court(asked, person, gov)
+    court = _Court(asked, person, gov, ask)
     grounds = [made for a in answers if (made := _heard(before, a, court)) is not None]
     if not before and not turned_down:
         court.ask(
@@ -123,12 +125,13 @@ def decide(
 class _Court:
     """Asks the release layer about one person's answer, and keeps what it said."""
 
-    def __init__(self, asked: Asked, person: Approver, gov: Governance) -> None:
+    def __init__(self, asked: Asked, person: Approver, gov: Governance, ask: Remembering) -> None:
         self.person = person
         self.envelope = asked.envelope
         self.decisions: list[PolicyDecision] = []
         self._asked = asked
         self._gov = gov
+        self._ask = ask
         self._circumstances: dict[str, Any] = {
             "deployment_mode": gov.deployment_mode,
             "autonomy_tier": gov.autonomy_tier,
@@ -136,7 +139,7 @@ class _Court:
         }
 
     def ask(self, question: PolicyQuestion) -> PolicyDecision:
-        decision = self._gov.engine.ask(question)
+        decision = self._ask(question)
         if decision.outcome is Outcome.DENY:
             raise Refused(decision)
         self.decisions.append(decision)
@@ -145,7 +148,7 @@ class _Court:
     def may_edit(self, proposal: WritebackProposal, final: WritebackProposal) -> Ground:
         self.ask(edit_question(self.person, self.envelope, proposal, final, **self._circumstances))
         released = self.ask(release_question(self.envelope, final, **self._circumstances))
-        alone = self._gov.engine.ask(alone_question(self.envelope, final, **self._circumstances))
+        alone = self._ask(alone_question(self.envelope, final, **self._circumstances))
         self.decisions.append(alone)
         return ground(final, released, alone)
 

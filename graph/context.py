@@ -16,13 +16,17 @@ from contracts.state import MissionState
 from contracts.stateflow import Stage
 from contracts.unbroken import unbroken
 from graph.passes import PassSigner
-from policies.engine import PolicyEngine
+from policies.engine import Asks, Decided, PolicyEngine
 from policies.questions import TierFacts
 
 
 @dataclass(frozen=True)
 class Governance:
-    """The rules in force and the circumstances they are asked in."""
+    """The shipped rules and the circumstances they are asked in; see ``graph.inforce`` for what tenants lay over them.
+
+    Attributes:
+        kept: which rules are stored with which tenant, as far as this process knows, by their hash.
+    """
 
     engine: PolicyEngine
     deployment_mode: str
@@ -31,6 +35,7 @@ class Governance:
     autonomy_tier: AutonomyTier = AutonomyTier.ASSISTED
     tenant_switches: Mapping[str, Any] = field(default_factory=dict)
     tiers: Mapping[ModelTier, TierFacts] = field(default_factory=dict)
+    kept: set[tuple[str, str]] = field(default_factory=set, repr=False, compare=False)
 
     def facts_of(self, tier: ModelTier) -> TierFacts:
         """Return what the routes say about a tier; an unknown tier leads nowhere."""
@@ -47,6 +52,8 @@ class Record:
         stage: the role at work.
         revision: the plan's revision at work.
         read: by task, for each of its model calls the evidence that was put before the model.
+        asks: the rules that were in force when this run last looked.
+        decided: every question that this run has had decided.
     """
 
     envelope: MissionEnvelope | None = None
@@ -58,6 +65,8 @@ class Record:
     decisions: list[PolicyDecision] = field(default_factory=list)
     events: list[NewEvent] = field(default_factory=list)
     read: dict[str, list[set[ArtifactId]]] = field(default_factory=dict)
+    asks: Asks | None = None
+    decided: Decided = field(default_factory=dict)
     _held: int = field(init=False)
 
     def __post_init__(self) -> None:

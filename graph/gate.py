@@ -22,7 +22,7 @@ from contracts.state import MissionState, ReleaseState
 from contracts.stateflow import Stage, Status
 from graph import gates, withholding
 from graph.context import RunContext
-from graph.steps import store
+from graph.steps import asking, store
 from nodes.release_gate import asked, release_gate
 
 
@@ -54,7 +54,7 @@ async def _ask(state: MissionState, ctx: RunContext, key: str, interrupt_id: Int
     envelope = ctx.mission.envelope
     if envelope is None:
         raise BadInput("the mission was not admitted", code="not_admitted")
-    result = gates.release(await release_gate(state, ctx.ports), envelope, ctx.governance)
+    result = gates.release(await release_gate(state, ctx.ports), envelope, ctx.governance, await asking(ctx).renewed())
     held = await withholding.asked_root(result.allowed, ctx.ports.effects)
     request = asked(held.kept, result.grounds, held.reasons, _looks(state, envelope))
     if request is None or result.gate.outcome is not None:

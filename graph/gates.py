@@ -16,6 +16,7 @@ from contracts.stateflow import Layer, Stage, Status
 from contracts.tasks import LibrarianPass, PromptPackage, TaskPlan
 from graph.approvals import ground
 from graph.context import Governance
+from graph.inforce import Remembering
 from policies.questions import (
     admission_question,
     alone_question,
@@ -53,12 +54,14 @@ class ReleaseResult:
     grounds: tuple[Ground, ...]
 
 
-def after(stage: Stage, layer: Layer, result: StepResult, envelope: MissionEnvelope, gov: Governance) -> GateResult:
+def after(
+    stage: Stage, layer: Layer, result: StepResult, envelope: MissionEnvelope, gov: Governance, ask: Remembering
+) -> GateResult:
     """Ask the layer about what a stage made.
 
     A denial blocks the mission; an escalation lets it go on to a person, who must look before anything is released.
     """
-    decisions = [(subject, gov.engine.ask(question)) for subject, question in _questions(stage, result, envelope, gov)]
+    decisions = [(subject, ask(question)) for subject, question in _questions(stage, result, envelope, gov)]
     if not decisions:
         return silent(stage)
     denied = [d for _, d in decisions if d.outcome is Outcome.DENY]
@@ -101,17 +104,19 @@ def _questions(
     ]
 
 
-def release(proposals: Sequence[WritebackProposal], envelope: MissionEnvelope, gov: Governance) -> ReleaseResult:
+def release(
+    proposals: Sequence[WritebackProposal], envelope: MissionEnvelope, gov: Governance, ask: Remembering
+) -> ReleaseResult:
     """Ask the release layer about every proposal; a denied one is withheld, the others go on."""
     circumstances: dict[str, Any] = {
         "deployment_mode": gov.deployment_mode,
         "autonomy_tier": gov.autonomy_tier,
         "claims_verified": True,
     }
-    decisions = [(p, gov.engine.ask(release_question(envelope, p, **circumstances))) for p in proposals]
+    decisions = [(p, ask(release_question(envelope, p, **circumstances))) for p in proposals]
     let_on = [(p, d) for p, d in decisions if d.outcome is not Outcome.DENY]
     denied = [d for _, d in decisions if d.outcome is Outcome.DENY]
-    alone = [gov.engine.ask(alone_question(envelope, p, **circumstances)) for p, _ in let_on]
+    alone = [ask(alone_question(envelope, p, **circumstances)) for p, _ in let_on]
     gate = GateResult(
         decisions=tuple({d.decision_id: d for d in (*(d for _, d in decisions), *alone)}.values()),
         events=tuple(event_of(Layer.RELEASE, d, p.proposal_id) for p, d in decisions),

@@ -27,8 +27,9 @@ from contracts.ports import (
 from contracts.registry import artifact_id
 from contracts.stateflow import Layer
 from contracts.tasks import PLANNING, PromptPackage
-from graph.context import Governance, Record
+from graph.context import Record
 from graph.gates import event_of
+from graph.inforce import Asking
 from graph.taint import UNKNOWN
 from graph.tracing import Spanned, note_usage
 from policies.questions import routing_question
@@ -141,13 +142,13 @@ class GuardedModel:
         models: TierPort,
         budget: Budget,
         record: Record,
-        governance: Governance,
+        asking: Asking,
         on_delta: OnDelta | None = None,
     ) -> None:
         self._models = models
         self._budget = budget
         self._record = record
-        self._governance = governance
+        self._asking = asking
         self._on_delta = on_delta
 
     async def fill(self, output: type[FilledT], prompt: Prompt, *, tools: Toolbox | None = None) -> FilledT:
@@ -171,7 +172,7 @@ class GuardedModel:
     async def _asked(self, output: type[FilledT], prompt: Prompt, tools: Toolbox | None) -> FilledT:
         tried = [prompt.package.tier]
         # A plan is made before anything is read: none grows from what others wrote.
-        if prompt.package.task_key == PLANNING and (prompt.evidence or not self._may_plan(prompt.package)):
+        if prompt.package.task_key == PLANNING and (prompt.evidence or not await self._may_plan(prompt.package)):
             raise ModelFailed("policy lets no model plan this mission", code="policy_denied")
         while True:
             try:
@@ -179,28 +180,34 @@ class GuardedModel:
                     return await self._models.fill(tried[-1], output, prompt, self._budget, self._on_delta, tools)
             except ProviderFailed as exc:
                 fallback = self._models.fallback(tried[-1])
-                if fallback is None or fallback in tried or not self._may_go(prompt.package, tried[-1], fallback, exc):
+                if (
+                    fallback is None
+                    or fallback in tried
+                    or not await self._may_go(prompt.package, tried[-1], fallback, exc)
+                ):
                     raise
                 tried.append(fallback)
 
-    def _may_plan(self, package: PromptPackage) -> bool:
+    async def _may_plan(self, package: PromptPackage) -> bool:
         """Ask about the tier of the planner's own prompt, which no gate has seen: the others' pass one beforehand."""
         if self._record.envelope is None:
             return False
-        facts = self._governance.facts_of(package.tier)
-        decision = self._governance.engine.ask(routing_question(self._record.envelope, package, facts))
+        facts = self._asking.governance.facts_of(package.tier)
+        ask = await self._asking.renewed()
+        decision = ask(routing_question(self._record.envelope, package, facts))
         self._record.decisions.append(decision)
         if decision.outcome is not Outcome.ALLOW:
             return False
         self._record.events.append(event_of(Layer.ROUTING, decision, package.task_key))
         return True
 
-    def _may_go(self, package: PromptPackage, was: ModelTier, to: ModelTier, failed: ProviderFailed) -> bool:
+    async def _may_go(self, package: PromptPackage, was: ModelTier, to: ModelTier, failed: ProviderFailed) -> bool:
         if self._record.envelope is None:
             return False
         moved = package.model_copy(update={"tier": to})
-        facts = self._governance.facts_of(to)
-        decision = self._governance.engine.ask(routing_question(self._record.envelope, moved, facts))
+        facts = self._asking.governance.facts_of(to)
+        ask = await self._asking.renewed()
+        decision = ask(routing_question(self._record.envelope, moved, facts))
         name = artifact_id(decision)
         payload = {
             "task_key": package.task_key,

@@ -22,6 +22,7 @@ from graph.artifacts import renamed
 from graph.channels import channels_of
 from graph.context import RunContext
 from graph.gates import GateResult
+from graph.inforce import Asking
 from graph.routing import next_stage
 from graph.taint import packet_labelled
 
@@ -73,7 +74,7 @@ async def _labelled(result: StepResult, state: MissionState, ctx: RunContext) ->
 
 async def store(stage: Stage, key: str, state: MissionState, result: StepResult, ctx: RunContext) -> MissionState:
     """Ask the stage's policy layer, then commit artifacts, decisions, calls, events and the move in one transaction."""
-    gate = _gate(stage, result, ctx)
+    gate = await _gate(stage, result, ctx)
     update = _update(stage, state, result, gate)
     to = next_stage(stage, cast("MissionState", {**state, **update}))
     async with ctx.ledger.unit() as unit:
@@ -111,14 +112,19 @@ def _bound(event: NewEvent, update: MissionState) -> NewEvent:
     return event.model_copy(update={"payload": payload})
 
 
-def _gate(stage: Stage, result: StepResult, ctx: RunContext) -> GateResult:
+async def _gate(stage: Stage, result: StepResult, ctx: RunContext) -> GateResult:
     layer = STATEFLOW[stage].asks
     envelope = result.envelope or ctx.mission.envelope
     if layer is None or stage is Stage.RELEASE_GATE:
         return GateResult()
     if envelope is None:
         return gates.silent(stage)
-    return gates.after(stage, layer, result, envelope, ctx.governance)
+    return gates.after(stage, layer, result, envelope, ctx.governance, await asking(ctx).renewed())
+
+
+def asking(ctx: RunContext) -> Asking:
+    """Return who asks the policy for a run."""
+    return Asking(ctx.governance, ctx.ledger, ctx.record, ctx.mission.tenant_id)
 
 
 def _admitted(ctx: RunContext, envelope: MissionEnvelope) -> None:

@@ -6,40 +6,87 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import cedarpy
 
+from contracts.canonical import sha256_hex
 from contracts.decisions import Outcome, PolicyDecision, PolicyQuestion
-from contracts.errors import Malformed
+from contracts.errors import Malformed, SettingInvalid
 from contracts.stateflow import Layer
+from policies import tenants
 from policies.rulefiles import SCHEMA_FILE, Rule, RuleFiles, load_rules, parse_rules, refuse
 
 NO_RULE = "no rule allows this"
 _MAX_TOLD = 300
+_MOST_SETS = 256
 _FAILED_RULE = re.compile(r"^error while evaluating policy `(policy\d+)`")
 _PLACEHOLDER = re.compile(r"\{(context|resource|principal)\.([a-z_]+)\}")
+
+
+Decided = dict[tuple[str, str], PolicyDecision]
+"""What was decided, by the hashes of the rules and of the question: the two say all that a decision depends on."""
+
+
+class Asks(Protocol):
+    """Whatever decides questions under one set of rules."""
+
+    @property
+    def rules_sha256(self) -> str:
+        """The name of the rules."""
+        ...
+
+    @property
+    def content(self) -> bytes:
+        """The rules as text, whose hash is their name."""
+        ...
+
+    def ask(self, question: PolicyQuestion, decided: Decided | None = None) -> PolicyDecision:
+        """Decide one question; one that ``decided`` knows is not evaluated again, any other is added to it."""
+        ...
 
 
 class PolicyEngine:
     """Every layer's rules, parsed and checked once.
 
     Attributes:
+        files: the rules as text.
         rules: every rule there is, for listings.
         rules_sha256: names the rule set; it is part of each decision.
-        evaluations: how many questions were evaluated.
     """
 
-    def __init__(self, files: RuleFiles) -> None:
+    files: RuleFiles
+    rules: tuple[Rule, ...]
+    rules_sha256: str
+
+    def __init__(self, files: RuleFiles, base: PolicyEngine | None = None) -> None:
+        """Parse rules; of what lies over ``base`` only the layers that differ."""
         try:
-            self._schema = cedarpy.Schema.from_str(files.schema)
+            self._schema: cedarpy.Schema = base._schema if base else cedarpy.Schema.from_str(files.schema)
         except ValueError as exc:
             refuse(SCHEMA_FILE, None, str(exc), exc)
-        self.rules: tuple[Rule, ...] = _unique(rule for f in files.files for rule in parse_rules(f, self._schema))
+        new = [f for f in files.files if base is None or f not in base.files.files]
+        parsed = (rule for f in new for rule in parse_rules(f, self._schema))
+        self.files = files
+        self.rules = _unique((*(base.rules if base else ()), *parsed))
         self.rules_sha256 = files.sha256()
-        self.evaluations = 0
-        self._policies = {layer: cedarpy.PolicySet.from_str(files.text_of(layer)) for layer in Layer}
-        self._by_position = {layer: self._positions(files.text_of(layer)) for layer in Layer}
+        self._evaluated: list[int] = base._evaluated if base else [0]
+        self._own: dict[str, Asks] = {}
+        changed = {f.layer: files.text_of(f.layer) for f in new} if base else {la: files.text_of(la) for la in Layer}
+        policies = {layer: cedarpy.PolicySet.from_str(text) for layer, text in changed.items()}
+        positions = {layer: self._positions(text) for layer, text in changed.items()}
+        self._policies: dict[Layer, cedarpy.PolicySet] = (base._policies if base else {}) | policies
+        self._by_position: dict[Layer, dict[str, Rule]] = (base._by_position if base else {}) | positions
+
+    @property
+    def evaluations(self) -> int:
+        """How many questions were evaluated, under these rules and under any that lie over them."""
+        return self._evaluated[0]
+
+    @property
+    def content(self) -> bytes:
+        """The rules as text, whose hash is their name."""
+        return self.files.content
 
     @classmethod
     def load(cls, directory: Path | None = None) -> Self:
@@ -50,21 +97,41 @@ class PolicyEngine:
         """
         return cls(load_rules(directory))
 
-    def ask(self, question: PolicyQuestion) -> PolicyDecision:
-        """Decide one question by the rules of its layer.
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Which tenants' sets are parsed already, by their hashes."""
+        return tuple(self._own)
+
+    def over(self, sha256: str, content: bytes | None = None) -> Asks:
+        """Return these rules with a tenant's set over them, parsed once; with one that can't be used all is denied.
+
+        Raises:
+            LookupError: it is not known, and its content was not given.
+        """
+        if content is not None and sha256 not in self._own:
+            while len(self._own) >= _MOST_SETS:
+                del self._own[next(iter(self._own))]
+            self._own[sha256] = self._over(content)
+        return self._own[sha256]
+
+    def _over(self, content: bytes) -> Asks:
+        try:
+            return PolicyEngine(tenants.over(self.files, tenants.unpacked(content)), self)
+        except SettingInvalid as exc:
+            return UnusableRules(exc.message, content)
+
+    def ask(self, question: PolicyQuestion, decided: Decided | None = None) -> PolicyDecision:
+        """Decide one question by the rules of its layer; one that ``decided`` knows is not evaluated again.
 
         Raises:
             Malformed: the question is not plain JSON, so that not even a denial of it could be recorded.
         """
-        try:
-            # Evaluated is exactly what is recorded, so that asking again from the store gives the same answer.
-            question = PolicyQuestion.model_validate(question.model_dump(mode="json"))
-            asked = question.sha256()
-        except (TypeError, ValueError, RecursionError) as exc:
-            raise Malformed("a policy question must be plain JSON") from exc
-        self.evaluations += 1
+        question, asked = _plain(question)
+        if decided is not None and (known := decided.get((self.rules_sha256, asked))):
+            return known
+        self._evaluated[0] += 1
         outcome, rules, reasons = self._judge(question)
-        return PolicyDecision(
+        decision = PolicyDecision(
             layer=question.layer,
             outcome=outcome,
             rules=rules,
@@ -73,6 +140,9 @@ class PolicyEngine:
             question_sha256=asked,
             rules_sha256=self.rules_sha256,
         )
+        if decided is not None:
+            decided[self.rules_sha256, asked] = decision
+        return decision
 
     def _judge(self, question: PolicyQuestion) -> tuple[Outcome, tuple[str, ...], tuple[str, ...]]:
         positions = self._by_position[question.layer]
@@ -85,7 +155,8 @@ class PolicyEngine:
         determining = sorted((positions[p] for p in result.diagnostics.reasons), key=lambda rule: rule.rule_id)
         # Cedar passes over a rule that fails, and a forbid that was passed over would be an allow.
         errors = tuple(_failure(e, positions) for e in sorted(result.diagnostics.errors))
-        if errors or not result.allowed:
+        # What a tenant's own rules permit, the shipped ones must permit, too: they can only tighten.
+        if errors or not result.allowed or all(rule.of_tenant for rule in determining):
             forbids = [rule for rule in determining if rule.effect == "forbid"]
             told = tuple(_fill(rule.reason, question) for rule in forbids)
             return Outcome.DENY, _ids(forbids), (told + errors) or (NO_RULE,)
@@ -102,6 +173,37 @@ class PolicyEngine:
         by_id = {rule.rule_id: rule for rule in self.rules}
         policies = json.loads(cedarpy.policies_to_json_str(text))["staticPolicies"]
         return {position: by_id[policy["annotations"]["id"]] for position, policy in policies.items()}
+
+
+class UnusableRules:
+    """In the place of rules that can't be used: whatever is asked is denied, and says why."""
+
+    def __init__(self, why: str, content: bytes) -> None:
+        self._why = why
+        self.content = content
+        self.rules_sha256 = sha256_hex(content)
+
+    def ask(self, question: PolicyQuestion, decided: Decided | None = None) -> PolicyDecision:  # noqa: ARG002
+        """Deny it."""
+        question, asked = _plain(question)
+        return PolicyDecision(
+            layer=question.layer,
+            outcome=Outcome.DENY,
+            rules=(),
+            reasons=(f"the tenant's rules can't be used: {self._why}"[:_MAX_TOLD],),
+            question=question,
+            question_sha256=asked,
+            rules_sha256=self.rules_sha256,
+        )
+
+
+def _plain(question: PolicyQuestion) -> tuple[PolicyQuestion, str]:
+    """Return a question as it is recorded, with its hash: asking again from the store gives the same answer."""
+    try:
+        plain = PolicyQuestion.model_validate(question.model_dump(mode="json"))
+        return plain, plain.sha256()
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise Malformed("a policy question must be plain JSON") from exc
 
 
 def _unique(rules: Iterable[Rule]) -> tuple[Rule, ...]:

@@ -6,18 +6,22 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 import cedarpy
 
-from contracts.canonical import clean_text, digest
+from contracts.canonical import canonical_bytes, clean_text, sha256_hex
 from contracts.errors import SettingInvalid
 from contracts.stateflow import Layer
 
 RULES_DIRECTORY = Path(__file__).parent / "rules"
 SCHEMA_FILE = "schema.cedarschema"
+TENANT = "tenant/"
+"""What the name of a tenant's own file begins with, among the shipped ones."""
+OWN_RULE = "our-"
+"""What the short name of a tenant's own rule begins with: approvers see whose it is, and no shipped one collides."""
 _ANNOTATIONS = frozenset({"id", "reason", "escalate"})
 _RULE_NAME = re.compile(r"[a-z]+\.[a-z0-9][a-z0-9-]{0,60}")
 
@@ -29,6 +33,7 @@ class Rule:
     Attributes:
         rule_id: ``layer.short-name``.
         reason: what people are shown when it determines an outcome; for an escalation ``escalate`` is shown instead.
+        policy: the rule as Cedar's JSON, without its annotations: what it says, whoever says it.
     """
 
     rule_id: str
@@ -37,6 +42,12 @@ class Rule:
     effect: Literal["permit", "forbid"]
     reason: str
     escalate: str | None = None
+    policy: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def of_tenant(self) -> bool:
+        """Whether it is one of a tenant's own."""
+        return self.file.startswith(TENANT)
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,11 @@ class RuleFile:
     layer: Layer
     text: str
 
+    @property
+    def of_tenant(self) -> bool:
+        """Whether it is one of a tenant's own."""
+        return self.name.startswith(TENANT)
+
 
 @dataclass(frozen=True)
 class RuleFiles:
@@ -55,9 +71,14 @@ class RuleFiles:
     schema: str
     files: tuple[RuleFile, ...]
 
+    @property
+    def content(self) -> bytes:
+        """The schema's and every file's text by name, with line ends unified, as canonical JSON."""
+        return canonical_bytes({SCHEMA_FILE: self.schema} | {f.name: f.text for f in self.files})
+
     def sha256(self) -> str:
-        """Return the hash of the schema's and every file's text, with line ends unified."""
-        return digest({SCHEMA_FILE: self.schema} | {f.name: f.text for f in self.files})
+        """Return the hash of the content: the name of this set of rules."""
+        return sha256_hex(self.content)
 
     def text_of(self, layer: Layer) -> str:
         """Return the layer's rules as one text."""
@@ -76,8 +97,24 @@ def load_rules(directory: Path | None = None) -> RuleFiles:
     missing = [f"{layer}.cedar" for layer in Layer if not (root / f"{layer}.cedar").is_file()]
     if missing:
         refuse(missing[0], None, f"the file is not in {root}; a layer without rules is an empty file")
-    files = tuple(RuleFile(p.name, _layer_of(p.name), _read(p)) for p in sorted(root.glob("*.cedar")))
+    files = tuple(RuleFile(p.name, layer_of(p.name), _read(p)) for p in sorted(root.glob("*.cedar")))
     return RuleFiles(_read(root / SCHEMA_FILE), files)
+
+
+def files_of(content: bytes) -> RuleFiles:
+    """Read a set of rules back from its content, as it is kept beside the decisions that it made.
+
+    Raises:
+        SettingInvalid: ``policy_invalid``; it is none.
+    """
+    try:
+        texts = json.loads(content)
+        schema = texts.pop(SCHEMA_FILE)
+        if not all(isinstance(text, str) for text in (schema, *texts.values())):
+            raise TypeError("a text is none")  # noqa: TRY301
+    except (ValueError, TypeError, KeyError, AttributeError) as exc:
+        refuse("the kept rules", None, "they can't be read", exc)
+    return RuleFiles(schema, tuple(RuleFile(n, layer_of(n.removeprefix(TENANT)), texts[n]) for n in sorted(texts)))
 
 
 def parse_rules(file: RuleFile, schema: cedarpy.Schema) -> tuple[Rule, ...]:
@@ -125,6 +162,16 @@ def _rule(file: RuleFile, policy: Mapping[str, Any]) -> Rule:
         refuse(file.name, rule_id, "a forbid can't escalate; write a permit with @escalate")
     if not annotations.get("escalate", "-").strip():
         refuse(file.name, rule_id, "its @escalate does not say why a person must look")
+    if file.of_tenant != rule_id.startswith(f"{file.layer}.{OWN_RULE}"):
+        refuse(
+            file.name, rule_id, f"the @id of a tenant's own rule, and of no other, begins with {file.layer}.{OWN_RULE}"
+        )
+    if file.of_tenant and policy["effect"] == "permit" and "escalate" not in annotations:
+        refuse(
+            file.name,
+            rule_id,
+            "a tenant's rules only tighten: write a forbid, or a permit with @escalate, for a person",
+        )
     return Rule(
         rule_id=rule_id,
         layer=file.layer,
@@ -132,6 +179,7 @@ def _rule(file: RuleFile, policy: Mapping[str, Any]) -> Rule:
         effect=policy["effect"],
         reason=annotations["reason"],
         escalate=annotations.get("escalate"),
+        policy={part: said for part, said in policy.items() if part != "annotations"},
     )
 
 
@@ -140,7 +188,12 @@ def _glimpse(policy: Mapping[str, Any]) -> str:
     return reason or f"a {policy['effect']}"
 
 
-def _layer_of(name: str) -> Layer:
+def layer_of(name: str) -> Layer:
+    """Return the layer that a file belongs to.
+
+    Raises:
+        SettingInvalid: ``policy_invalid``; it belongs to none.
+    """
     try:
         return Layer(name.split(".", 1)[0])
     except ValueError as exc:
@@ -153,8 +206,16 @@ def _read(path: Path) -> str:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
         refuse(path.name, None, f"it can't be read as UTF-8 text: {exc}", exc)
-    # What a reviewer can't see (NUL, bidirectional and zero-width characters) may not be in a rule.
+    return readable(path.name, text)
+
+
+def readable(name: str, text: str) -> str:
+    """Return a file's text with line ends unified.
+
+    Raises:
+        SettingInvalid: ``policy_invalid``; it holds what a reviewer can't see: NUL, direction or zero-width characters.
+    """
     clean, dropped = clean_text(text)
     if dropped or any(unicodedata.category(c) == "Cf" for c in clean):
-        refuse(path.name, None, "it holds invisible characters")
+        refuse(name, None, "it holds invisible characters")
     return clean

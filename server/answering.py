@@ -12,6 +12,7 @@ from pydantic import Field
 
 from adapters.postgres.delegations import DelegationStore
 from adapters.postgres.missions import MissionStore, Pending, Takeover
+from adapters.postgres.rulesets import RuleSetStore
 from contracts.base import ActorId, InterruptId, Value
 from contracts.clock import rfc3339
 from contracts.decisions import ProposalAnswer, Verdict
@@ -21,6 +22,7 @@ from contracts.stateflow import Status
 from graph import approvals
 from graph.approvals import Answered, Asked, Refused
 from graph.context import Governance
+from graph.inforce import Remembering, active_in, in_force
 from graph.standing import standings
 from policies.questions import Approver
 from server.principal import Principal
@@ -48,6 +50,7 @@ class Answering:
     governance: Governance
     settings: Settings
     delegations: DelegationStore
+    rules: RuleSetStore
 
     async def entitle(self, who: Principal, mission_id: str) -> None:
         """Go on only with whose right it is to answer, or to whom somebody lends theirs.
@@ -114,7 +117,10 @@ class Answering:
         *,
         turned_down: bool = False,
     ) -> Status:
-        answered = approvals.decide(asked, answers, person, self.governance, reason=reason, turned_down=turned_down)
+        ask = Remembering(await active_in(self.governance, taken))
+        answered = approvals.decide(
+            asked, answers, person, self.governance, ask, reason=reason, turned_down=turned_down
+        )
         await taken.unit.put(0, answered.policy)
         await taken.give(answered.answer)
         if answered.decision is None:
@@ -129,6 +135,8 @@ class Answering:
     @asynccontextmanager
     async def _taken(self, who: Principal, mission_id: str, interrupt_id: str | None) -> AsyncIterator[Takeover]:
         """Take the mission over; an answer that is refused within leaves nothing but an event."""
+        # What decides is read again within; its text is kept beforehand, also for an answer that is refused.
+        await in_force(self.governance, self.rules.of(who.tenant_id), who.tenant_id)
         try:
             async with self.store.take(who.tenant_id, mission_id, who.actor_id) as taken:
                 yield taken

@@ -25,6 +25,7 @@ from adapters.postgres.pools import Pool, open_pool
 from adapters.postgres.queue import MissionQueue
 from adapters.postgres.reader import MissionReader
 from adapters.postgres.root_store import RootStore
+from adapters.postgres.rulesets import RuleSetStore
 from adapters.postgres.secrets import Secrets
 from adapters.postgres.sessions import Sessions
 from adapters.postgres.strict import assert_strict
@@ -46,6 +47,7 @@ from server.ending import ended
 from server.intake import Intake
 from server.metrics.process import ProcessMetrics
 from server.missions import MissionService
+from server.policysets import PolicyService
 from server.ports import PortMaker
 from server.relays import Relays, open_relays
 from server.settings import Settings
@@ -70,6 +72,7 @@ class Colony:
     relays: Relays
     keys: ApiKeys
     vault: Vault
+    policies: PolicyService
 
 
 @asynccontextmanager
@@ -151,7 +154,9 @@ async def open_colony(
         stack.push_async_callback(root.aclose)
         governance = governance_for(settings, routes, db.secrets)
         doorbell = Doorbell(db.dsns.app)
-        service = MissionService(MissionStore(api, queue, clock), governance, settings, DelegationStore(api))
+        rules = RuleSetStore(api)
+        store = MissionStore(api, queue, clock)
+        service = MissionService(store, governance, settings, DelegationStore(api), rules)
         models = await asyncio.to_thread(models_for, endpoints, model)
         stack.push_async_callback(models.aclose)
         writer, feed = DeltaWriter(api), DeltaFeed(api)
@@ -175,7 +180,7 @@ async def open_colony(
         metrics = ProcessMetrics(stats, lambda: doorbell.waiting, lambda: keeper.holding)
         reader, keys = MissionReader(api), ApiKeys(api)
         parts = (service, reader, doorbell, feed, worker, root_store, governance, metrics, relays, keys, db.vault)
-        yield Colony(settings, *parts)
+        yield Colony(settings, *parts, policies=PolicyService(rules, governance))
 
 
 async def _pools(stack: AsyncExitStack, db: Database, settings: Settings, times: LeaseTimes) -> dict[str, Pool]:

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from adapters.postgres.delegations import DelegationStore
 from adapters.postgres.missions import MissionStore, Submission, Submitted, Takeover
+from adapters.postgres.rulesets import RuleSetStore
 from contracts.base import Value
 from contracts.canonical import digest
 from contracts.classes import checked
@@ -39,6 +40,7 @@ class MissionService:
     governance: Governance
     settings: Settings
     delegations: DelegationStore
+    rules: RuleSetStore
 
     async def submit(self, who: Principal, request: MissionRequest, key: str | None, trace_id: str) -> Submitted:
         """Accept a mission: its row, first event and job are committed together.
@@ -76,7 +78,7 @@ class MissionService:
     @property
     def answering(self) -> Answering:
         """Whoever takes people's answers."""
-        return Answering(self.store, self.governance, self.settings, self.delegations)
+        return Answering(self.store, self.governance, self.settings, self.delegations, self.rules)
 
     async def approve(self, who: Principal, mission_id: str, answer: ApprovalAnswer) -> Status:
         """Take a person's answer; see ``Answering.approve``."""

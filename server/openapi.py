@@ -29,6 +29,7 @@ from server.delegating import DelegationRequest
 from server.errors import PROBLEM, status_for
 from server.keys import KeyRequest
 from server.missions import Reason
+from server.policysets import RuleFilesGiven
 from server.shapes import Problem
 
 Schema = dict[str, Any]
@@ -43,6 +44,7 @@ _BODIES: tuple[type[BaseModel], ...] = (
     DelegationRequest,
     Reason,
     KeyRequest,
+    RuleFilesGiven,
     *(spec.inputs for spec in CLASSES.values()),
 )
 

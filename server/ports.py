@@ -20,6 +20,7 @@ from graph.artifacts import StoredArtifacts, StoredResults
 from graph.context import Governance, Record
 from graph.effects import GrantedEffects
 from graph.guarded import GuardedTools
+from graph.inforce import Asking
 from graph.metering import Budget, GuardedModel
 from graph.planning import GuardedPlans
 from policies.risk import classify_request
@@ -49,13 +50,14 @@ class PortMaker:
     def __call__(self, mission: Mission, ledger: LedgerPort, record: Record) -> Ports:
         """Return the ports for a claimed mission."""
         artifacts = StoredArtifacts(ledger)
+        asking = Asking(self.governance, ledger, record, mission.tenant_id)
         return Ports(
             mission=mission,
             model=GuardedModel(
                 self.models,
                 Budget(mission, record, partial(record.keep, ledger)),
                 record,
-                self.governance,
+                asking,
                 self.deltas.of(mission) if self.deltas is not None else None,
             ),
             tools=GuardedTools(
@@ -67,7 +69,7 @@ class PortMaker:
             templates=self.templates,
             routes=self.routes,
             classify=classify_request,
-            plans=GuardedPlans(record, self.governance),
+            plans=GuardedPlans(record, asking),
             effects=GrantedEffects(
                 mission, ledger, RootWriter(self.root, mission.mission_id), validator_for(self.settings, self.root)
             ),

@@ -146,5 +146,6 @@ def holder_of(capability: str) -> Callable[[Principal], Awaitable[Principal]]:
 Submitter = Annotated[Principal, Depends(holder_of("mission:submit"))]
 Reader = Annotated[Principal, Depends(holder_of("mission:read"))]
 Approver = Annotated[Principal, Depends(holder_of("mission:approve"))]
+PolicyManager = Annotated[Principal, Depends(holder_of("policy:manage"))]
 KeyManager = Annotated[Principal, Depends(holder_of("key:manage"))]
 Operator = Annotated[Principal, Depends(holder_of("mission:operate"))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ from adapters.postgres.claims import holder_of
 from adapters.postgres.guard import store_errors
 from adapters.postgres.queries import Queries
 from adapters.postgres.records import intact
+from adapters.postgres.rulesets import Active, active_of
 from adapters.postgres.saver import StepSaver
 from adapters.postgres.sealed_checkpoints import TenantSerializer
 from adapters.postgres.steady import Tenure
@@ -38,6 +39,7 @@ class RunLedger:
         self._lock = Tenure()
         self._unit: Unit | None = None
         self._q = Queries.load("ledger")
+        self._rules = Queries.load("rulesets")
 
     @property
     def released(self) -> bool:
@@ -73,7 +75,7 @@ class RunLedger:
                 cursor = await self._conn.execute(
                     statement.encode(), {"mission_id": self._mission.mission_id, **params}
                 )
-                return await cursor.fetchall()
+                return await cursor.fetchall() if cursor.description else []
 
     async def fetch(self, kind: Kind, revision: int | None, ids: Sequence[str] | None = None) -> list[Contract]:
         """Return stored artifacts of one kind, verified, sorted by id."""
@@ -141,6 +143,18 @@ class RunLedger:
         rows = await self._rows(self._q["signals"], mission_type=mission_type)
         with intact("signal"):
             return [(PheromoneSignal.model_validate(row["payload"]), row["created_at"]) for row in rows]
+
+    async def active_rules(self, known: Collection[str]) -> Active | None:
+        """Return the active rules' hash and content, the latter unless it is known; None: the tenant has none.
+
+        Raises:
+            IntegrityBroken: they are not what was activated.
+        """
+        return active_of(await self._rows(self._rules["active"], known=list(known)))
+
+    async def keep_rules(self, rules_sha256: str, content: bytes) -> None:
+        """Store rules beside the decisions that they are about to make."""
+        await self._rows(self._rules["keep"], rules_sha256=rules_sha256, content=content)
 
 
 def _decoded(kind: Kind, rows: Sequence[DictRow]) -> list[Contract]:

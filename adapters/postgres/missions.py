@@ -21,6 +21,7 @@ from adapters.postgres.guard import store_errors
 from adapters.postgres.pools import Pool
 from adapters.postgres.queries import Queries
 from adapters.postgres.records import intact, mission_of
+from adapters.postgres.rulesets import Active, active_of
 from adapters.postgres.unit import Connection, Unit
 from adapters.tracing import span_id, traceparent
 from contracts.base import ActorId, InterruptId
@@ -103,6 +104,15 @@ class Takeover:
     async def delegators(self, roles: Collection[str]) -> list[ActorId]:
         """Return who lets the acting person answer in their place at present."""
         return [ActorId(row["actor_id"]) for row in await self._rows("delegators", roles=sorted(roles))]
+
+    async def active_rules(self, known: Collection[str]) -> Active | None:
+        """Return the active rules' hash and content, the latter unless it is known; None: the tenant has none.
+
+        Raises:
+            IntegrityBroken: they are not what was activated.
+        """
+        rules = await self.connection.execute(Queries.load("rulesets")["active"], {"known": list(known)})
+        return active_of(await rules.fetchall())
 
     async def refusals(self) -> list[DictRow]:
         """Return the refused answers that the mission's chain records."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -241,6 +241,18 @@ class LedgerPort(Protocol):
 
     async def signals(self, mission_type: str) -> list[tuple[PheromoneSignal, datetime]]:
         """Return the tenant's pheromone signals for a mission class."""
+        ...
+
+    async def active_rules(self, known: Collection[str]) -> tuple[str, bytes | None] | None:
+        """Return the active rules' hash and content, the latter unless it is known; None: the tenant has none.
+
+        Raises:
+            IntegrityBroken: they are not what was activated.
+        """
+        ...
+
+    async def keep_rules(self, rules_sha256: str, content: bytes) -> None:
+        """Store rules beside the decisions that they are about to make."""
         ...
 
 

@@ -20,7 +20,7 @@ from graph.taint import UNKNOWN, labelled, packet_labelled
 from nodes.aggregator import merged
 from nodes.work.context import claim
 from policies.questions import TierFacts
-from tests.nodes.bench import governance, in_memory, mission, task
+from tests.nodes.bench import asking, governance, in_memory, mission, task
 from tests.policies.build import envelope, package, proposal
 
 CHAT, OTHER, LEAD, PAGE = (ArtifactId(f"ra_{name}") for name in ("chat", "other", "lead", "page"))
@@ -147,7 +147,7 @@ def block(artifact: str) -> EvidenceBlock:
 def guarded(record: Record) -> GuardedModel:
     private = TierFacts(tier=ModelTier.LOCAL_PRIVATE, provider="extractive")
     rules = replace(governance(), tiers={private.tier: private})
-    return GuardedModel(Reading(), Budget(mission(None), record, in_memory), record, rules)
+    return GuardedModel(Reading(), Budget(mission(None), record, in_memory), record, asking(record, rules))
 
 
 async def test_what_a_model_read_is_what_its_prompt_and_its_tools_held() -> None:

@@ -1,7 +1,7 @@
 """A bench for single roles: the real templates, routes, classifier and model, and small shelves for what is stored."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -25,6 +25,7 @@ from contracts.tasks import PheromoneSignal, Task, TaskKind
 from graph.artifacts import kind_for
 from graph.channels import set_ref
 from graph.context import Governance, Record
+from graph.inforce import Asking
 from graph.metering import Budget, GuardedModel
 from graph.passes import PassSigner
 from graph.planning import GuardedPlans
@@ -156,11 +157,25 @@ def governance() -> Governance:
     return Governance(engine=PolicyEngine.load(), deployment_mode="test", passes=PassSigner(bytes(32)))
 
 
+class NoOwnRules:
+    """The rules of a tenant that has no set of its own."""
+
+    async def active_rules(self, known: Collection[str]) -> None:
+        return None
+
+    async def keep_rules(self, rules_sha256: str, content: bytes) -> None:
+        return None
+
+
+def asking(record: Record | None = None, govern: Governance | None = None) -> Asking:
+    return Asking(govern or governance(), NoOwnRules(), record or Record(), "demo")
+
+
 def model(record: Record | None = None) -> GuardedModel:
     """Return the built-in model, on a budget."""
     models = LangChainModels({EXTRACTIVE.tier: Provider(EXTRACTIVE, ExtractiveChatModel())})
     record = record or Record()
-    return GuardedModel(models, Budget(mission(None), record, in_memory), record, governance())
+    return GuardedModel(models, Budget(mission(None), record, in_memory), record, asking(record))
 
 
 def ports(admitted: MissionEnvelope | None = None, **changes: Any) -> Ports:
@@ -175,7 +190,7 @@ def ports(admitted: MissionEnvelope | None = None, **changes: Any) -> Ports:
         "templates": registry(),
         "routes": ModelRoutes(),
         "classify": classify_request,
-        "plans": GuardedPlans(Record(envelope=admitted), governance()),
+        "plans": GuardedPlans(Record(envelope=admitted), asking()),
         "effects": None,
         "tables": DuckTables(),
         "clock": Noon(),

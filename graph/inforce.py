@@ -1,0 +1,81 @@
+"""The rules in force: which of a tenant's sets is active is read from the store at every question, and never cached.
+
+A set itself is parsed once in a process and known by its hash. So an activation that was answered holds for whatever is
+asked from then on, in every process, and no decision is made under rules that were not stored before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Protocol
+
+from contracts.decisions import PolicyDecision, PolicyQuestion
+from graph.context import Governance, Record
+from policies.engine import Asks, Decided
+
+
+class ActiveRules(Protocol):
+    """Where it is read which of a tenant's sets is in force."""
+
+    async def active_rules(self, known: Collection[str]) -> tuple[str, bytes | None] | None:
+        """Return the active set's hash and content, the latter unless it is known; None: the tenant has none."""
+        ...
+
+
+class RuleSource(ActiveRules, Protocol):
+    """One tenant's rules in the store."""
+
+    async def keep_rules(self, rules_sha256: str, content: bytes) -> None:
+        """Store rules beside the decisions that they are about to make."""
+        ...
+
+
+async def active_in(governance: Governance, source: ActiveRules) -> Asks:
+    """Return what decides for a tenant at this moment."""
+    shipped = governance.engine
+    active = await source.active_rules(shipped.known)
+    if active is None:
+        return shipped
+    if active[1] is None and active[0] not in shipped.known:  # forgotten in the meantime
+        active = await source.active_rules(()) or active
+    return shipped.over(*active)
+
+
+async def in_force(governance: Governance, source: RuleSource, tenant_id: str) -> Asks:
+    """Return what decides for a tenant at this moment; its text is in the store."""
+    asks = await active_in(governance, source)
+    if (tenant_id, asks.rules_sha256) not in governance.kept:
+        await source.keep_rules(asks.rules_sha256, asks.content)
+        governance.kept.add((tenant_id, asks.rules_sha256))
+    return asks
+
+
+class Asking:
+    """Asks for one run: under the rules in force at each moment, and no question twice."""
+
+    def __init__(self, governance: Governance, source: RuleSource, record: Record, tenant_id: str) -> None:
+        self.governance = governance
+        self._source = source
+        self._record = record
+        self._tenant_id = tenant_id
+
+    async def renewed(self) -> Remembering:
+        """Look which rules are in force, and return who asks under them."""
+        self._record.asks = await in_force(self.governance, self._source, self._tenant_id)
+        return self.last()
+
+    def last(self) -> Remembering:
+        """Return who asks under the rules that were in force when the run last looked: for trying, not for deciding."""
+        return Remembering(self._record.asks or self.governance.engine, self._record.decided)
+
+
+class Remembering:
+    """Asks each question once."""
+
+    def __init__(self, asks: Asks, decided: Decided | None = None) -> None:
+        self._asks = asks
+        self._decided: Decided = {} if decided is None else decided
+
+    def __call__(self, question: PolicyQuestion) -> PolicyDecision:
+        """Decide a question, or return what was decided."""
+        return self._asks.ask(question, self._decided)

@@ -1,0 +1,79 @@
+"""A tenant's own rules: store them in versions, check them, put one in force, look at what was in force when."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import JSONResponse
+
+from contracts.errors import Conflict, NotFound
+from server import shapes_policy as shapes
+from server.body import parsed
+from server.missions import Reason
+from server.openapi import BODY_FAILS, fails, takes
+from server.policysets import RuleFilesGiven, told
+from server.principal import PolicyManager
+from server.routes.parts import Body, BoundedRoute, Parts
+
+router = APIRouter(prefix="/api/colony", tags=["policies"], route_class=BoundedRoute)
+_GIVEN = takes(RuleFilesGiven, required=True)
+
+
+async def version_ref(version: str) -> int:
+    """Return a version's number if it can be one.
+
+    Raises:
+        NotFound: no version has such a number.
+    """
+    if not re.fullmatch(r"[0-9]{1,9}", version, re.ASCII):
+        raise NotFound("there is no such version of the rules", code="rules_not_found")
+    return int(version)
+
+
+VersionRef = Annotated[int, Depends(version_ref)]
+
+
+@router.get("/policies", response_model=shapes.RuleState, responses=fails())
+async def state(who: PolicyManager, colony: Parts) -> JSONResponse:
+    """Return which rules are in force for the tenant, its versions, and who activated what."""
+    return JSONResponse(await colony.policies.state(who.tenant_id))
+
+
+@router.post(
+    "/policies",
+    status_code=201,
+    response_model=shapes.RuleVersionWhole,
+    responses=fails(Conflict, *BODY_FAILS),
+    openapi_extra=_GIVEN,
+)
+async def put(who: PolicyManager, colony: Parts, body: Body) -> JSONResponse:
+    """Store the tenant's rules as a new version, and say what is wrong with them. Nothing is in force by that."""
+    return JSONResponse(await colony.policies.put(who, parsed(RuleFilesGiven, body)), status_code=201)
+
+
+@router.post("/policies/check", response_model=shapes.RulesChecked, responses=fails(*BODY_FAILS), openapi_extra=_GIVEN)
+async def check(who: PolicyManager, colony: Parts, body: Body) -> JSONResponse:  # noqa: ARG001
+    """Check rules without storing them."""
+    engine, problems = await colony.policies.checked(parsed(RuleFilesGiven, body).files)
+    rules = [told(rule) for rule in engine.rules if rule.of_tenant] if engine else []
+    sha = engine.rules_sha256 if engine else None
+    return JSONResponse({"ok": engine is not None, "problems": problems, "rules": rules, "rules_sha256": sha})
+
+
+@router.get("/policies/{version}", response_model=shapes.RuleVersionWhole, responses=fails(NotFound))
+async def version(version: VersionRef, who: PolicyManager, colony: Parts) -> JSONResponse:
+    """Return a version whole; 0 is the shipped rules alone."""
+    return JSONResponse(await colony.policies.version(who.tenant_id, version))
+
+
+@router.post(
+    "/policies/{version}/activate",
+    response_model=shapes.Activated,
+    responses=fails(NotFound, Conflict, *BODY_FAILS),
+    openapi_extra=takes(Reason),
+)
+async def activate(version: VersionRef, who: PolicyManager, colony: Parts, body: Body) -> JSONResponse:
+    """Put a version in force for every question that is asked from the answer on; 0 is back to the shipped rules."""
+    return JSONResponse(await colony.policies.activate(who, version, parsed(Reason, body).reason))
