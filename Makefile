@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo up test check chaos test-external eval-crm eval-oracle eval-injection bench endurance sharing docs lock clean
+.PHONY: help setup dev demo up test test-long check chaos test-external eval-crm eval-oracle eval-injection bench endurance sharing docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ check: dev ## format, lint, types, import contracts (no tests)
 
 test: check ## check, then every test
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+
+test-long: dev ## the tests that are too long for every build: sizes, growth, fairness, poison, every saboteur of the faults
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m long
 
 chaos: dev ## every fault at its full count, judged afterwards; COUNT=… FAULT=… for a part of it
 	$(BIN)/python -m tests.faults --full $(if $(FAULT),--fault $(FAULT)) $(if $(COUNT),--count $(COUNT))

@@ -6,6 +6,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.acceptance.checks import rows
 from tests.adapters.models.measure import same
 from tests.support import Service
@@ -71,6 +73,7 @@ def _right(claim: Row, row: Row) -> bool:
     return claim["attribute"] in gold and same(str(claim["value"]), gold[claim["attribute"]])
 
 
+@pytest.mark.long
 async def test_forty_conversations_give_cited_facts(service: Service, database: str, shared_data: Path) -> None:
     folder = shared_data / "chats_sgd_homes"
     picked, schema = _picked(folder), _fact_schema(folder)

@@ -5,6 +5,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from benchmarks.endurance import SETTLING, endure, growth
 from tests.support import Service, Spawned
 
@@ -12,6 +14,7 @@ from tests.support import Service, Spawned
 MOST_GROWTH = 1.03
 
 
+@pytest.mark.long
 async def test_a_worker_does_not_grow(api: Service, spawn: Callable[..., Spawned], database: str) -> None:
     worker = spawn("worker", ROOT_API_BASE_URL=f"{api.client.base_url}/root")
     samples = await endure(api, worker, database, SETTLING + 15)

@@ -43,6 +43,7 @@ async def single(on: Bench) -> float:
     return time.monotonic() - began
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fair", [pytest.param(True, id="in-turn"), pytest.param(False, id="first-come")])
 async def test_a_backlog_does_not_delay_another_tenants_single_mission(on: Bench, fair: bool) -> None:
     if not fair:

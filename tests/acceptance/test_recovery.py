@@ -10,8 +10,7 @@ import pytest
 from tests.acceptance.checks import assert_whole, counted, rows
 from tests.acceptance.conftest import PROJECT, WorkerProcess
 from tests.acceptance.root_proxy import Call, RootProxy
-from tests.acceptance.test_leases import HeldChat, _written
-from tests.adapters.postgres.backdoor import Backdoor
+from tests.acceptance.test_leases import HeldChat
 from tests.support import Service, Spawned, pretty, until
 
 StartWorker = Callable[..., WorkerProcess]
@@ -61,6 +60,7 @@ async def test_an_orphan_runs_again_elsewhere_within_fifteen_seconds_at_default_
     assert second.output().count("mission found without a worker") == 1
 
 
+@pytest.mark.long
 async def test_a_poison_mission_is_set_apart_and_the_others_do_not_notice(
     api: Service, root_proxy: RootProxy, start_worker: StartWorker, database: str
 ) -> None:
@@ -96,42 +96,6 @@ async def test_a_poison_mission_is_set_apart_and_the_others_do_not_notice(
     root_proxy.before.let_go.set()
     assert (await api.post(poison, "retry")).status_code == 202
     assert (await api.settled(poison))["status"] == "awaiting_approval"
-
-
-@pytest.mark.parametrize("fenced", [pytest.param(True, id="fenced"), pytest.param(False, id="without-the-triggers")])
-async def test_a_worker_that_never_looks_at_its_lease_is_stopped_by_the_fence_alone(
-    api: Service, root_proxy: RootProxy, start_worker: StartWorker, database: str, fenced: bool
-) -> None:
-    """SIGSTOP past the lease, then SIGCONT; without the triggers it writes what it should not."""
-    await api.seed_lead()
-    held = root_proxy.before = HeldChat()
-    sleeper = start_worker(ROOT_API_BASE_URL=root_proxy.base, HEARTBEAT_MS="60000", LEASE_MS="1500")
-    mission_id = await api.submit()
-    await asyncio.wait_for(held.reached.wait(), 60)
-    epoch = await _epoch(database, mission_id)
-    sleeper.suspend()
-    other = start_worker(ROOT_API_BASE_URL=root_proxy.base)
-    waiting = await api.settled(mission_id)
-    assert waiting["status"] == "awaiting_approval", other.output()
-    before = _written(database, mission_id, epoch)
-    if not fenced:
-        Backdoor(database).run(
-            *(f"drop trigger fence on {table['name']}" for table in rows(database, _FENCED)),
-            "drop trigger guard on colony_missions",
-        )
-
-    sleeper.resume()
-    held.let_go.set()
-
-    async def over() -> bool:
-        return "another process owns the mission" in sleeper.output() or _written(database, mission_id, epoch) > before
-
-    await until(over, "the sleeper to write or to be stopped")
-    if fenced:
-        assert _written(database, mission_id, epoch) == before
-        assert_whole(await api.events(mission_id))
-    else:
-        assert _written(database, mission_id, epoch) > before
 
 
 async def test_two_workers_share_a_backlog_and_none_runs_what_the_other_has(

@@ -4,6 +4,8 @@ import random
 import time
 from pathlib import Path
 
+import pytest
+
 from adapters.postgres.claims import LeaseTimes
 from tests.acceptance.checks import rows
 from tests.support import CHAT, Service, pretty, serving, watched_loop
@@ -65,6 +67,7 @@ async def _run(service: Service, database: str, lead_id: str) -> int:
     return size
 
 
+@pytest.mark.long
 async def test_checkpoints_do_not_grow_with_the_evidence(database: str, tmp_path: Path) -> None:
     async with serving({"DATABASE_URL": database, "COLONY_HOME": str(tmp_path)}, LeaseTimes()) as service:
         await _seed(service, "L-1MB", 4, _MB // 4)

@@ -21,6 +21,12 @@ _AT_ONCE = 4
 Key = TypeVar("Key", bound=Hashable)
 
 
+def selected(request: pytest.FixtureRequest) -> set[tuple[str, Any]]:
+    """The tests of the asking file that will be run: each one's name and what it is about."""
+    items = (i for i in request.session.items if isinstance(i, pytest.Function) and i.path == request.path)
+    return {(i.originalname, *i.callspec.params.values()) for i in items}
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def nursery() -> AsyncIterator[Nursery]:
     async with nursed() as opened:

@@ -73,7 +73,7 @@ async def test_nobody_is_asked_about_what_the_review_did_not_release(verdict: st
     ],
 )
 def test_what_a_person_is_asked(allowed: Any, reasons: Any, looks: Any, expected: Any) -> None:
-    made = asked(tuple(proposal() for _ in allowed), reasons, looks)
+    made = asked(tuple(proposal() for _ in allowed), (), reasons, looks)
     if expected is None:
         assert made is None
         return

@@ -230,7 +230,7 @@ def test_in_developer_modes_a_program_on_this_machine_needs_no_token(tmp_path: P
     headers, let_in = LOCAL[name]
     gate = gatekeeper(tmp_path, COLONY_DEPLOYMENT_MODE=mode)
     if let_in:
-        assert asks(gate, **headers) == Principal("demo", "developer", CAPABILITIES)
+        assert asks(gate, **headers) == Principal("demo", "developer", CAPABILITIES, local=True)
     else:
         with pytest.raises(Unauthenticated):
             asks(gate, **headers)

@@ -1,6 +1,7 @@
 """What one caller and one tenant may ask: beyond it 429 with when to come back, and everybody else goes on."""
 
 import gzip
+import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from tests.support import GOAL, Service, until
 API = "/api/colony"
 BODY = {"mission_type": "crm_lead_intelligence", "user_goal": GOAL, "inputs": {"lead_id": "L-1"}}
 ISSUER = Issuer()
+# Good for as long as the tests run, which is longer than a token is good for otherwise.
 ADA, BEA, EVE = (
-    ISSUER.bearer(sub=sub, tenant=tenant) for sub, tenant in (("ada", "acme"), ("bea", "acme"), ("eve", "e"))
+    ISSUER.bearer(sub=sub, tenant=tenant, exp=int(time.time()) + 7_200)
+    for sub, tenant in (("ada", "acme"), ("bea", "acme"), ("eve", "e"))
 )
 
 

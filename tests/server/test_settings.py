@@ -143,8 +143,6 @@ def test_only_developer_and_test_modes_trust_this_machine() -> None:
 
 
 STARTS = [
-    ("DATABASE_URL", f"nonsense-{SECRET}"),
-    ("DATABASE_URL", f"postgresql://u@{SECRET}/d"),
     ("DATABASE_URL", f"postgresql://u:{SECRET}@h:port/d"),
     ("COLONY_HOME", "/proc/colony"),
     ("JWT_JWKS_FILE", "/no/such/file"),

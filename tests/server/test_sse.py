@@ -221,6 +221,7 @@ async def test_a_place_beyond_the_last_event_waits_for_it(service: Service) -> N
     assert int(reader.events[0].id) == last + 2
 
 
+@pytest.mark.long
 async def test_a_hundred_readers_hold_no_connection_between_two_events(service: Service, database: str) -> None:
     await service.seed_lead()
     mission_id = await service.submit()
