@@ -25,7 +25,7 @@ from typing import Any
 
 from adapters.postgres.claims import LeaseTimes
 from adapters.postgres.cluster import open_cluster, stop_cluster
-from adapters.postgres.missions import Submission
+from adapters.postgres.submissions import Submission
 from benchmarks.stored import run
 from contracts.mission import MissionClass, MissionRequest
 from graph.version import GRAPH_VERSION

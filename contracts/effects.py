@@ -15,6 +15,7 @@ _EVENTS = {
     "conflicted": EventType.WRITEBACK_CONFLICTED,
     "failed": EventType.WRITEBACK_FAILED,
     "unknown": EventType.WRITEBACK_UNKNOWN,
+    "simulated": EventType.REPLAY_SIMULATED,
 }
 
 

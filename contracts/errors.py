@@ -28,6 +28,7 @@ ColonyError
 │   ├── RootUnavailable       the product's backend
 │   └── ServiceUnavailable    Colony's own API, seen from a client
 ├── RootRefused               the root answered, and the answer is no
+├── RecordingMissing          a replay asked something that its original never asked
 ├── OutcomeUnknown            a write was sent and nobody can say whether it happened
 ├── StoreCorrupted            the embedded Postgres can't be started from its data folder
 └── NotBuilt                  a documented call that this version does not answer yet
@@ -231,6 +232,13 @@ class RootRefused(ColonyError):
     """The root answered a call with a refusal other than not-found or a stale precondition."""
 
     code = "root_refused"
+
+
+class RecordingMissing(ColonyError):
+    """A replay asked something that its original never asked: code, rules or settings are not what they were."""
+
+    code = "recording_missing"
+    default_hint = "Its report names the first difference. With on_missing=live the answer is asked for anew."
 
 
 class OutcomeUnknown(ColonyError):

@@ -66,6 +66,9 @@ class EventType(StrEnum):
     MISSION_FAILED = "mission.failed"
     MISSION_RETRIED = "mission.retried"
     MISSION_RESUMED = "mission.resumed"
+    MISSION_FORKED = "mission.forked"
+    REPLAY_ANSWERED = "replay.answered"
+    REPLAY_SIMULATED = "replay.simulated"
 
 
 TERMINAL_EVENTS: dict[EventType, Status] = {

@@ -147,13 +147,27 @@ STATEFLOW: dict[Stage, Flow] = {
     _G.RELEASE_GATE: Flow(
         "a released packet",
         (_G.WRITEBACK, _G.FINALIZE, _G.BLOCKED),
-        ("gate.release", "proposal.withheld", "approval.requested", "approval.given", "approval.decided"),
+        (
+            "gate.release",
+            "proposal.withheld",
+            "approval.requested",
+            "approval.given",
+            "approval.decided",
+            "replay.answered",
+        ),
         asks=Layer.RELEASE,
     ),
     _G.WRITEBACK: Flow(
         "an accepted answer to every proposal",
         (_G.FINALIZE,),
-        ("writeback.intended", "writeback.applied", "writeback.conflicted", "writeback.failed", "writeback.unknown"),
+        (
+            "writeback.intended",
+            "writeback.applied",
+            "writeback.conflicted",
+            "writeback.failed",
+            "writeback.unknown",
+            "replay.simulated",
+        ),
         timeout_ms=120_000,
     ),
     _G.FINALIZE: Flow(

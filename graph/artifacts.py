@@ -99,8 +99,8 @@ class StoredResults:
         """Store one task's result with its taint, and return it."""
         stored = await self._labelled(revision, result, fetched)
         async with self._ledger.unit() as unit:
-            await unit.put(FETCHED, fetched)
-            await unit.put(revision, [stored])
+            await self._record.put(unit, FETCHED, fetched)
+            await self._record.put(unit, revision, [stored])
             await self._record.store(unit)
             await _noted(unit, renamed(events, result, stored))
         return stored

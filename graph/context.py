@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from contracts.base import ArtifactId
+from contracts.base import ArtifactId, Contract
 from contracts.canonical import sha256_hex
+from contracts.clock import SystemClock
 from contracts.decisions import PolicyDecision
 from contracts.events import EventType, NewEvent
 from contracts.mission import AutonomyTier, MissionEnvelope, ModelTier
-from contracts.ports import LedgerPort, Mission, ModelCall, Ports, ToolCall, UnitPort
+from contracts.ports import Clock, LedgerPort, Mission, ModelCall, Ports, ToolCall, UnitPort
 from contracts.state import MissionState
 from contracts.stateflow import Stage
+from contracts.tape import Taped
 from contracts.unbroken import unbroken
 from graph.passes import PassSigner
+from graph.tape import Past, Taping, made
 from policies.engine import Asks, Decided, PolicyEngine
 from policies.questions import TierFacts
 
@@ -43,7 +46,7 @@ class Governance:
 
 
 @dataclass
-class Record:
+class Record(Taping):
     """What was called and decided since the last unit; the next one stores it.
 
     Attributes:
@@ -54,6 +57,8 @@ class Record:
         read: by task, for each of its model calls the evidence that was put before the model.
         asks: the rules that were in force when this run last looked.
         decided: every question that this run has had decided.
+        taped: what was asked and answered.
+        past: in a replay, what was asked and answered then.
     """
 
     envelope: MissionEnvelope | None = None
@@ -67,6 +72,8 @@ class Record:
     read: dict[str, list[set[ArtifactId]]] = field(default_factory=dict)
     asks: Asks | None = None
     decided: Decided = field(default_factory=dict)
+    taped: list[Taped] = field(default_factory=list)
+    past: Past | None = None
     _held: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -80,6 +87,11 @@ class Record:
         async with ledger.unit() as unit:
             await self.store(unit)
 
+    async def put(self, unit: UnitPort, revision: int, artifacts: Sequence[Contract]) -> None:
+        """Store artifacts; that they were made is on the tape, with their hashes."""
+        await unit.put(revision, artifacts)
+        self.taped += [made(a, self.stage, self.revision) for a in artifacts]
+
     async def store(self, unit: UnitPort) -> None:
         """Store the calls and decisions, with an event for each call, and begin anew."""
         tools, self.tools = self.tools, []
@@ -87,7 +99,9 @@ class Record:
         decisions, self.decisions = self.decisions, []
         events, self.events = self.events, []
         if decisions:
-            await unit.put(self.revision, decisions)
+            await self.put(unit, self.revision, decisions)
+        taped, self.taped = self.taped, []
+        await unit.tape(taped)
         await unit.spend(models, tools, self.revision)
         # What let a call be made comes before the call.
         unit.record(*events, *map(_model_event, models), *map(_tool_event, tools))
@@ -139,6 +153,7 @@ class RunContext:
     Attributes:
         memo: the last step that was stored before the mission was claimed.
         turn: waited for before a step.
+        clock: the present moment itself; what nodes see of it is on tape.
     """
 
     mission: Mission
@@ -149,6 +164,7 @@ class RunContext:
     memo: tuple[str, MissionState] | None = None
     asked: bool = False
     turn: Callable[[], Awaitable[None]] = _at_once
+    clock: Clock = field(default_factory=SystemClock)
 
     def recall(self) -> tuple[str, MissionState]:
         """Return the memo once: a later step of the same name, as after a retry, is a new one."""

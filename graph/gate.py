@@ -20,9 +20,12 @@ from contracts.mission import Level, MissionEnvelope, ReviewLevel
 from contracts.ports import StepResult
 from contracts.state import MissionState, ReleaseState
 from contracts.stateflow import Stage, Status
+from contracts.tape import Channel
 from graph import gates, withholding
 from graph.context import RunContext
+from graph.rehearsal import answer_of, release_request
 from graph.steps import asking, store
+from graph.tape import Tape
 from nodes.release_gate import asked, release_gate
 
 
@@ -30,6 +33,7 @@ async def gate(state: MissionState, runtime: Runtime[RunContext]) -> MissionStat
     """Hold the mission until a person has answered, if there is anything to answer."""
     ctx = runtime.context
     key = f"{Stage.RELEASE_GATE.value}:{state['revision']}"
+    ctx.record.stage, ctx.record.revision = Stage.RELEASE_GATE, state["revision"]
     was, gave = ctx.recall()
     if was == key:
         return gave
@@ -42,6 +46,7 @@ async def gate(state: MissionState, runtime: Runtime[RunContext]) -> MissionStat
                 return nothing_to_ask
         interrupt({"mission_id": ctx.mission.mission_id, "interrupt_id": interrupt_id})
         raise Denied("the mission was resumed without a stored decision", code="decision_missing")
+    Tape(ctx.record).kept(Channel.PERSON, "", release_request(state["revision"]), decision.canonical())
     return await store(Stage.RELEASE_GATE, key, state, StepResult(channels={"release": _release(decision)}), ctx)
 
 
@@ -65,8 +70,14 @@ async def _ask(state: MissionState, ctx: RunContext, key: str, interrupt_id: Int
             channels=channels, artifacts=result.gate.decisions, events=(*result.gate.events, *held.events)
         )
         return await store(Stage.RELEASE_GATE, key, state, quiet, ctx)
+    if ctx.record.past is not None:
+        release, said = answer_of(ctx.record.past, Tape(ctx.record), request, state["revision"])
+        events = (*result.gate.events, *held.events, said)
+        played = StepResult(channels={"release": release}, artifacts=result.gate.decisions, events=events)
+        return await store(Stage.RELEASE_GATE, key, state, played, ctx)
     async with ctx.ledger.unit() as unit:
-        await unit.put(state["revision"], result.gate.decisions)
+        await ctx.record.put(unit, state["revision"], result.gate.decisions)
+        await ctx.record.store(unit)
         times = (ctx.mission.approval_timeout_ms, ctx.mission.approval_escalate_ms)
         expires_at = await unit.ask_person(interrupt_id, request, *times)
         unit.record(*result.gate.events, *held.events, requested(interrupt_id, request, envelope, expires_at))

@@ -26,11 +26,13 @@ from contracts.ports import (
 )
 from contracts.registry import artifact_id
 from contracts.stateflow import Layer
+from contracts.tape import Channel, Said
 from contracts.tasks import PLANNING, PromptPackage
 from graph.context import Record
 from graph.gates import event_of
 from graph.inforce import Asking
 from graph.taint import UNKNOWN
+from graph.tape import Tape
 from graph.tracing import Spanned, note_usage
 from policies.questions import routing_question
 
@@ -61,6 +63,15 @@ class Budget:
         self._under_way = 0
         self._named = 0
         self._freed = asyncio.Event()
+        self._tape = Tape(record)
+
+    async def answered(self, task_key: str, request: bytes, ask: Callable[[], Awaitable[bytes]]) -> Said:
+        """Return the answer to a request, through the mission's tape.
+
+        Raises:
+            RecordingMissing: a replay has no answer to it, and is to say so.
+        """
+        return await self._tape.through(Channel.MODEL, task_key, request, ask)
 
     async def reserve(self, tokens_in: int, most_out: int) -> Allowance:
         """Set tokens aside; while other calls hold what is missing, wait for them to settle.

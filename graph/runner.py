@@ -27,6 +27,7 @@ from contracts.unbroken import unbroken
 from graph.context import Governance, Record, RunContext
 from graph.failures import noted, outcome_of
 from graph.leases import LeaseKeeper
+from graph.tape import Past
 from graph.topology import Compiled, compiled
 from graph.tracing import run_of
 from graph.turns import InTurn, Turns
@@ -171,6 +172,8 @@ class Runner:
             await _park(session)
             return
         record = Record(envelope=mission.envelope, reserved=mission.tokens_reserved)
+        if mission.rehearsal is not None:
+            record.past = Past(mission.rehearsal, await session.ledger.tape(mission.rehearsal.of))
         turn = partial(self._turns.take, mission.tenant_id)
         ports = self._make_ports(mission, session.ledger, record)
         ports = replace(ports, model=InTurn(ports.model, turn))

@@ -83,12 +83,13 @@ async def store(stage: Stage, key: str, state: MissionState, result: StepResult,
             _admitted(ctx, result.envelope)
         # A worker's results were stored one by one as they came.
         kept = () if stage is Stage.WORKERS else result.artifacts
-        await unit.put(state["revision"], [*kept, *gate.decisions])
+        await ctx.record.put(unit, state["revision"], [*kept, *gate.decisions])
         if gate.outcome is None:
             await unit.seal(_seals(result, state["revision"], ctx))
         await _carry_over(unit, state, update, result)
         await ctx.record.store(unit)
-        await unit.leave(result.signals)
+        if ctx.mission.rehearsal is None:
+            await unit.leave(result.signals)
         unit.record(*(_bound(event, update) for event in (*result.events, *gate.events)))
         await _onwards(unit, stage, to, key, update, result)
     return update
@@ -96,7 +97,7 @@ async def store(stage: Stage, key: str, state: MissionState, result: StepResult,
 
 def _seals(result: StepResult, revision: int, ctx: RunContext) -> list[PassSeal]:
     """Sign the passes that policy has let through."""
-    signer, now = ctx.governance.passes, ctx.ports.clock.now()
+    signer, now = ctx.governance.passes, ctx.clock.now()
     return [signer.sealed(ctx.mission, a, revision, now) for a in result.artifacts if isinstance(a, LibrarianPass)]
 
 

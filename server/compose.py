@@ -19,6 +19,7 @@ from adapters.postgres.claims import Claims, LeaseTimes
 from adapters.postgres.delegations import DelegationStore
 from adapters.postgres.deltas import DELTAS, WATCHED, DeltaFeed, DeltaWriter
 from adapters.postgres.doorbell import Doorbell
+from adapters.postgres.history import History
 from adapters.postgres.keys import ApiKeys
 from adapters.postgres.missions import TAKEN, MissionStore
 from adapters.postgres.pools import Pool, open_pool
@@ -155,7 +156,7 @@ async def open_colony(
         governance = governance_for(settings, routes, db.secrets)
         doorbell = Doorbell(db.dsns.app)
         rules, store = RuleSetStore(api), MissionStore(api, queue, clock)
-        service = MissionService(store, governance, settings, DelegationStore(api), rules)
+        service = MissionService(store, governance, settings, DelegationStore(api), rules, History(api))
         models = await asyncio.to_thread(models_for, endpoints, model)
         stack.push_async_callback(models.aclose)
         writer, feed = DeltaWriter(api), DeltaFeed(api)

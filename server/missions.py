@@ -9,8 +9,10 @@ from typing import Any, Literal
 from pydantic import Field
 
 from adapters.postgres.delegations import DelegationStore
-from adapters.postgres.missions import MissionStore, Submission, Submitted, Takeover
+from adapters.postgres.history import History
+from adapters.postgres.missions import MissionStore, Takeover
 from adapters.postgres.rulesets import RuleSetStore
+from adapters.postgres.submissions import Submission, Submitted
 from contracts.base import Value
 from contracts.canonical import digest
 from contracts.classes import checked
@@ -22,6 +24,7 @@ from graph.context import Governance
 from graph.gate import requested
 from graph.version import GRAPH_VERSION
 from server.answering import Answering, ApprovalAnswer, escalated, waiting
+from server.lineages import Lineages
 from server.principal import Principal
 from server.settings import Settings
 
@@ -41,6 +44,7 @@ class MissionService:
     settings: Settings
     delegations: DelegationStore
     rules: RuleSetStore
+    history: History
 
     async def submit(self, who: Principal, request: MissionRequest, key: str | None, trace_id: str) -> Submitted:
         """Accept a mission: its row, first event and job are committed together.
@@ -74,6 +78,11 @@ class MissionService:
             approval_escalate_ms=self.settings.escalate_after_ms,
             idempotency_key=key,
         )
+
+    @property
+    def lineages(self) -> Lineages:
+        """Whoever makes missions of missions."""
+        return Lineages(self.store, self.history)
 
     @property
     def answering(self) -> Answering:

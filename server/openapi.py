@@ -28,6 +28,7 @@ from server.answering import ApprovalAnswer
 from server.delegating import DelegationRequest
 from server.errors import PROBLEM, status_for
 from server.keys import KeyRequest
+from server.lineages import ReplayRequest
 from server.missions import Reason
 from server.policysets import RuleFilesGiven
 from server.shapes import Problem
@@ -43,6 +44,7 @@ _BODIES: tuple[type[BaseModel], ...] = (
     ApprovalAnswer,
     DelegationRequest,
     Reason,
+    ReplayRequest,
     KeyRequest,
     RuleFilesGiven,
     *(spec.inputs for spec in CLASSES.values()),

@@ -15,7 +15,7 @@ from adapters.root.validator import RootValidator
 from adapters.root.writer import RootWriter
 from adapters.tables import DuckTables
 from contracts.clock import SystemClock
-from contracts.ports import LedgerPort, Mission, NodeLimits, Ports, TierPort
+from contracts.ports import EffectPort, LedgerPort, Mission, NodeLimits, Ports, TierPort
 from graph.artifacts import StoredArtifacts, StoredResults
 from graph.context import Governance, Record
 from graph.effects import GrantedEffects
@@ -23,6 +23,8 @@ from graph.guarded import GuardedTools
 from graph.inforce import Asking
 from graph.metering import Budget, GuardedModel
 from graph.planning import GuardedPlans
+from graph.rehearsal import RehearsedEffects, TapedEffects
+from graph.tape import Tape, TapedCatalog, TapedClock, TapedTools
 from policies.risk import classify_request
 from server.settings import RootValidation, Settings
 
@@ -49,8 +51,8 @@ class PortMaker:
 
     def __call__(self, mission: Mission, ledger: LedgerPort, record: Record) -> Ports:
         """Return the ports for a claimed mission."""
-        artifacts = StoredArtifacts(ledger)
         asking = Asking(self.governance, ledger, record, mission.tenant_id)
+        artifacts, tape = StoredArtifacts(ledger), Tape(record)
         return Ports(
             mission=mission,
             model=GuardedModel(
@@ -61,21 +63,31 @@ class PortMaker:
                 self.deltas.of(mission) if self.deltas is not None else None,
             ),
             tools=GuardedTools(
-                RootTools(self.root, mission.tenant_id), ledger, record, self.clock, mission, self.governance.passes
+                TapedTools(RootTools(self.root, mission.tenant_id), tape),
+                ledger,
+                record,
+                self.clock,
+                mission,
+                self.governance.passes,
             ),
             artifacts=artifacts,
             results=StoredResults(ledger, record, artifacts),
-            catalog=RootCatalog(ledger),
+            catalog=TapedCatalog(RootCatalog(ledger), tape),
             templates=self.templates,
             routes=self.routes,
             classify=classify_request,
             plans=GuardedPlans(record, asking),
-            effects=GrantedEffects(
-                mission, ledger, RootWriter(self.root, mission.mission_id), validator_for(self.settings, self.root)
-            ),
+            effects=self._effects(mission, ledger, record),
             tables=DuckTables(),
-            clock=self.clock,
+            clock=TapedClock(self.clock, tape),
             limits=NodeLimits(
                 max_workers=self.settings.max_workers_per_mission, task_timeout_ms=self.settings.task_timeout_ms
             ),
         )
+
+    def _effects(self, mission: Mission, ledger: LedgerPort, record: Record) -> EffectPort:
+        writer, validator = RootWriter(self.root, mission.mission_id), validator_for(self.settings, self.root)
+        real = GrantedEffects(mission, ledger, writer, validator)
+        if record.past is not None:
+            return RehearsedEffects(real, Tape(record), ledger, record.past)
+        return TapedEffects(real, Tape(record))

@@ -32,6 +32,16 @@ class Heard:
 
     chunks: list[AIMessage]
 
+    def recorded(self) -> dict[str, Any] | None:
+        """Return the answer as it is recorded: whole, as the provider gave it."""
+        # Added up, a provider's running counts would be too many: its last word counts.
+        return {**self.message().model_dump(), "usage_metadata": self.usage} if self.chunks else None
+
+    def hear(self, recorded: dict[str, Any]) -> None:
+        """Have heard what was recorded, in one piece, and nothing else."""
+        kind = AIMessageChunk if recorded["type"] == "AIMessageChunk" else AIMessage
+        self.chunks[:] = [kind.model_validate(recorded)]
+
     @property
     def began(self) -> bool:
         """Whether anything has come."""

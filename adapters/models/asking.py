@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from typing import Generic, TypeVar, cast
+from dataclasses import asdict, dataclass, field
+from typing import Any, Generic, TypeVar, cast
 
 from langchain_core.messages import AIMessage, BaseMessage
 from langsmith import tracing_context
@@ -50,12 +51,14 @@ class _Outcome:
     reason: str | None = None
     billed: bool = True
     response: bytes | None = None
+    recorded: bool = False
 
 
 class _NoAnswer(Exception):
-    def __init__(self, trouble: Trouble) -> None:
+    def __init__(self, trouble: Trouble, *, recorded: bool) -> None:
         super().__init__(trouble.reason)
         self.trouble = trouble
+        self.recorded = recorded
 
 
 @dataclass
@@ -114,6 +117,8 @@ class Question(Generic[FilledT]):
             except _NoAnswer as exc:
                 left_s -= time.monotonic() - began
                 wait_s = self._wait(exc.trouble, attempt)
+                if wait_s is not None and exc.recorded:
+                    continue  # it was waited for when it was recorded
                 if wait_s is None or wait_s >= left_s:
                     raise ProviderFailed(self._told(exc.trouble), code=exc.trouble.code) from exc
                 left_s -= wait_s
@@ -139,17 +144,42 @@ class Question(Generic[FilledT]):
         outcome = _Outcome()
         began = time.monotonic()
         try:
-            async with asyncio.timeout(left_s):
-                await self._listen(messages, allowance, heard)
+            await self._answered(messages, allowance, heard, outcome, left_s)
             return self._read(heard, outcome)
-        except TimeoutError as exc:
-            reason = f"no answer within {self.provider.route.timeout_ms} ms"
-            raise _no_answer(outcome, Trouble("model_timeout", reason, again=False, billed=True)) from exc
         except self.provider.errors as exc:
             raise _no_answer(outcome, trouble_of(exc, began=heard.began)) from exc
         finally:
             took_ms = int((time.monotonic() - began) * 1000)
             self.meter.settle(allowance, self._call(messages, allowance, heard, outcome, took_ms))
+
+    async def _answered(
+        self, messages: Sequence[BaseMessage], allowance: Allowance, heard: Heard, outcome: _Outcome, left_s: float
+    ) -> None:
+        """Hear the answer through the tape: what is made of it is made of what was recorded."""
+
+        async def ask() -> bytes:
+            trouble: Trouble | None = None
+            message: dict[str, Any] | None = None
+            try:
+                async with asyncio.timeout(left_s):
+                    await self._listen(messages, allowance, heard)
+                message = heard.recorded()
+            except TimeoutError:
+                reason = f"no answer within {self.provider.route.timeout_ms} ms"
+                trouble = Trouble("model_timeout", reason, again=False, billed=True)
+            except self.provider.errors as exc:
+                trouble = trouble_of(exc, began=heard.began)
+            told = None if trouble is None else asdict(trouble)
+            return json.dumps({"message": message, "trouble": told}, sort_keys=True, default=str).encode()
+
+        request = request_bytes(self.output, messages, self._defined)
+        said = await self.meter.answered(self.prompt.package.task_key, request, ask)
+        answer = json.loads(said.content)
+        outcome.recorded = said.recorded
+        if answer["message"] is not None:
+            heard.hear(answer["message"])
+        if answer["trouble"] is not None:
+            raise _no_answer(outcome, Trouble(**answer["trouble"]))
 
     async def _listen(self, messages: Sequence[BaseMessage], allowance: Allowance, heard: Heard) -> None:
         # Of several tools the schema comes first; once the rounds are used up there is no other choice.
@@ -189,6 +219,7 @@ class Question(Generic[FilledT]):
     ) -> ModelCall:
         route = self.provider.route
         tokens_in, tokens_out, source = _usage(heard, allowance, billed=outcome.billed or heard.began)
+        cost = (tokens_in * route.price_in + tokens_out * route.price_out) / 1_000_000
         return ModelCall(
             call_id=allowance.call_id,
             task_key=self.prompt.package.task_key,
@@ -199,7 +230,8 @@ class Question(Generic[FilledT]):
             response=outcome.response or heard.words.encode("utf-8", "replace"),
             tokens_in=tokens_in,
             tokens_out=tokens_out,
-            cost_usd=(tokens_in * route.price_in + tokens_out * route.price_out) / 1_000_000,
+            # What was recorded costs nothing to hear again.
+            cost_usd=0.0 if outcome.recorded else cost,
             duration_ms=took_ms,
             status=outcome.status,
             usage_source=source,
@@ -236,7 +268,7 @@ class _Unfit:
 
 def _no_answer(outcome: _Outcome, trouble: Trouble) -> _NoAnswer:
     outcome.status, outcome.reason, outcome.billed = "failed", trouble.code, trouble.billed
-    return _NoAnswer(trouble)
+    return _NoAnswer(trouble, recorded=outcome.recorded)
 
 
 def _usage(heard: Heard, allowance: Allowance, *, billed: bool) -> tuple[int, int, str]:

@@ -18,7 +18,7 @@ from adapters.tracing import span_id
 from contracts.errors import IntegrityBroken, RunsAlone
 from contracts.events import EventType, NewEvent
 from contracts.ports import Clock, Mission
-from contracts.stateflow import RUNNABLE, Stage, Status
+from contracts.stateflow import RUNNABLE, Status
 
 _log = structlog.get_logger(__name__)
 
@@ -103,7 +103,7 @@ class Claims:
         await conn.execute(self._q["lease"], names | lease)
         first = Status(row["status"]) is Status.RECEIVED
         unit.record(
-            NewEvent(event_type=EventType.STAGE_ENTERED, payload={"stage": Stage.ADMISSION.value})
+            NewEvent(event_type=EventType.STAGE_ENTERED, payload={"stage": row["stage"]})
             if first
             else NewEvent(event_type=EventType.MISSION_RESUMED, payload={"stage": row["stage"], "epoch": epoch})
         )

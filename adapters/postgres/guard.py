@@ -12,6 +12,7 @@ from contracts.errors import Conflict, Denied, FenceLost, StoreRefused, StoreUna
 
 STALE_EPOCH = "CO001"
 ILLEGAL_MOVE = "CO003"
+REHEARSED = "CO004"
 _GONE = ("08", "57P", "53300")
 """Beginnings of SQLSTATEs that say that the connection or the server is gone, or can't be had."""
 
@@ -25,7 +26,7 @@ def store_errors() -> Iterator[None]:
     Raises:
         FenceLost: the mission's epoch has moved on.
         Conflict: the status may not move that way.
-        Denied: a writeback without its grant.
+        Denied: a writeback without its grant, or any effect of a replay.
         StoreUnavailable: Postgres does not answer.
         StoreRefused: it answers, and could not do it.
     """
@@ -43,6 +44,8 @@ def store_errors() -> Iterator[None]:
     except psycopg.DatabaseError as exc:
         if exc.sqlstate == STALE_EPOCH:
             raise FenceLost("another process has taken this mission over") from exc
+        if exc.sqlstate == REHEARSED:
+            raise Denied("a replay has no effects", code="replay_without_effects") from exc
         if exc.sqlstate == ILLEGAL_MOVE:
             raise Conflict("the mission is not in a state that allows this", code="illegal_move") from exc
         raise

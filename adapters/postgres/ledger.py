@@ -13,19 +13,20 @@ from psycopg.rows import DictRow
 from adapters.postgres.claims import holder_of
 from adapters.postgres.guard import store_errors
 from adapters.postgres.queries import Queries
-from adapters.postgres.records import intact
+from adapters.postgres.records import intact, taped_of
 from adapters.postgres.rulesets import Active, active_of
 from adapters.postgres.saver import StepSaver
 from adapters.postgres.sealed_checkpoints import TenantSerializer
 from adapters.postgres.steady import Tenure
 from adapters.postgres.unit import Connection, Unit
-from contracts.base import Contract, InterruptId
+from contracts.base import Contract, InterruptId, MissionId
 from contracts.canonical import sha256_hex
 from contracts.decisions import ApprovalDecision
 from contracts.errors import IntegrityBroken
 from contracts.evidence import WorkerResult, WritebackProposal
 from contracts.ports import Clock, Granted, HeldPass, Mission
 from contracts.registry import SPECS, Kind, artifact_id, read
+from contracts.tape import Taped
 from contracts.tasks import LibrarianPass, PassSeal, PheromoneSignal
 
 
@@ -40,6 +41,7 @@ class RunLedger:
         self._unit: Unit | None = None
         self._q = Queries.load("ledger")
         self._rules = Queries.load("rulesets")
+        self._history = Queries.load("history")
 
     @property
     def released(self) -> bool:
@@ -137,6 +139,14 @@ class RunLedger:
             return None
         row = rows[0]
         return Granted(row["interrupt_id"], row["actor_id"], row["created_at"], row["intended"])
+
+    async def tape(self, mission_id: MissionId) -> list[Taped]:
+        """Return what a mission of the same tenant asked and was answered, in order.
+
+        Raises:
+            IntegrityBroken: a recorded text is not what it was.
+        """
+        return await asyncio.to_thread(taped_of, await self._rows(self._history["tape"], mission_id=mission_id))
 
     async def signals(self, mission_type: str) -> list[tuple[PheromoneSignal, datetime]]:
         """Return the tenant's pheromone signals for a mission class."""

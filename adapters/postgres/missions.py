@@ -22,6 +22,7 @@ from adapters.postgres.pools import Pool
 from adapters.postgres.queries import Queries
 from adapters.postgres.records import intact, mission_of
 from adapters.postgres.rulesets import Active, active_of
+from adapters.postgres.submissions import Submission, Submitted, received
 from adapters.postgres.unit import Connection, Unit
 from adapters.tracing import span_id, traceparent
 from contracts.base import ActorId, InterruptId
@@ -29,29 +30,10 @@ from contracts.canonical import sha256_hex
 from contracts.decisions import ApprovalRequest, GivenAnswer
 from contracts.errors import IntegrityBroken, NotFound
 from contracts.events import TERMINAL_EVENTS, EventType, NewEvent
-from contracts.mission import MissionRequest
 from contracts.ports import Clock, Dispatcher, Mission
 
 TAKEN = "colony_taken"
 """The channel that says which mission was taken over from outside a run."""
-
-
-@dataclass(frozen=True)
-class Submission:
-    """A checked request on its way into the store; times in milliseconds."""
-
-    mission_id: str
-    tenant_id: str
-    actor_id: str
-    request: MissionRequest
-    request_sha256: str
-    trace_id: str
-    graph_version: str
-    token_budget: int
-    time_budget_ms: int
-    approval_timeout_ms: int
-    approval_escalate_ms: int | None = None
-    idempotency_key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,15 +46,6 @@ class Pending:
     given: tuple[GivenAnswer, ...] = ()
     escalated: bool = False
     overdue: bool = False
-
-
-@dataclass(frozen=True)
-class Submitted:
-    """What became of a submission: a new mission, or the one that the same key made before."""
-
-    mission_id: str
-    fresh: bool
-    same_request: bool = True
 
 
 class Takeover:
@@ -149,21 +122,47 @@ class MissionStore:
         async with self._transaction(s.tenant_id) as conn:
             if s.idempotency_key is not None and (earlier := await self._reserve(conn, s)) is not None:
                 return earlier
-            payload = {"request": s.request.model_dump(mode="json"), "approval_timeout_ms": s.approval_timeout_ms}
-            payload["approval_escalate_ms"] = s.approval_escalate_ms
-            payload["traceparent"] = traceparent(s.trace_id)
-            names = {"mission_id": s.mission_id, "actor_id": s.actor_id, "mission_type": s.request.mission_type.value}
-            versions = {"graph_version": s.graph_version, "trace_id": s.trace_id}
-            await conn.execute(self._q["scope_epoch"], {"epoch": "1"})
-            await conn.execute(self._q["insert"], {**names, **versions, "payload": Jsonb(payload)})
-            unit = Unit(
-                conn, Holder(s.mission_id, s.tenant_id, 1, s.trace_id, s.actor_id, span_id(s.trace_id)), self._clock
-            )
-            await unit.open_budget(s.token_budget, s.time_budget_ms)
-            unit.record(_received(s))
+            unit = await self._opened(conn, s)
             await unit.flush()
             await self._dispatcher.dispatch(s.mission_id, s.tenant_id, connection=conn)
         return Submitted(s.mission_id, fresh=True)
+
+    @asynccontextmanager
+    async def derive(self, submission: Submission) -> AsyncIterator[Unit]:
+        """Open a mission that comes of another; what the block makes of it is committed with its job.
+
+        Raises:
+            StoreUnavailable: Postgres does not answer; nothing was kept.
+        """
+        async with self._transaction(submission.tenant_id) as conn:
+            unit = await self._opened(conn, submission)
+            yield unit
+            await unit.flush()
+            await self._dispatcher.dispatch(submission.mission_id, submission.tenant_id, connection=conn)
+
+    async def _opened(self, conn: Connection, s: Submission) -> Unit:
+        """Insert the mission with its budget and its first event."""
+        payload: dict[str, Any] = {"request": s.request.model_dump(mode="json")}
+        payload["approval_timeout_ms"] = s.approval_timeout_ms
+        payload["approval_escalate_ms"] = s.approval_escalate_ms
+        payload["traceparent"] = traceparent(s.trace_id)
+        kin = s.lineage
+        if kin is not None and kin.rehearsal is not None:
+            payload["rehearsal"] = kin.rehearsal.model_dump(mode="json")
+        names = {"mission_id": s.mission_id, "actor_id": s.actor_id, "mission_type": s.request.mission_type.value}
+        versions = {"graph_version": s.graph_version, "trace_id": s.trace_id}
+        come_of = {
+            "parent": kin.parent_mission_id if kin else None,
+            "checkpoint": kin.parent_checkpoint_id if kin else None,
+            "kind": kin.kind.value if kin else None,
+        }
+        await conn.execute(self._q["scope_epoch"], {"epoch": "1"})
+        await conn.execute(self._q["insert"], {**names, **versions, **come_of, "payload": Jsonb(payload)})
+        holder = Holder(s.mission_id, s.tenant_id, 1, s.trace_id, s.actor_id, span_id(s.trace_id))
+        unit = Unit(conn, holder, self._clock)
+        await unit.open_budget(s.token_budget, s.time_budget_ms)
+        unit.record(received(s))
+        return unit
 
     async def _reserve(self, conn: Connection, s: Submission) -> Submitted | None:
         params = {"key": s.idempotency_key, "request_sha256": s.request_sha256, "mission_id": s.mission_id}
@@ -260,12 +259,3 @@ class MissionStore:
                 escalated=row["escalated"],
                 overdue=row["overdue"],
             )
-
-
-def _received(s: Submission) -> NewEvent:
-    payload = {
-        "mission_type": s.request.mission_type.value,
-        "origin_surface": s.request.origin_surface,
-        "request_sha256": s.request_sha256,
-    }
-    return NewEvent(event_type=EventType.INTENT_RECEIVED, payload=payload, actor=s.actor_id, intent="submit")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from contracts.base import ActorId, MissionId, TenantId
+from contracts.canonical import sha256_hex
 from contracts.errors import IntegrityBroken
+from contracts.lineage import Rehearsal
 from contracts.mission import MissionEnvelope, MissionRequest
 from contracts.ports import Mission
 from contracts.stateflow import Stage, Status
+from contracts.tape import Channel, Taped
 
 
 @contextmanager
@@ -60,4 +63,37 @@ def _mission(row: Mapping[str, Any]) -> Mission:
         step_update=row["step_update"],
         traceparent=payload.get("traceparent", ""),
         approval_escalate_ms=payload.get("approval_escalate_ms"),
+        rehearsal=Rehearsal.model_validate(payload["rehearsal"]) if payload.get("rehearsal") else None,
     )
+
+
+def taped_of(rows: Iterable[Mapping[str, Any]]) -> list[Taped]:
+    """Read a tape.
+
+    Raises:
+        IntegrityBroken: a recorded text is not what it was, or is gone.
+    """
+    with intact("recording"):
+        return [_taped(row) for row in rows]
+
+
+def _taped(row: Mapping[str, Any]) -> Taped:
+    channel, answer = Channel(row["channel"]), row["answer"]
+    request = _text(row["request"], row["request_sha256"])
+    kept = None if channel is Channel.ARTIFACT or row["answer_sha256"] is None else _text(answer, row["answer_sha256"])
+    return Taped(
+        channel=channel,
+        stage=Stage(row["stage"]),
+        revision=row["revision"],
+        task_key=row["task_key"],
+        request=request,
+        answer=kept,
+        answer_sha256=row["answer_sha256"],
+        epoch=row["epoch"],
+    )
+
+
+def _text(content: Any, sha256: str) -> bytes:
+    if content is None or sha256_hex(bytes(content)) != sha256:
+        raise IntegrityBroken("a recorded text is not what it was, or is gone")
+    return bytes(content)

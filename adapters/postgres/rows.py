@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Iterable
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
 from contracts.base import Contract
+from contracts.canonical import sha256_hex
 from contracts.events import RuntimeEvent
 from contracts.evidence import WorkerResult
 from contracts.ports import ModelCall, ToolCall
+from contracts.tape import Taped
 from contracts.tasks import LibrarianPass, PromptPackage, Task
 
 
@@ -47,9 +49,8 @@ def call_params(call: ModelCall) -> dict[str, Any]:
         "tier": call.tier.value,
         "provider": call.provider,
         "model": call.model,
-        "request_sha256": hashlib.sha256(call.request).hexdigest(),
-        "request": call.request,
-        "response": call.response,
+        "request_sha256": sha256_hex(call.request),
+        "response_sha256": sha256_hex(call.response),
         "tokens_in": call.tokens_in,
         "tokens_out": call.tokens_out,
         "usage_source": call.usage_source,
@@ -67,6 +68,28 @@ def tool_params(call: ToolCall) -> dict[str, Any]:
         "status": call.status,
         "tool": call.tool,
         "arguments": Jsonb(dict(call.arguments)),
-        "response": call.response,
+        "response_sha256": None if call.response is None else sha256_hex(call.response),
         "reason": call.reason,
     }
+
+
+def taped_params(one: Taped) -> dict[str, Any]:
+    """Return the columns of one exchange; its texts are stored beside it, by their hashes."""
+    answer = one.answer_sha256 if one.answer is None else sha256_hex(one.answer)
+    return {
+        "stage": one.stage.value,
+        "revision": one.revision,
+        "task_key": one.task_key,
+        "channel": one.channel.value,
+        "request_sha256": one.request_sha256,
+        "answer_sha256": answer,
+    }
+
+
+def texts_of(taped: Iterable[Taped]) -> list[dict[str, Any]]:
+    """Return the texts of a tape by their hashes, in an order that is the same for all.
+
+    Two units that store the same texts wait for each other: all of them must take the same way.
+    """
+    texts = {sha256_hex(text): text for one in taped for text in (one.request, one.answer) if text is not None}
+    return [{"sha256": name, "content": texts[name]} for name in sorted(texts)]

@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 
 from adapters.postgres.chaining import Holder, chained
 from adapters.postgres.queries import Queries
-from adapters.postgres.rows import call_params, event_params, task_key, tool_params
+from adapters.postgres.rows import call_params, event_params, taped_params, task_key, texts_of, tool_params
 from adapters.postgres.steady import SteadyConnection
 from contracts.base import Contract, InterruptId
 from contracts.canonical import canonical_bytes, digest, sha256_hex
@@ -27,6 +27,7 @@ from contracts.mission import MissionEnvelope
 from contracts.ports import Clock, EffectOutcome, ModelCall, ToolCall
 from contracts.registry import SPECS, artifact_id, kind_of
 from contracts.stateflow import ENDED, STATUS_MOVES, Stage, Status
+from contracts.tape import Taped
 from contracts.tasks import LibrarianPass, PassSeal, PheromoneSignal, Task
 
 Connection = SteadyConnection
@@ -258,6 +259,13 @@ class Unit:
                 cost_usd=sum(c.cost_usd for c in calls),
                 calls=len(calls),
             )
+
+    async def tape(self, taped: Sequence[Taped]) -> None:
+        """Store what was asked and answered: each text once a tenant."""
+        if taped:
+            async with self.conn.cursor() as cursor:
+                await cursor.executemany(self._q["recorded"], texts_of(taped))
+                await cursor.executemany(self._q["tape"], [self._params(taped_params(one)) for one in taped])
 
     async def hold(self, tokens: int) -> None:
         """Note how many tokens are set aside for model calls that are under way."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
-from contracts.base import Contract, InterruptId, Value
+from contracts.base import Contract, InterruptId, MissionId, Value
 from contracts.decisions import ApprovalDecision, ApprovalRequest
 from contracts.events import NewEvent
 from contracts.evidence import WorkerResult, WritebackProposal
@@ -28,6 +28,7 @@ from contracts.ports.values import (
 )
 from contracts.registry import Kind
 from contracts.stateflow import Stage, Status
+from contracts.tape import Said, Taped
 from contracts.tasks import PassSeal, PheromoneSignal
 
 FilledT = TypeVar("FilledT", bound=Value)
@@ -41,6 +42,14 @@ class MeterPort(Protocol):
 
         Raises:
             BudgetExceeded: what is left can't cover the prompt and an answer of use.
+        """
+        ...
+
+    async def answered(self, task_key: str, request: bytes, ask: Callable[[], Awaitable[bytes]]) -> Said:
+        """Return the answer to a request, through the mission's tape.
+
+        Raises:
+            RecordingMissing: a replay has no answer to it, and is to say so.
         """
         ...
 
@@ -178,6 +187,10 @@ class UnitPort(Protocol):
         """Record model and tool calls and charge the budget."""
         ...
 
+    async def tape(self, taped: Sequence[Taped]) -> None:
+        """Store what was asked and answered."""
+        ...
+
     async def hold(self, tokens: int) -> None:
         """Note how many tokens are set aside for model calls that are under way."""
         ...
@@ -237,6 +250,14 @@ class LedgerPort(Protocol):
 
     async def granted(self, proposal: WritebackProposal) -> Granted | None:
         """Return how a proposal was let through, exactly so; None when it was not."""
+        ...
+
+    async def tape(self, mission_id: MissionId) -> list[Taped]:
+        """Return what a mission of the same tenant asked and was answered, in order.
+
+        Raises:
+            IntegrityBroken: a recorded text is not what it was.
+        """
         ...
 
     async def signals(self, mission_type: str) -> list[tuple[PheromoneSignal, datetime]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from contracts.base import ActorId, InterruptId, MissionId, TenantId
 from contracts.canonical import digest
+from contracts.lineage import Rehearsal
 from contracts.mission import MissionEnvelope, MissionRequest, ModelTier
 from contracts.state import MissionState
 from contracts.stateflow import Stage, Status
@@ -18,7 +19,10 @@ from contracts.tasks import LibrarianPass, PassSeal, PromptPackage
 
 @dataclass(frozen=True)
 class Mission:
-    """The mission's row, as read when it was claimed; ``traceparent`` is the submitter's span (W3C), if it had one."""
+    """The mission's row, as read when it was claimed.
+
+    ``traceparent`` is the submitter's span (W3C), if it had one; ``rehearsal`` says of a replay what it replays.
+    """
 
     mission_id: MissionId
     tenant_id: TenantId
@@ -40,6 +44,7 @@ class Mission:
     step_update: MissionState | None = None
     traceparent: str = ""
     approval_escalate_ms: int | None = None
+    rehearsal: Rehearsal | None = None
 
 
 @dataclass(frozen=True)
@@ -250,7 +255,10 @@ class ReadBack:
 
 @dataclass(frozen=True)
 class EffectOutcome:
-    """How one write ended: ``applied``, ``conflicted``, ``failed`` or ``unknown``; ``detail`` is safe to show."""
+    """How one write ended: ``applied``, ``conflicted``, ``failed``, ``unknown``, or in a replay ``simulated``.
+
+    ``detail`` is safe to show.
+    """
 
     status: str
     detail: Mapping[str, Any] = field(default_factory=dict)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from server.cli.options import MissionId, pairs
-from server.cli.output import Json, Screen, emit
+from server.cli.output import Exit, Json, Screen, emit
 from server.cli.session import against
 
 if TYPE_CHECKING:
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
 
 From = Annotated[str, typer.Option("--from", metavar="CHECKPOINT_ID", help="The earlier one.", show_default=False)]
 To = Annotated[str, typer.Option("--to", metavar="CHECKPOINT_ID", help="The later one.", show_default=False)]
+
+
+_OVERRIDE = "Change this: rules, templates, route or artifacts; repeatable."
+_AT_WORK = frozenset({"received", "running"})
+_LOOK_S = 0.1
+_COUNTED = ("artifact", "model", "tool", "signals", "clock", "root")
 
 
 def register(app: typer.Typer) -> None:
@@ -46,18 +53,57 @@ def diff(mission_id: MissionId, earlier: From, later: To, as_json: Json = False)
 
 def replay(
     mission_id: MissionId,
-    checkpoint: Annotated[str | None, typer.Option(help="Begin here; at the start by default.")] = None,
+    checkpoint: Annotated[
+        str | None, typer.Option("--from", "--checkpoint", help="Begin here; at the start by default.")
+    ] = None,
     mode: Annotated[str, typer.Option(help="recorded or live.")] = "recorded",
-    override: Annotated[list[str] | None, typer.Option(metavar="K=V", help="Change this; repeatable.")] = None,
+    on_missing: Annotated[str, typer.Option(help="What the tape has no answer to: report or live.")] = "report",
+    override: Annotated[list[str] | None, typer.Option(metavar="K=V", help=_OVERRIDE)] = None,
     as_json: Json = False,
 ) -> None:
-    """Run a mission again, as a new one, with its effects off."""
-    body: dict[str, Any] = {"mode": mode}
+    """Run a mission again, as a new one with its effects off, and say whether it came to the same."""
+    body: dict[str, Any] = {"mode": mode, "on_missing": on_missing}
     if checkpoint:
         body["checkpoint_id"] = checkpoint
     if override:
         body["overrides"] = pairs(override, "--override")
-    _new(mission_id, "replay", body, as_json=as_json)
+    found = against(lambda api: _replayed(api, mission_id, body))
+    if as_json:
+        emit(found)
+    else:
+        _show(found)
+    if not found["identical"]:
+        raise typer.Exit(Exit.FAILED)
+
+
+async def _replayed(api: Api, mission_id: str, body: dict[str, Any]) -> dict[str, Any]:
+    from server.cli.api import at
+
+    made = str((await api.post(at(mission_id, "replay"), body))["mission_id"])
+    await ended(api, made)
+    return await api.get(at(made, "report"))
+
+
+async def ended(api: Api, mission_id: str) -> None:
+    """Wait until a mission is at rest."""
+    status = "received"
+    while status in _AT_WORK:
+        await asyncio.sleep(_LOOK_S)
+        status = (await api.mission(mission_id))["status"]
+
+
+def _show(report: dict[str, Any]) -> None:
+    screen = Screen()
+    word = "identical" if report["identical"] else "NOT identical"
+    screen.line(f"{report['mission_id']} ({report['mode']}) is {word} to {report['of']}")
+    rows = ([stage, *(counts.get(name, 0) for name in _COUNTED)] for stage, counts in report["by_stage"].items())
+    screen.table(("stage", *_COUNTED), rows)
+    first = report["first_divergence"]
+    if first is not None:
+        task = f", task {first['task_key']}" if first["task_key"] else ""
+        screen.line(f"first divergence: {first['call']} at {first['stage']}{task}")
+        for line in first.get("diff") or ():
+            screen.line(f"  {line}")
 
 
 def fork(

@@ -83,6 +83,11 @@ class Contents:
         return grouped
 
     @property
+    def rehearsed(self) -> bool:
+        """Whether the mission replays another: what people decided is played back, and writes are simulated."""
+        return self.mission.record("lineage").text_or_none("lineage_kind") == "replay"
+
+    @property
     def mission_id(self) -> str:
         """The mission that the bundle says it is of."""
         return self.mission.text("mission_id")

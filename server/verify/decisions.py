@@ -80,7 +80,7 @@ def gates(c: Contents) -> str:
     for event in c.events:
         if event.type.startswith("gate."):
             _gate(c, event, passed)
-        elif event.type == "approval.decided":
+        elif event.type == "approval.decided" or (c.rehearsed and event.type == "replay.answered"):
             passed.decided = True
         elif plane(event) == "data_plane" and event.type != "tool.denied":
             work += 1

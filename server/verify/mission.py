@@ -79,7 +79,9 @@ def ending(c: Contents) -> str:
         _completed(c, last)
     if status in {"completed", "rejected"}:
         _settled(c, last)
-    if status == "rejected":
+    if c.rehearsed and (c.approvals or c.grants or c.writebacks):
+        raise Broken("the mission is a replay, and a replay asks nobody and writes nothing")
+    if status == "rejected" and not c.rehearsed:
         verdicts = [d.text("verdict") for a in c.approvals if (d := decision_of(a)) is not None]
         if "rejected" not in verdicts or c.grants:
             raise Broken("the mission ended as rejected, but no person's decision says so")
@@ -114,6 +116,8 @@ def _completed(c: Contents, last: Event) -> None:
 def _settled(c: Contents, last: Event) -> None:
     effects = last.payload.record("effects")
     counted = Counter(row.text("status") for row in c.writebacks)
+    if c.rehearsed:
+        counted += Counter({"simulated": len(c.events_of("replay.simulated"))})
     if not same(effects.fields, dict(counted)):
         raise Broken(f"the last event (event {last.seq}) counts other effects than the writebacks have")
     if len(c.writebacks) != len(c.grants):

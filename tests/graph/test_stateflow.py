@@ -14,7 +14,10 @@ from graph.topology import build, compiled, roles
 from tests.graph.lab import Lab, Swaps
 
 GENERAL = {"intent.received", "stage.entered", "mission.resumed", "mission.retried", "budget.exceeded"}
-BY_COMMAND = {"approval.decided", "approval.escalated", "approval.refused", "mission.cancelled", "mission.expired"}
+BY_COMMAND = {
+    *("approval.decided", "approval.refused", "approval.escalated"),
+    *("mission.cancelled", "mission.expired", "mission.forked"),
+}
 
 
 def test_every_next_stage_is_an_edge_of_the_graph_and_every_edge_a_next_stage() -> None:

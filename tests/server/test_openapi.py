@@ -22,6 +22,8 @@ CALLS: dict[tuple[str, str], set[str]] = {
     ("get", "/missions/{mission_id}/artifacts"): {"200", "404", "422", *GUARDED},
     ("get", "/missions/{mission_id}/events"): {"200", "404", "422", *GUARDED},
     ("get", "/missions/{mission_id}/bundle"): {"200", "404", *GUARDED},
+    ("post", "/missions/{mission_id}/replay"): {"202", "404", "409", *GUARDED, *BODY},
+    ("get", "/missions/{mission_id}/report"): {"200", "404", "409", *GUARDED},
     ("get", "/approvals"): {"200", *GUARDED},
     ("post", "/delegations"): {"201", *GUARDED, *BODY},
     ("get", "/delegations"): {"200", *GUARDED},
@@ -72,7 +74,7 @@ async def test_every_call_with_a_body_describes_it(described: dict[str, Any]) ->
     bodies = {
         path: operation["requestBody"] for (method, path), operation in calls(described).items() if method == "post"
     }
-    assert len(bodies) == 6 + len(COMMANDS)
+    assert len(bodies) == 7 + len(COMMANDS)
     assert bodies["/missions"]["required"] is True
     schemas = described["components"]["schemas"]
     kinds = [schemas[ref["$ref"].rpartition("/")[2]] for ref in schemas["MissionRequest"]["oneOf"]]

@@ -1,8 +1,8 @@
 """Drop what replay alone needs of missions that ended long ago; what an audit needs stays.
 
-Gone are the checkpoints, the recorded requests and answers of models and tools (their hashes stay) and spent
-idempotency keys. Envelope, artifacts, evidence, decisions, approvals, writebacks and the event chain are never touched,
-nor is any mission that waits, runs or can be retried.
+Gone are the checkpoints, the tape with the recorded requests and answers (the hashes of models' and tools' stay) and
+spent idempotency keys. Envelope, artifacts, evidence, decisions, approvals, writebacks and the event chain are never
+touched, nor is any mission that waits, runs or can be retried.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ from adapters.postgres.queries import Queries
 from adapters.postgres.secrets import read_secrets, tenant_token
 
 _PAGE = 200
-_DROPS = ("prune_writes", "prune_blobs", "prune_checkpoints", "prune_model_calls", "prune_tool_calls")
+_DROPS = (
+    *("prune_writes", "prune_blobs", "prune_checkpoints"),
+    *("prune_model_calls", "prune_tool_calls"),
+)
 
 
 @dataclass(frozen=True)
@@ -66,5 +69,16 @@ def _prune_one(
     token = tenant_token(key, str(locked["tenant_id"]))
     conn.execute(STAMP, {"token": token, "epoch": locked["epoch"], "local": True})
     dropped = sum(conn.execute(queries[drop], names).rowcount for drop in _DROPS)
+    dropped += _prune_tape(conn, queries, mission_id, str(locked["tenant_id"]))
     conn.execute(queries["prune_mark"], names)
+    return dropped
+
+
+def _prune_tape(conn: psycopg.Connection[dict[str, object]], queries: Queries, mission_id: str, tenant_id: str) -> int:
+    """Drop a mission's tape, and of the texts that it names those that no other mission of its tenant does."""
+    named = [row["sha256"] for row in conn.execute(queries["prune_named"], {"mission_id": mission_id}).fetchall()]
+    dropped = conn.execute(queries["prune_recordings"], {"mission_id": mission_id}).rowcount
+    if named:
+        conn.execute(queries["prune_hold"])
+        dropped += conn.execute(queries["prune_recorded"], {"tenant_id": tenant_id, "names": named}).rowcount
     return dropped

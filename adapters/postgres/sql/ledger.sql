@@ -31,3 +31,4 @@ select task_key, tool, arguments, count(*)::int as times from colony_tool_calls
 where mission_id = %(mission_id)s and status = 'ok' and epoch > coalesce(
   (select max(epoch) from colony_events where mission_id = %(mission_id)s and event_type = 'mission.retried'), -1)
 group by task_key, tool, arguments;
+

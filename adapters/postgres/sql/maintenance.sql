@@ -98,6 +98,25 @@ update colony_tool_calls
 set response_sha256 = encode(sha256(response), 'hex'), response = null
 where mission_id = %(mission_id)s and response_sha256 is null and response is not null;
 
+-- name: prune_named
+select request_sha256 as sha256 from colony_recordings where mission_id = %(mission_id)s
+union
+select answer_sha256 from colony_recordings where mission_id = %(mission_id)s and answer_sha256 is not null;
+
+-- name: prune_recordings
+delete from colony_recordings where mission_id = %(mission_id)s;
+
+-- name: prune_hold
+-- Whoever is about to name a text that is there already has this table open: their unit ends first, or begins after.
+lock table colony_recorded in share row exclusive mode;
+
+-- name: prune_recorded
+delete from colony_recorded t where t.tenant_id = %(tenant_id)s and t.sha256 = any(%(names)s) and not exists (
+  select from colony_recordings r where r.tenant_id = t.tenant_id and r.request_sha256 = t.sha256
+) and not exists (
+  select from colony_recordings r where r.tenant_id = t.tenant_id and r.answer_sha256 = t.sha256
+);
+
 -- name: prune_mark
 update colony_missions set pruned_at = clock_timestamp(), step_key = null, step_update = null
 where mission_id = %(mission_id)s;

@@ -14,7 +14,7 @@ select mission_id, request_sha256 from colony_submissions where idempotency_key 
 insert into colony_missions (mission_id, actor_id, mission_type, status, stage, payload, graph_version, trace_id,
   parent_mission_id, parent_checkpoint_id, lineage_kind)
 values (%(mission_id)s, %(actor_id)s, %(mission_type)s, 'received', 'admission', %(payload)s, %(graph_version)s,
-  %(trace_id)s, null, null, null);
+  %(trace_id)s, %(parent)s, %(checkpoint)s, %(kind)s);
 
 -- name: lock
 select m.*, b.token_budget, b.time_budget_ms from colony_missions m join colony_budgets b using (mission_id)

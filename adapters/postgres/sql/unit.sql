@@ -47,17 +47,25 @@ update colony_budgets set tokens_reserved = %(tokens)s, updated_at = now() where
 
 -- name: model_call
 insert into colony_model_calls (call_id, mission_id, actor_id, task_key, revision, status, tier, provider, model,
-  request_sha256, request, response, tokens_in, tokens_out, usage_source, cost_usd, duration_ms, reason)
+  request_sha256, response_sha256, request, response, tokens_in, tokens_out, usage_source, cost_usd, duration_ms, reason)
 values (%(call_id)s, %(mission_id)s, %(actor)s, %(task_key)s, %(revision)s, %(status)s, %(tier)s, %(provider)s, %(model)s,
-  %(request_sha256)s, %(request)s, %(response)s, %(tokens_in)s, %(tokens_out)s, %(usage_source)s, %(cost_usd)s,
+  %(request_sha256)s, %(response_sha256)s, '', '', %(tokens_in)s, %(tokens_out)s, %(usage_source)s, %(cost_usd)s,
   %(duration_ms)s, %(reason)s)
 on conflict do nothing;
 
 -- name: tool_call
-insert into colony_tool_calls (call_id, mission_id, actor_id, task_key, revision, status, tool, arguments, response, reason)
+insert into colony_tool_calls (call_id, mission_id, actor_id, task_key, revision, status, tool, arguments,
+  response_sha256, reason)
 values (%(call_id)s, %(mission_id)s, %(actor)s, %(task_key)s, %(revision)s, %(status)s, %(tool)s, %(arguments)s,
-  %(response)s, %(reason)s)
+  %(response_sha256)s, %(reason)s)
 on conflict do nothing;
+
+-- name: recorded
+insert into colony_recorded (sha256, content) values (%(sha256)s, %(content)s) on conflict do nothing;
+
+-- name: tape
+insert into colony_recordings (mission_id, stage, revision, task_key, channel, request_sha256, answer_sha256)
+values (%(mission_id)s, %(stage)s, %(revision)s, %(task_key)s, %(channel)s, %(request_sha256)s, %(answer_sha256)s);
 
 -- name: seal
 insert into colony_pass_seals (mission_id, pass_id, task_key, revision, epoch, actor_id, expires_at, signature)

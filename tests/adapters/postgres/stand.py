@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from adapters.postgres.claims import Claims, LeaseTimes
-from adapters.postgres.missions import MissionStore, Submission
+from adapters.postgres.missions import MissionStore
 from adapters.postgres.pools import Pool, open_pool
 from adapters.postgres.provision import dsns_for
 from adapters.postgres.queue import MissionQueue
 from adapters.postgres.secrets import read_secrets
 from adapters.postgres.sessions import RunSession, Sessions
+from adapters.postgres.submissions import Submission
 from adapters.postgres.vault import Vault
 from contracts.base import InterruptId, ProposalId
 from contracts.clock import SystemClock

@@ -1,0 +1,178 @@
+"""Two tapes side by side: whether a replay asked, was answered and made the same, and where it first did not."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.stateflow import Stage
+from contracts.tape import Channel, Taped
+from graph.tape import newest
+
+_ORDER = {stage: n for n, stage in enumerate(Stage)}
+_MOST_LINES, _LONGEST_LINE = 12, 240
+_Name = tuple[Stage, int, str, Channel]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What came of the comparison; ``report`` is plain JSON."""
+
+    identical: bool
+    report: dict[str, Any]
+
+
+def compared(original: Sequence[Taped], replay: Sequence[Taped], begins: tuple[int, Stage] | None = None) -> Compared:
+    """Hold a replay's tape against its original's.
+
+    Compared are requests by their bytes and artifacts by their hashes, stage by stage, revision by revision and task
+    by task; the order between tasks that run side by side is nobody's. Nothing is normalised: no artifact holds a
+    mission's id or the hour. What people decided and what was written is played back, and not compared.
+
+    Args:
+        original: the tape that was played.
+        replay: the tape that the replay made.
+        begins: revision and stage of the checkpoint that the replay began at.
+    """
+    was = [
+        one for one in original if begins is None or (one.revision, _ORDER[one.stage]) >= (begins[0], _ORDER[begins[1]])
+    ]
+    is_now, needed = newest(replay), newest(was)
+    artifacts = [one for one in is_now if one.channel is Channel.ARTIFACT]
+    same, differing = _matched(was, is_now)
+    missing = _matched(is_now, needed)[1]
+    first = next(iter(differing), None) or next(iter(missing), None)
+    call = next((one for one in differing if one.channel is not Channel.ARTIFACT), None)
+    report: dict[str, Any] = {
+        "identical": first is None,
+        "artifacts": len(artifacts),
+        "artifacts_identical": sum(one.channel is Channel.ARTIFACT for one in same),
+        "calls": len(is_now) - len(artifacts),
+        "by_stage": _counted(is_now),
+        "first_divergence": None if first is None else _divergence(first, was, absent=not differing),
+        "first_call": None if call is None else _divergence(call, was, absent=False),
+    }
+    return Compared(first is None, report)
+
+
+def _matched(there: Iterable[Taped], here: Iterable[Taped]) -> tuple[list[Taped], list[Taped]]:
+    """Return which of ``here`` are also there, as often, and which are not, in their order."""
+    left = Counter(_identity(one) for one in there)
+    same: list[Taped] = []
+    differing: list[Taped] = []
+    for one in here:
+        if one.channel in _PLAYED:
+            continue
+        name = _identity(one)
+        # An artifact that is made again is the same artifact; a request that is sent again is another one.
+        unanswered = one.answer is None and one.channel is not Channel.ARTIFACT
+        if left[name] > 0 and not unanswered:
+            left[name] -= one.channel is not Channel.ARTIFACT
+            same.append(one)
+        else:
+            differing.append(one)
+    return same, differing
+
+
+_PLAYED = frozenset({Channel.PERSON, Channel.WRITE})
+
+
+def _name(one: Taped) -> _Name:
+    return (one.stage, one.revision, one.task_key, one.channel)
+
+
+def _identity(one: Taped) -> tuple[_Name, str, str | None]:
+    made = one.answer_sha256 if one.channel is Channel.ARTIFACT else None
+    return (_name(one), one.request_sha256, made)
+
+
+def _counted(tape: Iterable[Taped]) -> dict[str, dict[str, int]]:
+    counted: dict[str, Counter[str]] = defaultdict(Counter)
+    for one in tape:
+        counted[one.stage.value][one.channel.value] += 1
+    return {stage: dict(sorted(channels.items())) for stage, channels in counted.items()}
+
+
+def _divergence(one: Taped, was: Sequence[Taped], *, absent: bool) -> dict[str, Any]:
+    """Say what differs first, beside what stood in its place."""
+    peers = [other for other in newest(was) if _name(other) == _name(one)]
+    if one.channel is Channel.ARTIFACT:
+        peers = [other for other in peers if other.request_sha256 == one.request_sha256]
+    other = None if absent else _closest(one, peers)
+    told: dict[str, Any] = {
+        "stage": one.stage.value,
+        "revision": one.revision,
+        "task_key": one.task_key or None,
+        "channel": one.channel.value,
+        "call": _called(one),
+        "expected": _shown(one) if absent else _shown(other) if other else None,
+        "found": None if absent else _shown(one),
+    }
+    if other is not None and one.channel is not Channel.ARTIFACT:
+        told["diff"] = list(_diff(_lines(other.request), _lines(one.request)))
+    return told
+
+
+def _closest(one: Taped, peers: Sequence[Taped]) -> Taped | None:
+    lines = set(_lines(one.request))
+    return max(peers, key=lambda other: len(lines & set(_lines(other.request))), default=None)
+
+
+def _shown(one: Taped) -> dict[str, Any]:
+    if one.channel is Channel.ARTIFACT:
+        return {"sha256": one.answer_sha256}
+    return {"request_sha256": one.request_sha256, "bytes": len(one.request)}
+
+
+def _called(one: Taped) -> str:
+    """Return the call's name, for people."""
+    said = json.loads(one.request)
+    match one.channel:
+        case Channel.MODEL:
+            return f"model: fill {said['schema']}"
+        case Channel.TOOL:
+            return f"tool: {said[0]}"
+        case Channel.ARTIFACT:
+            return f"artifact: {said[0]}"
+        case _:
+            return one.channel.value
+
+
+def _lines(request: bytes) -> list[str]:
+    """Return a request one value a line, so that a word that was changed is a line that differs."""
+    return list(_leaves(json.loads(request), ""))
+
+
+def _leaves(value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, str) and value[:1] in {"{", "["}:
+        with suppress(ValueError):
+            value = json.loads(value)
+    match value:
+        case dict():
+            for key in sorted(value):
+                yield from _leaves(value[key], f"{path}.{key}" if path else str(key))
+        case list():
+            for n, held in enumerate(value):
+                yield from _leaves(held, f"{path}[{n}]")
+        case str():
+            for line in value.splitlines() or [""]:
+                yield f"{path}: {line}"
+        case _:
+            yield f"{path}: {json.dumps(value)}"
+
+
+def _diff(before: list[str], after: list[str]) -> Iterator[str]:
+    told = 0
+    for line in difflib.unified_diff(before, after, n=0, lineterm=""):
+        if line.startswith(("---", "+++", "@@")):
+            continue
+        if told == _MOST_LINES:
+            yield "…"
+            return
+        told += 1
+        yield line[:_LONGEST_LINE]

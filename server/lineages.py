@@ -1,0 +1,125 @@
+"""Missions that come of others, whatever surface asks: replays of what was recorded, and forks."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import Field
+
+from adapters.postgres.history import History
+from adapters.postgres.missions import MissionStore
+from adapters.postgres.submissions import Submission
+from contracts.base import Value
+from contracts.canonical import digest
+from contracts.errors import Conflict
+from contracts.lineage import Kinship, Lineage, Overrides, Rehearsal
+from contracts.ports import Mission
+from contracts.stateflow import ENDED, Status
+from graph.divergence import compared
+from graph.version import GRAPH_VERSION
+from server.principal import Principal
+
+
+class ReplayRequest(Value):
+    """The body of a replay."""
+
+    checkpoint_id: str | None = Field(default=None, max_length=200)
+    mode: Literal["recorded", "live"] = "recorded"
+    on_missing: Literal["report", "live"] = "report"
+    overrides: Overrides = Overrides()
+
+
+@dataclass(frozen=True)
+class Lineages:
+    """Makes missions of missions."""
+
+    store: MissionStore
+    history: History
+
+    async def replay(self, who: Principal, mission_id: str, asked: ReplayRequest, trace_id: str) -> str:
+        """Run a mission again as a new one, without effects; returns the new one's id.
+
+        It is its original's actor's, so that policy is asked the same, and says who asked for it.
+
+        Raises:
+            NotFound: there is no such mission for this tenant, or no such checkpoint.
+            Conflict: nothing is recorded of it, or it is a replay itself.
+            Forbidden: the caller may not operate missions.
+        """
+        who.needs("mission:operate")
+        parent, row = await self.history.mission(who.tenant_id, mission_id)
+        if row["lineage_kind"] == Kinship.REPLAY:
+            raise Conflict("a replay is not replayed", code="is_a_replay", hint="Replay its original.")
+        if not await self.history.is_taped(who.tenant_id, mission_id):
+            raise Conflict("nothing is recorded of this mission", code="not_recorded", hint=_NOT_RECORDED)
+        rehearsal = Rehearsal(of=parent.mission_id, asked_by=who.actor_id, **dict(asked))
+        lineage = Lineage(Kinship.REPLAY, mission_id, asked.checkpoint_id, "", who.actor_id, rehearsal)
+        submission = _derived(parent, parent.actor_id, trace_id, lineage)
+        async with self.store.derive(submission):
+            return submission.mission_id
+
+    async def report(self, who: Principal, mission_id: str) -> dict[str, Any]:
+        """Return what a replay came to; it is stored when it is first asked for after the replay's end.
+
+        Raises:
+            NotFound: there is no such mission for this tenant.
+            Conflict: it is no replay, or has not ended.
+        """
+        who.needs("mission:read")
+        return await self.reported(who.tenant_id, mission_id)
+
+    async def reported(self, tenant_id: str, mission_id: str) -> dict[str, Any]:
+        """Return the report, made and stored if there is none yet."""
+        replay, row = await self.history.mission(tenant_id, mission_id)
+        if replay.rehearsal is None:
+            raise Conflict("this mission is not a replay", code="not_a_replay")
+        if replay.status not in ENDED:
+            raise Conflict(f"the replay is {replay.status.value}", code="not_ended", hint="Wait for its end.")
+        if (stored := await self.history.report(tenant_id, mission_id)) is not None:
+            return stored
+        original, _ = await self.history.mission(tenant_id, replay.rehearsal.of)
+        was = await self.history.tape(tenant_id, original.mission_id)
+        now = await self.history.tape(tenant_id, mission_id)
+        found = await asyncio.to_thread(compared, was, now)
+        report = {
+            **found.report,
+            **_failed(original, replay, row["payload"].get("failure")),
+            "mission_id": mission_id,
+            "of": original.mission_id,
+            "mode": replay.rehearsal.mode,
+            "status": {"original": original.status.value, "replay": replay.status.value},
+            "failure": row["payload"].get("failure"),
+            "roles": await self.history.stages(tenant_id, mission_id),
+        }
+        await self.history.keep_report(tenant_id, mission_id, report)
+        return report
+
+
+def _failed(original: Mission, replay: Mission, failure: dict[str, Any] | None) -> dict[str, Any]:
+    """Return what the report says of a replay that failed where its original did not: it did not come to the same."""
+    if failure is None or Status.FAILED not in {replay.status} - {original.status}:
+        return {}
+    return {"identical": False}
+
+
+_NOT_RECORDED = "It ran before recordings were kept, or was pruned."
+
+
+def _derived(parent: Mission, actor_id: str, trace_id: str, lineage: Lineage) -> Submission:
+    return Submission(
+        mission_id=f"msn_{secrets.token_hex(16)}",
+        tenant_id=parent.tenant_id,
+        actor_id=actor_id,
+        request=parent.request,
+        request_sha256=digest(parent.request.model_dump(mode="json")),
+        trace_id=trace_id,
+        graph_version=GRAPH_VERSION,
+        token_budget=parent.token_budget,
+        time_budget_ms=parent.time_budget_ms,
+        approval_timeout_ms=parent.approval_timeout_ms,
+        approval_escalate_ms=parent.approval_escalate_ms,
+        lineage=lineage,
+    )
