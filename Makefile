@@ -31,7 +31,7 @@ check: dev ## format, lint, types, import contracts (no tests)
 test: check ## check, then every test
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-test-long: dev ## the tests that are too long for every build: sizes, growth, fairness, poison, every saboteur of the faults
+test-long: dev ## the tests that are too long for every build: sizes, growth, fairness, every saboteur of the faults
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m long
 
 chaos: dev ## every fault at its full count, judged afterwards; COUNT=… FAULT=… for a part of it

@@ -46,7 +46,7 @@ def database(cluster: EmbeddedCluster, template: str) -> Iterator[str]:
     """The administrator's DSN of a database of this test's own."""
     name = f"t_{uuid4().hex[:12]}"
     with psycopg.connect(cluster.dsn_for("postgres"), autocommit=True) as admin:
-        admin.execute(f"create database {name} template {template}")
+        admin.execute(f"create database {name} template {template} strategy file_copy")
         yield cluster.dsn_for(name)
         admin.execute(f"drop database {name} with (force)")
 

@@ -48,9 +48,9 @@ async def _failed_checks(service: Service, mission_id: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("statement", "named"),
     [
-        pytest.param(_EVIDENCE, "artifacts", id="evidence"),
+        pytest.param(_EVIDENCE, "artifacts", id="evidence", marks=pytest.mark.long),
         pytest.param(_GRANT, "grants", id="grant"),
-        pytest.param(_ENVELOPE, "mission", id="envelope"),
+        pytest.param(_ENVELOPE, "mission", id="envelope", marks=pytest.mark.long),
     ],
 )
 async def test_what_was_changed_between_approval_and_writing_stops_the_mission_and_is_named(

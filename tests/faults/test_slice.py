@@ -8,8 +8,6 @@ from tests.faults.conftest import Gym, selected
 from tests.faults.exercise import Result
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(1_200)]
-# One poison needs fifty healthy missions beside it.
-LONG = {"poison"}
 Results = dict[str, Result | BaseException]
 
 
@@ -19,7 +17,7 @@ async def results(gym: Gym, request: pytest.FixtureRequest) -> Results:
     return await gym.all({name: {"name": name, "count": FAULTS[name].slice} for name in FAULTS if name in wanted})
 
 
-@pytest.mark.parametrize("fault", [pytest.param(f, marks=[pytest.mark.long] * (f in LONG)) for f in FAULTS])
+@pytest.mark.parametrize("fault", FAULTS)
 async def test_no_promise_is_broken_by(fault: str, results: Results) -> None:
     result = results[fault]
     assert isinstance(result, Result), repr(result)

@@ -30,7 +30,7 @@ class Fault:
 
 
 FAULTS: Mapping[str, Fault] = {
-    "kills": Fault(kills, "a worker is killed at a boundary between or inside nodes", 12, 500),
+    "kills": Fault(kills, "a worker is killed at a boundary between or inside nodes", 30, 500),
     "pauses": Fault(pauses, "a worker is stopped past its lease, then let go on", 3, 50),
     "streams": Fault(streams, "the API is killed under open event streams, which reconnect", 5, 100),
     "store": Fault(store, "Postgres is stopped at once under load, and all sessions are ended", 1, 30, own_store=True),
