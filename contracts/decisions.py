@@ -39,7 +39,13 @@ class PolicyQuestion(Value):
 
 
 class PolicyDecision(Contract):
-    """The answer, with the rules that determined it and everything needed to ask again."""
+    """The answer, with the rules that determined it and everything needed to ask again.
+
+    Attributes:
+        constitution_sha256: the constitution that was in force; empty in decisions from before there was one.
+    """
+
+    added: ClassVar[frozenset[str]] = frozenset({"constitution_sha256"})
 
     layer: Layer
     outcome: Outcome
@@ -48,6 +54,7 @@ class PolicyDecision(Contract):
     question: PolicyQuestion
     question_sha256: str
     rules_sha256: str
+    constitution_sha256: str = ""
 
     @property
     def decision_id(self) -> DecisionId:

@@ -16,7 +16,9 @@ ColonyError
 │   ├── RunsAlone             a mission that processes died with, where others run
 │   └── PreconditionStale     the root's object changed under the proposal
 ├── Denied                    a policy said no
-│   └── PassRefused           a call was outside its librarian pass
+│   ├── PassRefused           a call was outside its librarian pass
+│   └── ConstitutionForbids   it is beyond what the constitution allows
+├── ConstitutionUnverified    no constitution that holds is in force: nothing is decided, called or written
 ├── BudgetExceeded            time, tokens or calls are used up
 ├── IntegrityBroken           stored bytes do not match their hash
 ├── ModelFailed               a model did not give a usable answer
@@ -156,6 +158,23 @@ class PassRefused(Denied):
     """A tool call was outside the task's librarian pass."""
 
     code = "pass_refused"
+
+
+class ConstitutionForbids(Denied):
+    """It is beyond a hard limit of the constitution, whatever the rules say."""
+
+    code = "constitution_forbids"
+    default_hint = "`colony constitution show` lists the limits; another version must be signed and activated."
+
+
+class ConstitutionUnverified(ColonyError):
+    """No constitution that holds is in force: nothing is decided, called or written until one is."""
+
+    code = "constitution_unverified"
+    default_hint = (
+        "`colony doctor` says why; see docs/runbooks/constitution.md. Then `colony missions retry`: "
+        "finished work is kept."
+    )
 
 
 class BudgetExceeded(ColonyError):

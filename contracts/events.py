@@ -58,6 +58,7 @@ class EventType(StrEnum):
     WRITEBACK_FAILED = "writeback.failed"
     WRITEBACK_UNKNOWN = "writeback.unknown"
     BUDGET_EXCEEDED = "budget.exceeded"
+    CONSTITUTION_UPDATED = "constitution.updated"
     MISSION_COMPLETED = "mission.completed"
     MISSION_BLOCKED = "mission.blocked"
     MISSION_REJECTED = "mission.rejected"

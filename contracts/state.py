@@ -31,7 +31,8 @@ class MissionState(TypedDict, total=False):
 
     ``envelope``, ``plan``, ``packet`` and ``review`` hold a ``Ref`` as a dict; ``packages``, ``passes``, ``evidence``
     and ``results`` a ``SetRef`` as a dict, constant in size however much was gathered. ``looks`` are the
-    reasons for which a person must look before the release, whatever is written.
+    reasons for which a person must look before the release, whatever is written. ``constitution`` is ``{version,
+    sha256}`` of the one that was in force last.
     """
 
     schema_version: str
@@ -39,6 +40,7 @@ class MissionState(TypedDict, total=False):
     mission_id: str
     tenant_id: str
     revision: int
+    constitution: dict[str, Any]
     envelope: dict[str, Any]
     plan: dict[str, Any]
     packages: dict[str, Any]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.base import InterruptId, ProposalId
+from contracts.constitution import HardLimits
 from contracts.decisions import (
     ApprovalDecision,
     ApprovalRequest,
@@ -25,6 +26,7 @@ from contracts.mission import MissionEnvelope
 from graph.context import Governance
 from graph.inforce import Remembering
 from graph.standing import Standing, edited, standings
+from policies.constitution import people_for
 from policies.questions import (
     Approver,
     accept_question,
@@ -150,7 +152,7 @@ class _Court:
         released = self.ask(release_question(self.envelope, final, **self._circumstances))
         alone = self._ask(alone_question(self.envelope, final, **self._circumstances))
         self.decisions.append(alone)
-        return ground(final, released, alone)
+        return ground(final, released, alone, self._ask.limits)
 
     def may_approve(self, standing: Standing, final: WritebackProposal, people: int) -> None:
         unchanged = final.payload_sha256 == standing.proposal.payload_sha256
@@ -192,13 +194,16 @@ def _heard(before: Mapping[ProposalId, Standing], answer: ProposalAnswer, court:
     return made
 
 
-def ground(proposal: WritebackProposal, released: PolicyDecision, alone: PolicyDecision) -> Ground:
-    """Return why people are asked about a payload, and how many: two, unless policy says that one may decide alone."""
+def ground(proposal: WritebackProposal, released: PolicyDecision, alone: PolicyDecision, limits: HardLimits) -> Ground:
+    """Return why people are asked about a payload, and how many: two, unless policy says that one may decide alone.
+
+    The constitution may ask for more.
+    """
     asks = [released] if alone.outcome is Outcome.ALLOW else [released, alone]
     return Ground(
         proposal_id=proposal.proposal_id,
         payload_sha256=proposal.payload_sha256,
-        people=1 if alone.outcome is Outcome.ALLOW else TWO_PEOPLE,
+        people=max(1 if alone.outcome is Outcome.ALLOW else TWO_PEOPLE, people_for(limits, alone.question)),
         rules=tuple(rule for d in asks for rule in d.rules),
         reasons=tuple(reason for d in asks for reason in d.reasons),
     )

@@ -17,6 +17,7 @@ from contracts.state import MissionState
 from contracts.stateflow import Stage
 from contracts.tape import Taped
 from contracts.unbroken import unbroken
+from graph.constitution import Guard, InForce
 from graph.passes import PassSigner
 from graph.tape import Past, Taping, made
 from policies.engine import Asks, Decided, PolicyEngine
@@ -28,12 +29,14 @@ class Governance:
     """The shipped rules and the circumstances they are asked in; see ``graph.inforce`` for what tenants lay over them.
 
     Attributes:
+        guard: verifies constitutions for this process.
         kept: which rules are stored with which tenant, as far as this process knows, by their hash.
     """
 
     engine: PolicyEngine
     deployment_mode: str
     passes: PassSigner
+    guard: Guard
     research_enabled: bool = False
     autonomy_tier: AutonomyTier = AutonomyTier.ASSISTED
     tenant_switches: Mapping[str, Any] = field(default_factory=dict)
@@ -59,6 +62,8 @@ class Record(Taping):
         decided: every question that this run has had decided.
         taped: what was asked and answered.
         past: in a replay, what was asked and answered then.
+        constitution: the one that was in force when this run last looked.
+        known: its ``{version, sha256}``, at first as an earlier run left it in the state.
     """
 
     envelope: MissionEnvelope | None = None
@@ -74,6 +79,8 @@ class Record(Taping):
     decided: Decided = field(default_factory=dict)
     taped: list[Taped] = field(default_factory=list)
     past: Past | None = None
+    constitution: InForce | None = None
+    known: Mapping[str, Any] = field(default_factory=dict)
     _held: int = field(init=False)
 
     def __post_init__(self) -> None:

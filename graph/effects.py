@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 from contracts.effects import effect_event, intended_event, key_of
-from contracts.errors import ColonyError, Denied, OutcomeUnknown, PreconditionStale, RootRefused, RootUnavailable
+from contracts.errors import (
+    ColonyError,
+    ConstitutionForbids,
+    Denied,
+    OutcomeUnknown,
+    PreconditionStale,
+    RootRefused,
+    RootUnavailable,
+)
 from contracts.evidence import Target, WritebackProposal, payload_sha256
 from contracts.ports import EffectOutcome, LedgerPort, Mission, ReadBack, Refusal, Shown, ValidatorPort, WriterPort
+from graph.inforce import Asking
+from policies.constitution import forbids
 
 
 class GrantedEffects:
     """Satisfies ``EffectPort``. What is written is what the database holds as granted, never what a node hands over."""
 
     def __init__(
-        self, mission: Mission, ledger: LedgerPort, writer: WriterPort, validator: ValidatorPort | None = None
+        self,
+        mission: Mission,
+        ledger: LedgerPort,
+        writer: WriterPort,
+        asking: Asking,
+        validator: ValidatorPort | None = None,
     ) -> None:
         self._mission = mission
+        self._asking = asking
         self._ledger = ledger
         self._writer = writer
         self._validator = validator
@@ -39,11 +55,15 @@ class GrantedEffects:
 
         Raises:
             Denied: it says something else than its hash, or no grant covers it.
+            ConstitutionForbids: the constitution, as it is by now, does not allow it.
+            ConstitutionUnverified: none that holds is in force; nothing was sent.
             RootUnavailable: it does not answer. The intent stays: a retry reads back, and sends what was not done.
         """
         # The grant is bound to the hash, and the hash, here, to what would be sent.
         if said(proposal) != proposal.payload_sha256:
             raise Denied("the payload is not the one that was approved", code="payload_changed")
+        if broken := forbids(await self._asking.limits(), proposal):
+            raise ConstitutionForbids("; ".join(why for _, why in broken))
         key = key_of(self._mission.mission_id, proposal)
         refused = await self._refused(proposal)
         async with self._ledger.unit() as unit:

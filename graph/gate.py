@@ -59,6 +59,7 @@ async def _ask(state: MissionState, ctx: RunContext, key: str, interrupt_id: Int
     envelope = ctx.mission.envelope
     if envelope is None:
         raise BadInput("the mission was not admitted", code="not_admitted")
+    ctx.record.known = ctx.record.known or state.get("constitution", {})
     result = gates.release(await release_gate(state, ctx.ports), envelope, ctx.governance, await asking(ctx).renewed())
     held = await withholding.asked_root(result.allowed, ctx.ports.effects)
     request = asked(held.kept, result.grounds, held.reasons, _looks(state, envelope))
@@ -80,6 +81,7 @@ async def _ask(state: MissionState, ctx: RunContext, key: str, interrupt_id: Int
         await ctx.record.store(unit)
         times = (ctx.mission.approval_timeout_ms, ctx.mission.approval_escalate_ms)
         expires_at = await unit.ask_person(interrupt_id, request, *times)
+        await ctx.record.store(unit)
         unit.record(*result.gate.events, *held.events, requested(interrupt_id, request, envelope, expires_at))
         await unit.enter(Stage.RELEASE_GATE, f"{key}:asked", {})
         # Whoever sees the question may answer it: the mission waits from the moment that it is asked.

@@ -122,7 +122,7 @@ def release(
         events=tuple(event_of(Layer.RELEASE, d, p.proposal_id) for p, d in decisions),
         outcome=_blocked(Stage.RELEASE_GATE, denied[0]) if denied and not let_on else None,
     )
-    grounds = tuple(ground(p, released, one) for (p, released), one in zip(let_on, alone, strict=True))
+    grounds = tuple(ground(p, released, one, ask.limits) for (p, released), one in zip(let_on, alone, strict=True))
     return ReleaseResult(gate, tuple(p for p, _ in let_on), grounds)
 
 

@@ -16,7 +16,8 @@ from contracts.ports import Clock, LedgerPort, Mission, ToolCall, ToolPort
 from contracts.stateflow import Stage
 from contracts.tasks import LibrarianPass, ToolGrant
 from graph.context import Record
-from graph.passes import PassSigner, Refused, live, taken_over
+from graph.inforce import Asking
+from graph.passes import Refused, live, taken_over
 from graph.tracing import Spanned
 from policies.limits import TOOLS
 
@@ -32,14 +33,21 @@ class GuardedTools:
     """
 
     def __init__(
-        self, inner: ToolPort, ledger: LedgerPort, record: Record, clock: Clock, mission: Mission, signer: PassSigner
+        self,
+        inner: ToolPort,
+        ledger: LedgerPort,
+        record: Record,
+        clock: Clock,
+        mission: Mission,
+        asking: Asking,
     ) -> None:
         self._inner = inner
         self._ledger = ledger
         self._record = record
         self._clock = clock
         self._mission = mission
-        self._signer = signer
+        self._signer = asking.governance.passes
+        self._asking = asking
         self._used: Counter[str] | None = None
         self._taking_over = asyncio.Lock()
         self._taken_over = False
@@ -49,11 +57,14 @@ class GuardedTools:
 
         Raises:
             PassRefused: there is no pass that is signed for this run, it has expired, or it grants no such call (any
-                more).
+                more), or the constitution allows none of its kind.
+            ConstitutionUnverified: none that holds is in force; nothing was called.
         """
+        limits = await self._asking.limits()
         name = digest([task_key, tool, arguments])
         used = await self._calls()
-        refusal = await self._refusal(task_key, tool, arguments, used, name)
+        outside = tool in TOOLS and TOOLS[tool].external and not limits.external_research
+        refusal = Refused.FORBIDDEN if outside else await self._refusal(task_key, tool, arguments, used, name)
         if refusal is not None:
             self._note(task_key, tool[:_LONGEST_NAME], _short(arguments), "refused", reason=refusal.value)
             raise PassRefused(f"{tool[:_LONGEST_NAME]} was refused: {refusal.words}", code=refusal.value)

@@ -1,4 +1,4 @@
-"""The rules in force: which of a tenant's sets is active is read from the store at every question, and never cached.
+"""The constitution and the rules in force: which they are is read from the store at every question, and never cached.
 
 A set itself is parsed once in a process and known by its hash. So an activation that was answered holds for whatever is
 asked from then on, in every process, and no decision is made under rules that were not stored before it.
@@ -9,8 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
+from contracts.constitution import HardLimits, StoredConstitution
 from contracts.decisions import PolicyDecision, PolicyQuestion
+from contracts.errors import ConstitutionUnverified
+from contracts.events import EventType, NewEvent
+from graph.constitution import InForce
 from graph.context import Governance, Record
+from policies.constitution import held
 from policies.engine import Asks, Decided
 
 
@@ -27,6 +32,14 @@ class RuleSource(ActiveRules, Protocol):
 
     async def keep_rules(self, rules_sha256: str, content: bytes) -> None:
         """Store rules beside the decisions that they are about to make."""
+        ...
+
+
+class LawSource(RuleSource, Protocol):
+    """The constitution and one tenant's rules in the store."""
+
+    async def constitution(self) -> StoredConstitution | None:
+        """Return what is stored as the constitution in force, unverified; None: none was ever activated."""
         ...
 
 
@@ -51,31 +64,67 @@ async def in_force(governance: Governance, source: RuleSource, tenant_id: str) -
 
 
 class Asking:
-    """Asks for one run: under the rules in force at each moment, and no question twice."""
+    """Asks for one run: under the constitution and the rules in force at each moment, and no question twice."""
 
-    def __init__(self, governance: Governance, source: RuleSource, record: Record, tenant_id: str) -> None:
+    def __init__(self, governance: Governance, source: LawSource, record: Record, tenant_id: str) -> None:
         self.governance = governance
         self._source = source
         self._record = record
         self._tenant_id = tenant_id
 
+    async def limits(self) -> HardLimits:
+        """Look at the constitution and return its limits; another than before is noted in the mission's chain.
+
+        Raises:
+            ConstitutionUnverified: none that holds is in force.
+        """
+        found = self.governance.guard.verified(await self._source.constitution())
+        record, now = self._record, found.named
+        was, record.known, record.constitution = record.known, now, found
+        if was and was != now:
+            payload = {**now, "previous": dict(was)}
+            record.events.append(NewEvent(event_type=EventType.CONSTITUTION_UPDATED, payload=payload))
+        return found.constitution.limits
+
     async def renewed(self) -> Remembering:
-        """Look which rules are in force, and return who asks under them."""
+        """Look which constitution and rules are in force, and return who asks under them.
+
+        Raises:
+            ConstitutionUnverified: no constitution that holds is in force.
+        """
+        await self.limits()
         self._record.asks = await in_force(self.governance, self._source, self._tenant_id)
         return self.last()
 
     def last(self) -> Remembering:
         """Return who asks under the rules that were in force when the run last looked: for trying, not for deciding."""
-        return Remembering(self._record.asks or self.governance.engine, self._record.decided)
+        asks = self._record.asks or self.governance.engine
+        return Remembering(asks, self._record.constitution, self._record.decided)
 
 
 class Remembering:
-    """Asks each question once."""
+    """Asks each question once; what the constitution forbids is denied, whatever the rules say."""
 
-    def __init__(self, asks: Asks, decided: Decided | None = None) -> None:
+    def __init__(self, asks: Asks, constitution: InForce | None, decided: Decided | None = None) -> None:
         self._asks = asks
+        self._constitution = constitution
         self._decided: Decided = {} if decided is None else decided
 
     def __call__(self, question: PolicyQuestion) -> PolicyDecision:
-        """Decide a question, or return what was decided."""
-        return self._asks.ask(question, self._decided)
+        """Decide a question, or return what was decided.
+
+        Raises:
+            ConstitutionUnverified: nobody has verified a constitution to decide under.
+        """
+        return held(self._verified.constitution, self._asks.ask(question, self._decided))
+
+    @property
+    def limits(self) -> HardLimits:
+        """What the constitution allows at most."""
+        return self._verified.constitution.limits
+
+    @property
+    def _verified(self) -> InForce:
+        if self._constitution is None:
+            raise ConstitutionUnverified("nothing is decided before the constitution was verified")
+        return self._constitution

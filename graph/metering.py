@@ -168,6 +168,7 @@ class GuardedModel:
         Raises:
             ModelFailed: no tier that the prompt may go to gave a usable answer.
             BudgetExceeded: the mission's tokens don't cover the call.
+            ConstitutionUnverified: none that holds is in force; nothing was asked.
         """
         read = {_source_of(block) for block in prompt.evidence}
         self._record.read.setdefault(prompt.package.task_key, []).append(read)
@@ -182,6 +183,7 @@ class GuardedModel:
 
     async def _asked(self, output: type[FilledT], prompt: Prompt, tools: Toolbox | None) -> FilledT:
         tried = [prompt.package.tier]
+        await self._asking.limits()
         # A plan is made before anything is read: none grows from what others wrote.
         if prompt.package.task_key == PLANNING and (prompt.evidence or not await self._may_plan(prompt.package)):
             raise ModelFailed("policy lets no model plan this mission", code="policy_denied")

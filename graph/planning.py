@@ -23,6 +23,7 @@ class GuardedPlans:
 
         Raises:
             BadInput: the mission was not admitted.
+            ConstitutionUnverified: nobody has looked at the constitution in this run.
         """
         if self._record.envelope is None:
             raise BadInput("the mission was not admitted", code="not_admitted")

@@ -29,6 +29,8 @@ from graph.taint import packet_labelled
 Role = Callable[[MissionState, Ports], Awaitable[StepResult]]
 Node = Callable[[MissionState, Runtime[RunContext]], Awaitable[MissionState]]
 
+# They record how a mission ends, and ask, call and write nothing.
+_ENDS = frozenset({Stage.FINALIZE, Stage.BLOCKED, Stage.FAILED})
 _EXPECTED: dict[Stage, tuple[Kind, ...]] = {
     Stage.PROMPT_MASTER: (Kind.PROMPT_PACKAGE,),
     Stage.LIBRARIAN: (Kind.LIBRARIAN_PASS,),
@@ -51,6 +53,9 @@ def step(stage: Stage, role: Role) -> Node:
         if was == key:
             return gave
         await ctx.turn()
+        if stage not in _ENDS:
+            ctx.record.known = ctx.record.known or state.get("constitution", {})
+            await asking(ctx).limits()
         result = await _labelled(await role(state, ctx.ports), state, ctx)
         return await store(stage, key, state, result, ctx)
 
@@ -76,6 +81,8 @@ async def store(stage: Stage, key: str, state: MissionState, result: StepResult,
     """Ask the stage's policy layer, then commit artifacts, decisions, calls, events and the move in one transaction."""
     gate = await _gate(stage, result, ctx)
     update = _update(stage, state, result, gate)
+    if ctx.record.known and ctx.record.known != state.get("constitution"):
+        update["constitution"] = dict(ctx.record.known)
     to = next_stage(stage, cast("MissionState", {**state, **update}))
     async with ctx.ledger.unit() as unit:
         if result.envelope is not None:

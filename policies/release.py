@@ -191,6 +191,12 @@ def _bounds(proposal: WritebackProposal) -> bytes:
     return canonical_bytes(proposal.model_dump(mode="json", exclude={"after", "payload_sha256"}))
 
 
+def names_in(after: Mapping[str, Any]) -> set[str]:
+    """Return every name in what would be written, in one spelling and without its path."""
+    fields, containers = _fields(after)
+    return fields | containers
+
+
 def _fields(after: Mapping[str, Any]) -> tuple[set[str], set[str]]:
     """Return the names of the values that would be set, however deep, and the names that hold others."""
     fields: set[str] = set()

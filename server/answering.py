@@ -76,6 +76,7 @@ class Answering:
             BadInput: the answer names no pending proposal, or says nothing where it must.
             Conflict: the mission does not wait, was answered already, or waits with another payload.
             Denied: policy does not let this person approve this.
+            ConstitutionUnverified: no constitution that holds is in force; the question stays open.
             Forbidden: the person may not answer here, nor has anybody delegated it to them.
         """
         async with self._taken(who, mission_id, answer.interrupt_id) as taken:
@@ -117,7 +118,9 @@ class Answering:
         *,
         turned_down: bool = False,
     ) -> Status:
-        ask = Remembering(await active_in(self.governance, taken))
+        # No rule is asked about turning everything down: that can always be done.
+        law = None if turned_down else self.governance.guard.verified(await taken.constitution())
+        ask = Remembering(await active_in(self.governance, taken), law)
         answered = approvals.decide(
             asked, answers, person, self.governance, ask, reason=reason, turned_down=turned_down
         )

@@ -43,6 +43,7 @@ from graph.runner import Runner
 from graph.version import GRAPH_VERSION
 from policies.engine import PolicyEngine
 from policies.questions import TierFacts
+from server.constitution import guard_for
 from server.database import Database, database
 from server.ending import ended
 from server.intake import Intake
@@ -104,6 +105,7 @@ def governance_for(settings: Settings, routes: ModelRoutes, secrets: Secrets) ->
         engine=PolicyEngine.load(),
         deployment_mode=settings.deployment_mode.value,
         passes=PassSigner(secrets.passes),
+        guard=guard_for(settings, secrets),
         tiers=tiers,
     )
 

@@ -10,6 +10,7 @@ from adapters.postgres.provision import Dsns, dsns_for, migrate
 from adapters.postgres.secrets import Secrets, read_secrets
 from adapters.postgres.vault import Vault, master_keys
 from contracts.errors import SettingInvalid
+from server.constitution import founded
 from server.settings import Settings
 
 
@@ -33,7 +34,9 @@ def database(settings: Settings, stack: AsyncExitStack) -> Database:
     vault = Vault(master_keys(settings.payload_encryption_key))
     admin = administrator(settings, stack)
     migrate(admin)
-    return Database(dsns_for(admin), read_secrets(admin), vault)
+    secrets = read_secrets(admin)
+    founded(admin, settings, secrets)
+    return Database(dsns_for(admin), secrets, vault)
 
 
 def administrator(settings: Settings, stack: AsyncExitStack | ExitStack) -> str:

@@ -19,6 +19,7 @@ from contracts.errors import (
     BadInput,
     ColonyError,
     Conflict,
+    ConstitutionUnverified,
     Denied,
     Forbidden,
     Malformed,
@@ -53,6 +54,7 @@ _BY_TYPE: tuple[tuple[type[ColonyError], HTTPStatus], ...] = (
     (Conflict, HTTPStatus.CONFLICT),
     (Denied, HTTPStatus.FORBIDDEN),
     (Unavailable, HTTPStatus.SERVICE_UNAVAILABLE),
+    (ConstitutionUnverified, HTTPStatus.SERVICE_UNAVAILABLE),
     (NotBuilt, HTTPStatus.NOT_IMPLEMENTED),
 )
 _HEADERS = {

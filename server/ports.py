@@ -68,7 +68,7 @@ class PortMaker:
                 record,
                 self.clock,
                 mission,
-                self.governance.passes,
+                asking,
             ),
             artifacts=artifacts,
             results=StoredResults(ledger, record, artifacts),
@@ -77,7 +77,7 @@ class PortMaker:
             routes=self.routes,
             classify=classify_request,
             plans=GuardedPlans(record, asking),
-            effects=self._effects(mission, ledger, record),
+            effects=self._effects(mission, ledger, record, asking),
             tables=DuckTables(),
             clock=TapedClock(self.clock, tape),
             limits=NodeLimits(
@@ -85,9 +85,9 @@ class PortMaker:
             ),
         )
 
-    def _effects(self, mission: Mission, ledger: LedgerPort, record: Record) -> EffectPort:
+    def _effects(self, mission: Mission, ledger: LedgerPort, record: Record, asking: Asking) -> EffectPort:
         writer, validator = RootWriter(self.root, mission.mission_id), validator_for(self.settings, self.root)
-        real = GrantedEffects(mission, ledger, writer, validator)
+        real = GrantedEffects(mission, ledger, writer, asking, validator)
         if record.past is not None:
             return RehearsedEffects(real, Tape(record), ledger, record.past)
         return TapedEffects(real, Tape(record))

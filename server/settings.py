@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 from enum import StrEnum
@@ -16,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from contracts.errors import SettingInvalid
 from contracts.mission import ModelTier
 
+_KEY_BYTES = 32
 _UNBROKEN = re.compile(r"[!-~]+")
 _BROKERS = r"^[A-Za-z0-9_.\-\[\]:]+:[0-9]{1,5}(,[A-Za-z0-9_.\-\[\]:]+:[0-9]{1,5})*$"
 
@@ -25,6 +27,18 @@ def _url(value: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0 or not _UNBROKEN.fullmatch(value):
         raise ValueError("not an http or https URL")
     return value
+
+
+def public_keys(value: str | None) -> tuple[bytes, ...]:
+    """Return the Ed25519 public keys that a text names: base64 of 32 bytes each, with commas between several.
+
+    Raises:
+        ValueError: it is anything else.
+    """
+    keys = tuple(base64.b64decode(part.strip(), validate=True) for part in value.split(",")) if value else ()
+    if any(len(key) != _KEY_BYTES for key in keys):
+        raise ValueError("not 32 bytes")
+    return keys
 
 
 Ms = Annotated[int, Field(ge=1, le=2_592_000_000)]
@@ -90,6 +104,7 @@ class Settings(BaseSettings):
     jwt_issuer: str | None = Field(None, alias="JWT_ISSUER")
     jwt_audience: str | None = Field(None, alias="JWT_AUDIENCE")
     jwt_jwks_file: Path | None = Field(None, alias="JWT_JWKS_FILE")
+    constitution_public_key: str | None = Field(None, alias="CONSTITUTION_PUBLIC_KEY")
     rate_per_principal: int = Field(6_000, alias="COLONY_RATE_PER_PRINCIPAL", ge=1, le=10_000_000)
     rate_per_tenant: int = Field(30_000, alias="COLONY_RATE_PER_TENANT", ge=1, le=10_000_000)
     streams_per_principal: int = Field(200, alias="COLONY_STREAMS_PER_PRINCIPAL", ge=1, le=100_000)
@@ -109,6 +124,17 @@ class Settings(BaseSettings):
         if isinstance(value, str) and not value.strip():
             return cls.model_fields[info.field_name].get_default()
         return value
+
+    @field_validator("constitution_public_key")
+    @classmethod
+    def _are_keys(cls, value: str | None) -> str | None:
+        public_keys(value)
+        return value
+
+    @property
+    def constitution_keys(self) -> tuple[bytes, ...]:
+        """The public keys that constitutions are verified by, of 32 bytes each; none if none was set."""
+        return public_keys(self.constitution_public_key)
 
     def secret(self, name: str) -> SecretStr | None:
         """Look up a variable that the routes file names for a provider's key, in the environment and in ``.env``.
@@ -142,7 +168,6 @@ RESERVED = (
     "MODEL_ROUTES_FILE",
     "RESEARCH_PROVIDER",
     "BROWSER_PROVIDER",
-    "CONSTITUTION_PUBLIC_KEY",
 )
 """Variables of the interface that change nothing in this version yet."""
 
@@ -154,6 +179,7 @@ _RIGHT = {
     "KAFKA_BOOTSTRAP_SERVERS": "brokers such as kafka-1:9092,kafka-2:9092",
     "COLONY_WEBHOOK_URL": "an https URL, or http on loopback",
     "COLONY_WEBHOOK_ALLOW_PRIVATE": "true or false",
+    "CONSTITUTION_PUBLIC_KEY": "an Ed25519 public key, 32 bytes as base64, or several with commas between",
     "PORT": "a port number from 0 to 65535",
     "COLONY_ENABLED": "true or false",
     "COLONY_SERVICE_BASE_URL": "a URL such as http://127.0.0.1:8080",

@@ -21,6 +21,7 @@ from adapters.root.client import Patience
 from server.compose import Colony
 from server.serve import running
 from server.settings import load_settings
+from tests.constitution import agreed
 
 PATIENCE_S = 60.0
 AT_WORK = {"received", "running"}
@@ -121,6 +122,7 @@ async def serving(
 ) -> AsyncIterator[Service]:
     """Serve in this process on a free port."""
     settings = load_settings(**{"PORT": 0, **environment})
+    await agreed(environment)
     async with running(settings, times=times, work=work, patience=patience) as colony:
         base = f"http://127.0.0.1:{colony.settings.port}"
         async with httpx.AsyncClient(base_url=base, timeout=30) as client:

@@ -11,6 +11,7 @@ from typing import Any
 from psycopg.rows import DictRow
 
 from adapters.postgres.claims import holder_of
+from adapters.postgres.constitutions import IN_FORCE, stored
 from adapters.postgres.guard import store_errors
 from adapters.postgres.queries import Queries
 from adapters.postgres.records import intact, taped_of
@@ -21,6 +22,7 @@ from adapters.postgres.steady import Tenure
 from adapters.postgres.unit import Connection, Unit
 from contracts.base import Contract, InterruptId, MissionId
 from contracts.canonical import sha256_hex
+from contracts.constitution import StoredConstitution
 from contracts.decisions import ApprovalDecision
 from contracts.errors import IntegrityBroken
 from contracts.evidence import WorkerResult, WritebackProposal
@@ -110,6 +112,11 @@ class RunLedger:
         """Return how often each tool call was made, as (task key, tool, arguments, times), since the last retry."""
         rows = await self._rows(self._q["calls_made"])
         return [(row["task_key"], row["tool"], row["arguments"], row["times"]) for row in rows]
+
+    async def constitution(self) -> StoredConstitution | None:
+        """Return what the store has as the constitution in force, unverified; None if none was ever activated."""
+        rows = await self._rows(IN_FORCE)
+        return stored(rows[0]) if rows else None
 
     async def decision(self, interrupt_id: InterruptId) -> ApprovalDecision | None:
         """Return the stored decision on an approval, or None while it is pending."""

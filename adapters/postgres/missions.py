@@ -17,6 +17,7 @@ from psycopg.types.json import Jsonb
 
 from adapters.postgres.chaining import Holder
 from adapters.postgres.claims import holder_of
+from adapters.postgres.constitutions import in_force
 from adapters.postgres.guard import store_errors
 from adapters.postgres.pools import Pool
 from adapters.postgres.queries import Queries
@@ -27,6 +28,7 @@ from adapters.postgres.unit import Connection, Unit
 from adapters.tracing import span_id, traceparent
 from contracts.base import ActorId, InterruptId
 from contracts.canonical import sha256_hex
+from contracts.constitution import StoredConstitution
 from contracts.decisions import ApprovalRequest, GivenAnswer
 from contracts.errors import IntegrityBroken, NotFound
 from contracts.events import TERMINAL_EVENTS, EventType, NewEvent
@@ -86,6 +88,10 @@ class Takeover:
         """
         rules = await self.connection.execute(Queries.load("rulesets")["active"], {"known": list(known)})
         return active_of(await rules.fetchall())
+
+    async def constitution(self) -> StoredConstitution | None:
+        """Return what the store has as the constitution in force, unverified."""
+        return await in_force(self.connection)
 
     async def refusals(self) -> list[DictRow]:
         """Return the refused answers that the mission's chain records."""

@@ -17,6 +17,8 @@ from adapters.postgres.queries import Queries
 from adapters.postgres.unit import Connection
 from contracts.errors import NotFound
 
+_VERSIONS = Queries.load("constitution")["versions"]
+
 
 @dataclass(frozen=True)
 class MissionRecord:
@@ -134,6 +136,11 @@ class MissionReader:
     async def writebacks(self, tenant_id: str, mission_id: str) -> list[DictRow]:
         """Return how each approved proposal ended."""
         return await self._rows(tenant_id, "writebacks", mission_id=mission_id)
+
+    async def constitutions(self, hashes: Sequence[str]) -> list[DictRow]:
+        """Return constitutions by their hashes, as they were signed: sha256, version, content, signature, key_id."""
+        async with self._as("") as conn:
+            return await (await conn.execute(_VERSIONS.encode(), {"hashes": list(hashes)})).fetchall()
 
     async def metrics(self) -> tuple[list[DictRow], list[DictRow]]:
         """Return counters and histograms ``{name, labels, le, count, sum}``, and gauges, over all tenants."""

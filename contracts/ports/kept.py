@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from contracts.base import Contract, InterruptId, MissionId, Value
+from contracts.constitution import StoredConstitution
 from contracts.decisions import ApprovalDecision, ApprovalRequest
 from contracts.events import NewEvent
 from contracts.evidence import WorkerResult, WritebackProposal
@@ -238,6 +239,10 @@ class LedgerPort(Protocol):
 
         A retry is a person's word that it may be tried again.
         """
+        ...
+
+    async def constitution(self) -> StoredConstitution | None:
+        """Return what the store has as the constitution in force, unverified; None if none was ever activated."""
         ...
 
     async def decision(self, interrupt_id: InterruptId) -> ApprovalDecision | None:

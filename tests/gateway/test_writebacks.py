@@ -229,7 +229,8 @@ async def test_a_process_that_dies_after_sending_does_not_ask_again(stand: Stand
     validator = RootValidator(stand.lab.root, required=True)
 
     def rewire(ports: Any, ledger: Any, record: Any) -> Any:
-        return replace(ports, effects=GrantedEffects(ports.mission, ledger, writer, validator))
+        asking = stand.lab.asking(ledger, record)
+        return replace(ports, effects=GrantedEffects(ports.mission, ledger, writer, asking, validator))
 
     swaps = Swaps(rewire=rewire)
     died = await stand.lab.approved(waiting["mission_id"], swaps)

@@ -23,6 +23,7 @@ from contracts.clock import SystemClock
 from contracts.ports import LedgerPort, Mission, Ports
 from contracts.stateflow import Stage
 from graph.context import Governance, Record
+from graph.inforce import Asking
 from graph.leases import LeaseKeeper
 from graph.runner import Runner, SessionPort
 from graph.steps import Node
@@ -66,6 +67,9 @@ class Lab:
     def colony(self) -> Colony:
         assert self.service.colony is not None
         return self.service.colony
+
+    def asking(self, ledger: LedgerPort, record: Record) -> Asking:
+        return Asking(self.colony.governance, ledger, record, "demo")
 
     def claims(self, worker_id: str = "lab") -> Claims:
         return Claims(self.pool, worker_id, self.times, SystemClock(), GRAPH_VERSION)

@@ -13,7 +13,14 @@ from graph.routing import next_stage
 from graph.topology import build, compiled, roles
 from tests.graph.lab import Lab, Swaps
 
-GENERAL = {"intent.received", "stage.entered", "mission.resumed", "mission.retried", "budget.exceeded"}
+GENERAL = {
+    "intent.received",
+    "stage.entered",
+    "mission.resumed",
+    "mission.retried",
+    "budget.exceeded",
+    "constitution.updated",
+}
 BY_COMMAND = {
     *("approval.decided", "approval.refused", "approval.escalated"),
     *("mission.cancelled", "mission.expired", "mission.forked"),

@@ -1,10 +1,13 @@
 """A bench for single roles: the real templates, routes, classifier and model, and small shelves for what is stored."""
 
+import base64
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from adapters.catalog import SOURCES
 from adapters.models.extractive_chat import ExtractiveChatModel
@@ -14,6 +17,7 @@ from adapters.models.routes import EXTRACTIVE, ModelRoutes
 from adapters.prompts.registry import TemplateRegistry
 from adapters.tables import DuckTables
 from contracts.base import Contract, Ref, SetRef
+from contracts.constitution import StoredConstitution
 from contracts.errors import IntegrityBroken
 from contracts.events import NewEvent
 from contracts.evidence import ResearchArtifact, Source, Trust, WorkerResult
@@ -24,11 +28,13 @@ from contracts.stateflow import Stage, Status
 from contracts.tasks import PheromoneSignal, Task, TaskKind
 from graph.artifacts import kind_for
 from graph.channels import set_ref
+from graph.constitution import Guard, key_id, raw, signed
 from graph.context import Governance, Record
 from graph.inforce import Asking
 from graph.metering import Budget, GuardedModel
 from graph.passes import PassSigner
 from graph.planning import GuardedPlans
+from policies.constitution import developers
 from policies.engine import PolicyEngine
 from policies.risk import classify_request
 from tests.adapters.models.conftest import in_memory
@@ -154,7 +160,18 @@ def registry() -> TemplateRegistry:
 
 @cache
 def governance() -> Governance:
-    return Governance(engine=PolicyEngine.load(), deployment_mode="test", passes=PassSigner(bytes(32)))
+    guard = Guard([raw(SIGNER)])
+    return Governance(engine=PolicyEngine.load(), deployment_mode="test", passes=PassSigner(bytes(32)), guard=guard)
+
+
+SIGNER = Ed25519PrivateKey.from_private_bytes(bytes(32))
+
+
+def in_force() -> StoredConstitution:
+    """Return a developer's constitution as a store would have it in force."""
+    one = developers(alone=True)
+    signature = base64.b64decode(signed(one, SIGNER).signature)
+    return StoredConstitution(one.sha256(), 1, one.canonical(), signature, key_id(raw(SIGNER)), 2, 1)
 
 
 class NoOwnRules:
@@ -166,9 +183,15 @@ class NoOwnRules:
     async def keep_rules(self, rules_sha256: str, content: bytes) -> None:
         return None
 
+    async def constitution(self) -> StoredConstitution:
+        return in_force()
+
 
 def asking(record: Record | None = None, govern: Governance | None = None) -> Asking:
-    return Asking(govern or governance(), NoOwnRules(), record or Record(), "demo")
+    """Return who asks; it has looked at the constitution once."""
+    record, govern = record or Record(), govern or governance()
+    record.constitution = govern.guard.verified(in_force())
+    return Asking(govern, NoOwnRules(), record, "demo")
 
 
 def model(record: Record | None = None) -> GuardedModel:

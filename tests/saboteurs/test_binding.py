@@ -176,7 +176,7 @@ async def test_a_granted_write_is_stored_before_it_is_sent(lab: Lab) -> None:
             raise AssertionError("what was never sent is not read back")
 
     def rewire(ports: Ports, ledger: Any, record: Any) -> Ports:
-        return replace(ports, effects=effects.GrantedEffects(ports.mission, ledger, Away()))
+        return replace(ports, effects=effects.GrantedEffects(ports.mission, ledger, Away(), lab.asking(ledger, record)))
 
     await lab.service.seed_lead()
     mission = await lab.mission()

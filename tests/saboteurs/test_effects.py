@@ -103,7 +103,7 @@ def over(lab: Lab, wrap: Wrap) -> Swaps:
     writer = wrap(RootWriter(lab.root))
 
     def rewire(ports: Ports, ledger: LedgerPort, record: Record) -> Ports:
-        return replace(ports, effects=GrantedEffects(ports.mission, ledger, writer))
+        return replace(ports, effects=GrantedEffects(ports.mission, ledger, writer, lab.asking(ledger, record)))
 
     return Swaps(rewire=rewire)
 

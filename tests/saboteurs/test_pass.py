@@ -75,8 +75,8 @@ def bare(lab: Lab) -> Rewire:
 
 
 def guarded(lab: Lab, ports: Ports, ledger: LedgerPort, record: Record, clock: Clock) -> GuardedTools:
-    signer = lab.colony.governance.passes
-    return GuardedTools(RootTools(lab.root, "demo"), ledger, record, clock, ports.mission, signer)
+    asking = lab.asking(ledger, record)
+    return GuardedTools(RootTools(lab.root, "demo"), ledger, record, clock, ports.mission, asking)
 
 
 def an_hour_later(lab: Lab) -> Rewire:

@@ -183,8 +183,8 @@ async def at_once(lab: Lab, tool: str, times: int, *, fails: bool = False) -> tu
     ended: list[str] = []
 
     def rewire(ports: Ports, ledger: LedgerPort, record: Record) -> Ports:
-        signer = lab.colony.governance.passes
-        return replace(ports, tools=GuardedTools(inner, ledger, record, SystemClock(), ports.mission, signer))
+        asking = lab.asking(ledger, record)
+        return replace(ports, tools=GuardedTools(inner, ledger, record, SystemClock(), ports.mission, asking))
 
     async def probe(state: MissionState, ports: Ports) -> StepResult:
         async def one() -> str:

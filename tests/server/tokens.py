@@ -11,6 +11,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from server.principal import CAPABILITIES
+from tests.constitution import PUBLIC_KEY
 
 ISSUER = "https://id.example.com"
 AUDIENCE = "colony"
@@ -35,6 +36,7 @@ class Issuer:
             "JWT_AUDIENCE": AUDIENCE,
             "JWT_JWKS_FILE": str(file),
             "ROOT_API_KEY": "a key for the root",
+            "CONSTITUTION_PUBLIC_KEY": PUBLIC_KEY,
         }
 
     def claims(self, **changes: Any) -> dict[str, Any]:

@@ -1,0 +1,105 @@
+"""The constitution's hard limits, held against questions and writes; and the one that ships with Colony. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from contracts.constitution import Constitution, HardLimits
+from contracts.decisions import Outcome, PolicyDecision, PolicyQuestion
+from contracts.evidence import WritebackProposal
+from contracts.mission import AutonomyTier, Level, ModelTier, Sensitivity
+from contracts.stateflow import Layer
+from policies.release import names_in
+
+_SHIPPED = Path(__file__).parent / "shipped.json"
+_CHANGES = frozenset({"release", "edit", "approve"})
+Broken = tuple[str, str]
+"""A limit's name, as a rule's, and what it says, for people."""
+
+
+def shipped() -> Constitution:
+    """Return the constitution that ships with Colony: the draft of a first version."""
+    return Constitution.model_validate_json(_SHIPPED.read_bytes())
+
+
+def developers(*, alone: bool) -> Constitution:
+    """Return what developer modes begin with: the shipped one, but for what their rules let through.
+
+    Args:
+        alone: whoever asks on this machine is one and the same person there.
+    """
+    draft = shipped()
+    loose = {"autonomy_tiers": tuple(AutonomyTier), "external_research": True, "personal_data_tiers": tuple(ModelTier)}
+    people = {"high_risk_people": 1 if alone else draft.limits.high_risk_people}
+    return draft.model_copy(update={"limits": draft.limits.model_copy(update=loose | people)})
+
+
+def held(constitution: Constitution, decision: PolicyDecision) -> PolicyDecision:
+    """Return a decision as it stands under the constitution: what is beyond a limit is denied. It names the hash."""
+    named = {"constitution_sha256": constitution.sha256()}
+    broken = list(_broken(constitution.limits, decision.question, decision.rules_sha256))
+    if not broken:
+        return decision.model_copy(update=named)
+    denied = decision.outcome is Outcome.DENY
+    rules = (*(name for name, _ in broken), *(decision.rules if denied else ()))
+    reasons = (*(said for _, said in broken), *(decision.reasons if denied else ()))
+    return decision.model_copy(update={**named, "outcome": Outcome.DENY, "rules": rules, "reasons": reasons})
+
+
+def forbids(limits: HardLimits, proposal: WritebackProposal) -> tuple[Broken, ...]:
+    """Return the limits that a write is beyond."""
+    return tuple(_write(limits, proposal.operation, names_in(proposal.after)))
+
+
+def people_for(limits: HardLimits, asked: PolicyQuestion) -> int:
+    """Return how many different people must agree to the change that a question is about, at least."""
+    change = asked.resource["attrs"]
+    risks = (_mission(asked).get("risk_level"), change["risk_level"])
+    return limits.high_risk_people if Level.HIGH in risks or change["operation"] == "message" else 1
+
+
+def _broken(limits: HardLimits, asked: PolicyQuestion, rules_sha256: str) -> Iterator[Broken]:
+    if limits.rules_sha256 and rules_sha256 not in limits.rules_sha256:
+        yield "constitution.rules", "the constitution does not let this rule set decide"
+    match asked.layer:
+        case Layer.ADMISSION:
+            yield from _tier(limits, _mission(asked).get("autonomy_tier"))
+            yield from _research(limits, asked.context.get("research_wanted"))
+        case Layer.SCOPE:
+            outside = asked.context.get("external_sources") or asked.context.get("external_tools")
+            yield from _research(limits, outside)
+        case Layer.ROUTING:
+            personal = _mission(asked).get("sensitivity_class") == Sensitivity.PERSONAL
+            if personal and asked.resource["id"] not in limits.personal_data_tiers:
+                yield "constitution.personal-data", "the constitution does not let personal data reach this model tier"
+        case Layer.RELEASE if asked.action in _CHANGES and asked.resource["type"] == "Proposal":
+            attrs = asked.resource["attrs"]
+            yield from _tier(limits, _mission(asked).get("autonomy_tier", limits.autonomy_tiers[0]))
+            yield from _write(limits, attrs["operation"], {*attrs["fields"], *attrs["containers"]})
+        case Layer.RELEASE:
+            pass
+
+
+def _mission(asked: PolicyQuestion) -> Mapping[str, Any]:
+    found = (e["attrs"] for e in (asked.principal, asked.resource) if e["type"] == "Mission")
+    return next(iter(found), {})
+
+
+def _tier(limits: HardLimits, tier: Any) -> Iterator[Broken]:
+    if tier not in limits.autonomy_tiers:
+        yield "constitution.autonomy", "the constitution does not allow missions of this autonomy tier"
+
+
+def _research(limits: HardLimits, wanted: Any) -> Iterator[Broken]:
+    if wanted and not limits.external_research:
+        yield "constitution.research", "the constitution does not allow research outside the product"
+
+
+def _write(limits: HardLimits, operation: str, fields: Iterable[str]) -> Iterator[Broken]:
+    if operation not in limits.effects:
+        yield "constitution.effects", "the constitution does not allow this kind of change"
+    forbidden = names_in(dict.fromkeys(limits.forbidden_fields))
+    if found := sorted(forbidden.intersection(fields)):
+        yield "constitution.fields", f"the constitution forbids to set {', '.join(found)}"
