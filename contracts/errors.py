@@ -212,6 +212,13 @@ class Unavailable(ColonyError):
     code = "unavailable"
 
 
+class Halted(Unavailable):
+    """Somebody has halted the tenant, or everybody: nothing that would run is accepted."""
+
+    code = "halted"
+    default_hint = "`colony halt show` says who has halted it and why, `colony halt lift` lifts it."
+
+
 class StoreUnavailable(Unavailable):
     """Postgres does not answer."""
 

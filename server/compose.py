@@ -20,6 +20,7 @@ from adapters.postgres.delegations import DelegationStore
 from adapters.postgres.deltas import DELTAS, WATCHED, DeltaFeed, DeltaWriter
 from adapters.postgres.doorbell import Doorbell
 from adapters.postgres.history import History
+from adapters.postgres.halts import Halts
 from adapters.postgres.keys import ApiKeys
 from adapters.postgres.missions import TAKEN, MissionStore
 from adapters.postgres.pools import Pool, open_pool
@@ -74,6 +75,7 @@ class Colony:
     relays: Relays
     keys: ApiKeys
     vault: Vault
+    halts: Halts
     policies: PolicyService
 
 
@@ -182,7 +184,7 @@ async def open_colony(
         metrics = ProcessMetrics(stats, lambda: doorbell.waiting, lambda: keeper.holding)
         reader, keys = MissionReader(api), ApiKeys(api)
         parts = (service, reader, doorbell, feed, worker, root_store, governance, metrics, relays, keys, db.vault)
-        yield Colony(settings, *parts, policies=PolicyService(rules, governance))
+        yield Colony(settings, *parts, halts=Halts(api), policies=PolicyService(rules, governance))
 
 
 async def _pools(stack: AsyncExitStack, db: Database, settings: Settings, times: LeaseTimes) -> dict[str, Pool]:

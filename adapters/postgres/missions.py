@@ -30,7 +30,7 @@ from contracts.base import ActorId, InterruptId
 from contracts.canonical import sha256_hex
 from contracts.constitution import StoredConstitution
 from contracts.decisions import ApprovalRequest, GivenAnswer
-from contracts.errors import IntegrityBroken, NotFound
+from contracts.errors import Halted, IntegrityBroken, NotFound
 from contracts.events import TERMINAL_EVENTS, EventType, NewEvent
 from contracts.ports import Clock, Dispatcher, Mission
 
@@ -122,10 +122,12 @@ class MissionStore:
         """Commit the mission, its first event and its job together; the same key gives the same mission.
 
         Raises:
+            Halted: the tenant is halted.
             StoreUnavailable: Postgres does not answer; nothing was kept.
         """
         s = submission
         async with self._transaction(s.tenant_id) as conn:
+            await self._let_on(conn, s.tenant_id)
             if s.idempotency_key is not None and (earlier := await self._reserve(conn, s)) is not None:
                 return earlier
             unit = await self._opened(conn, s)
@@ -240,9 +242,19 @@ class MissionStore:
         return row
 
     async def resume(self, takeover: Takeover) -> None:
-        """Enqueue the mission inside the takeover's transaction."""
+        """Enqueue the mission inside the takeover's transaction.
+
+        Raises:
+            Halted: the tenant is halted; what the transaction has done so far is not kept either.
+        """
         m = takeover.mission
+        await self._let_on(takeover.connection, m.tenant_id)
         await self._dispatcher.dispatch(m.mission_id, m.tenant_id, connection=takeover.connection)
+
+    async def _let_on(self, conn: Connection, tenant_id: str) -> None:
+        halted = await (await conn.execute(Queries.load("halts")["halted"], {"tenant_id": tenant_id})).fetchone()
+        if halted is None or halted["halted"]:
+            raise Halted("everything of this tenant is halted")
 
     async def _pending(self, conn: Connection, names: dict[str, Any]) -> Pending | None:
         row = await (await conn.execute(self._q["pending"], names)).fetchone()

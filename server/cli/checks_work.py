@@ -69,6 +69,10 @@ def work(found: Settings) -> Finding:
         return Finding("work", "fail", exc.message, exc.hint)
     if held is None:
         return Finding("work", "warn", "the schema is not current", "`colony db migrate`.")
+    if (halt := held["halt"]) is not None:
+        whose = "every tenant" if halt["tenant_id"] == "*" else halt["tenant_id"]
+        what = f"{whose} is halted since {halt['created_at']}, by {halt['actor_id']}: {halt['reason']}"
+        return Finding("work", "fail", what, "`colony halt lift` when it is mended; see docs/runbooks/kill-switch.md.")
     if held["on_hold"]:
         what = "on hold after a restore: no mission is run"
         return Finding("work", "fail", what, "`colony db reconcile`, while the root answers.")

@@ -14,6 +14,7 @@ from server.cli.database import register as database
 from server.cli.demo import register as demo
 from server.cli.doctor import register as doctor
 from server.cli.gates import register as gates
+from server.cli.halt import register as halt
 from server.cli.history import register as history
 from server.cli.keys import register as keys
 from server.cli.missions import register as missions
@@ -34,7 +35,7 @@ _of_missions = typer.Typer(no_args_is_help=True, help="Submit missions, follow t
 for _register in (missions, answers, operate, history):
     _register(_of_missions)
 app.add_typer(_of_missions, name="missions")
-for _register in (verify, root, policies, database, relay, keys):
+for _register in (verify, root, policies, database, relay, keys, halt):
     _register(app)
 
 

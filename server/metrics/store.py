@@ -38,6 +38,7 @@ GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "colony_approvals_pending": ("Approvals that wait for a person", ()),
     "colony_approvals_pending_age_seconds": ("Age of the oldest of them", ()),
     "colony_writebacks_unresolved": ("Changes of which nobody knows whether the root made them", ()),
+    "colony_halts_in_force": ("Halts of a tenant, or of everybody, that nobody has lifted yet", ()),
     "colony_relay_backlog_events": ("Events that a channel has not carried yet", ("channel",)),
     "colony_relay_backlog_missions": ("Missions with such events", ("channel",)),
     "colony_relay_backlog_age_seconds": ("For how long the oldest of them has waited", ("channel",)),

@@ -69,6 +69,7 @@ async def _finish(dsn: str, home: Path) -> Finished:
             f"insert into colony_rule_activations (number, version, rules_sha256, actor_id) values (1, 1, 'x', 'ann'); "
             f"insert into colony_replay_reports (mission_id, identical, payload) "
             f"values ('{mission_id}', true, '{{}}'); "
+            f"insert into colony_halts (actor_id, reason) values ('ann', 'r'); "
             f"insert into colony_delegations "
             f"(delegation_id, tenant_id, actor_id, to_role, expires_at) "
             f"values ('d', 'demo', 'a', 'r', now() + interval '1 day')"

@@ -15,7 +15,8 @@ from adapters.postgres.queries import Queries
 def standstill(dsn: str) -> dict[str, Any] | None:
     """Count, over all tenants, what waits and for how long (seconds); None when the schema is not current.
 
-    Keys: ``on_hold, runnable, runnable_age_s, pending, pending_age_s, failed, quarantined, unknown``.
+    Keys: ``on_hold``; ``halt``, one in force, as stored; ``runnable, runnable_age_s, pending, pending_age_s, failed,
+    quarantined, unknown``.
 
     Raises:
         StoreUnavailable: Postgres does not answer.

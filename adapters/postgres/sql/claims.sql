@@ -7,7 +7,7 @@ select m.*, b.token_budget, b.time_budget_ms, b.tokens_in, b.tokens_out, b.token
 from colony_missions m
 join colony_budgets b using (mission_id)
 left join colony_leases l using (mission_id)
-where m.mission_id = %(mission_id)s and not colony_on_hold();
+where m.mission_id = %(mission_id)s and not colony_on_hold() and not colony_halted(m.tenant_id);
 
 -- name: take
 update colony_missions

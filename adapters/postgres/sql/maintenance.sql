@@ -127,7 +127,8 @@ where m.mission_id = s.mission_id and m.pruned_at is not null
   and s.created_at < clock_timestamp() - %(days)s * interval '1 day';
 
 -- name: standstill
-select colony_on_hold() as on_hold, m.*, a.*, w.*
+select colony_on_hold() as on_hold,
+       (select to_jsonb(h) from colony_halts h where h.lifted_at is null order by h.tenant_id limit 1) as halt, m.*, a.*, w.*
 from (
   select count(*) filter (where waits) as runnable,
          coalesce(extract(epoch from clock_timestamp() - min(updated_at) filter (where waits)), 0)::bigint as runnable_age_s,

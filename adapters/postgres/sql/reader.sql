@@ -57,7 +57,9 @@ select name, labels, le, count, sum from colony_metric_series();
 -- name: metric_gauges
 select name, labels, value from colony_metric_gauges()
 union all
-select 'colony_writebacks_unresolved', '{}', colony_writebacks_unresolved();
+select 'colony_writebacks_unresolved', '{}', colony_writebacks_unresolved()
+union all
+select 'colony_halts_in_force', '{}', colony_halts_in_force();
 
 -- name: ping
 select 1 as up;
