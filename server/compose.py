@@ -19,8 +19,8 @@ from adapters.postgres.claims import Claims, LeaseTimes
 from adapters.postgres.delegations import DelegationStore
 from adapters.postgres.deltas import DELTAS, WATCHED, DeltaFeed, DeltaWriter
 from adapters.postgres.doorbell import Doorbell
-from adapters.postgres.history import History
 from adapters.postgres.halts import Halts
+from adapters.postgres.history import History
 from adapters.postgres.keys import ApiKeys
 from adapters.postgres.missions import TAKEN, MissionStore
 from adapters.postgres.pools import Pool, open_pool
