@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo up test test-long check chaos test-external eval-crm eval-oracle eval-injection bench endurance sharing docs lock clean
+.PHONY: help setup dev demo up test test-long check chaos test-external eval-crm eval-oracle eval-injection bench endurance sharing docs lock audit sbom clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -69,9 +69,19 @@ lock: ## resolve the lock files anew (needs uv on the PATH)
 	  --custom-compile-command 'make lock' --extra build pyproject.toml -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --custom-compile-command 'make lock' --extra build --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --custom-compile-command 'make lock' --group audit -o requirements-audit.lock
+
+audit: $(VENV)-audit/.done ## known vulnerabilities of every locked package (asks the public advisory database)
+	$(VENV)-audit/bin/python -m pip_audit --require-hashes --disable-pip --progress-spinner off -r requirements.lock
+
+sbom: $(VENV)-audit/.done ## dist/colony.cdx.json: what Colony is made of, with hashes (CycloneDX)
+	@mkdir -p dist
+	$(VENV)-audit/bin/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --mc-type application \
+	  --output-reproducible --of JSON -o dist/colony.cdx.json
 
 clean: ## remove the virtual environment and caches (never your data)
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(VENV)-audit .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Colony needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
@@ -82,6 +92,11 @@ $(VENV)/.runtime: requirements.lock pyproject.toml | $(VENV)/bin/python
 	@echo "installing the locked packages (once)"
 	@$(PIP) install --require-hashes -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)-audit/.done: requirements-audit.lock
+	@$(PYTHON) -m venv $(VENV)-audit
+	@$(VENV)-audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-audit.lock
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
