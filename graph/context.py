@@ -146,6 +146,8 @@ def _tool_event(call: ToolCall) -> NewEvent:
     payload = {"task_key": call.task_key, "tool": call.tool, "arguments": dict(call.arguments), "status": call.status}
     if call.response is not None:
         payload["response_sha256"] = sha256_hex(call.response)
+    if call.decision_id is not None:
+        payload["decision_id"] = call.decision_id
     return NewEvent(event_type=kind, payload=payload | ({"reason": call.reason} if call.reason else {}))
 
 

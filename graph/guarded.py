@@ -1,25 +1,28 @@
-"""The wrapped tools: every call is held against the task's signed pass, argument by argument."""
+"""The wrapped tools: every call is held against the task's signed pass, argument by argument, and against the rules."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import secrets
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from contracts.canonical import canonical_bytes, digest, sha256_hex
+from contracts.canonical import canonical_bytes, sha256_hex
+from contracts.decisions import Outcome, PolicyDecision
 from contracts.errors import ColonyError, PassRefused
 from contracts.events import EventType, NewEvent
 from contracts.ports import Clock, LedgerPort, Mission, ToolCall, ToolPort
 from contracts.stateflow import Stage
 from contracts.tasks import LibrarianPass, ToolGrant
+from graph.calls import Call, CallsMade
 from graph.context import Record
-from graph.inforce import Asking
+from graph.inforce import Asking, Remembering
 from graph.passes import Refused, live, taken_over
 from graph.tracing import Spanned
+from policies.constitution import beyond
 from policies.limits import TOOLS
+from policies.questions import call_question
 
 _LONGEST_ARGUMENTS = 4_000
 _LONGEST_NAME = 64
@@ -33,22 +36,16 @@ class GuardedTools:
     """
 
     def __init__(
-        self,
-        inner: ToolPort,
-        ledger: LedgerPort,
-        record: Record,
-        clock: Clock,
-        mission: Mission,
-        asking: Asking,
+        self, inner: ToolPort, ledger: LedgerPort, record: Record, clock: Clock, mission: Mission, asking: Asking
     ) -> None:
         self._inner = inner
         self._ledger = ledger
         self._record = record
         self._clock = clock
         self._mission = mission
-        self._signer = asking.governance.passes
         self._asking = asking
-        self._used: Counter[str] | None = None
+        self._signer = asking.governance.passes
+        self._made: CallsMade | None = None
         self._taking_over = asyncio.Lock()
         self._taken_over = False
 
@@ -57,59 +54,86 @@ class GuardedTools:
 
         Raises:
             PassRefused: there is no pass that is signed for this run, it has expired, or it grants no such call (any
-                more), or the constitution allows none of its kind.
+                more), or the rules in force, or the constitution, don't allow the call now.
             ConstitutionUnverified: none that holds is in force; nothing was called.
         """
-        limits = await self._asking.limits()
-        name = digest([task_key, tool, arguments])
-        used = await self._calls()
-        outside = tool in TOOLS and TOOLS[tool].external and not limits.external_research
-        refusal = Refused.FORBIDDEN if outside else await self._refusal(task_key, tool, arguments, used, name)
+        call = Call(task_key, tool, arguments)
+        made = await self._calls()
+        refusal, decision = await self._refusal(call, made)
         if refusal is not None:
-            self._note(task_key, tool[:_LONGEST_NAME], _short(arguments), "refused", reason=refusal.value)
-            raise PassRefused(f"{tool[:_LONGEST_NAME]} was refused: {refusal.words}", code=refusal.value)
+            words = refusal.words if decision is None else "; ".join(decision.reasons)
+            self._note(
+                task_key, tool[:_LONGEST_NAME], _short(arguments), "refused", reason=refusal.value, decision=decision
+            )
+            raise PassRefused(f"{tool[:_LONGEST_NAME]} was refused: {words}", code=refusal.value)
         try:
             # The name of a tool that a pass grants; a refused one's may be anything, and nothing is called.
             with Spanned("execute_tool", {"gen_ai.tool.name": tool}):
                 answer = await self._inner.call(task_key, tool, arguments)
         except ColonyError as exc:
             # What failed may be tried again; what writes was perhaps done, and has had its one use.
-            used[name] -= not _writes(tool)
-            self._note(task_key, tool, arguments, "failed", reason=exc.code)
+            made.failed(call, again=not _writes(tool))
+            self._note(task_key, tool, arguments, "failed", reason=exc.code, decision=decision)
             raise
+        made.answered(call)
         # As it came, escapes and all: what the store can't carry as text is cleaned, and counted, in the evidence.
-        self._note(task_key, tool, arguments, "ok", response=json.dumps(answer, sort_keys=True).encode())
+        self._note(
+            task_key, tool, arguments, "ok", response=json.dumps(answer, sort_keys=True).encode(), decision=decision
+        )
         # A process that dies and comes back must not have forgotten what it used of the pass. The researcher's own
         # reads, one a route card, are stored with its step, which is short and begins again whole.
         if self._record.stage is not Stage.RESEARCHER:
             await self._record.keep(self._ledger)
         return answer
 
-    async def _calls(self) -> Counter[str]:
-        """Return how often each call was made: by processes before this one, as stored, and by this one."""
-        if self._used is None:
+    async def _calls(self) -> CallsMade:
+        """Return what was called: by processes before this one, as stored, and by this one."""
+        if self._made is None:
             stored = await self._ledger.calls_made()
             # Of several that asked at the same time the first counts on, an empty count included.
-            if self._used is None:
-                self._used = Counter({digest(list(call[:3])): call[3] for call in stored})
-        return self._used
+            if self._made is None:
+                self._made = CallsMade(stored)
+        return self._made
 
-    async def _refusal(
-        self, task_key: str, tool: str, arguments: Mapping[str, Any], used: Counter[str], name: str
-    ) -> Refused | None:
-        """Return why a call may not be made; one that may is counted at once, so that no two share its last use."""
+    async def _refusal(self, call: Call, made: CallsMade) -> tuple[Refused | None, PolicyDecision | None]:
+        """Return why a call may not be made, and what policy said of it, if it came to that.
+
+        One that may be made is counted at once, so that no two share its last use: between the first look at what was
+        called and the count nothing is waited for.
+        """
         await self._take_over()
         held = await self._ledger.passes()
-        one = live(self._signer, self._mission, held, task_key, self._clock.now())
+        ask = await self._asking.renewed()
+        one = live(self._signer, self._mission, held, call.task_key, self._clock.now())
         if isinstance(one, Refused):
-            return one
-        grant = _grant(one, tool, arguments)
+            return one, None
+        grant = _grant(one, call.tool, call.arguments)
         if grant is None:
-            return Refused.NOT_GRANTED
-        if used[name] >= (1 if _writes(tool) else grant.max_calls):
-            return Refused.USED_UP
-        used[name] += 1
-        return None
+            return Refused.NOT_GRANTED, None
+        if made.times(call) >= (1 if _writes(call.tool) else grant.max_calls):
+            return Refused.USED_UP, None
+        decision = self._decided(call, made, ask)
+        if decision is None or decision.outcome is not Outcome.ALLOW:
+            return Refused.BEYOND if decision and beyond(decision) else Refused.FORBIDDEN, decision
+        made.begun(call)
+        return None, decision
+
+    def _decided(self, call: Call, made: CallsMade, ask: Remembering) -> PolicyDecision | None:
+        envelope = self._record.envelope or self._mission.envelope
+        if envelope is None:
+            return None
+        question = call_question(
+            envelope,
+            call.task_key,
+            call.tool,
+            done=made.done_by(call.task_key),
+            done_in_mission=made.done(),
+            calls=made.calls_of(call.task_key),
+            research_enabled=self._asking.governance.research_enabled,
+        )
+        decision = ask(question)
+        self._record.decisions.append(decision)
+        return decision
 
     async def _take_over(self) -> None:
         """Countersign what an earlier run was granted, once in this run and before its first call."""
@@ -133,10 +157,12 @@ class GuardedTools:
         *,
         response: bytes | None = None,
         reason: str | None = None,
+        decision: PolicyDecision | None = None,
     ) -> None:
         # A call made again, in another run or revision, is another call: it may be answered otherwise.
         call_id = "tc_" + secrets.token_hex(12)
-        self._record.tools.append(ToolCall(call_id, task_key, tool, dict(arguments), status, response, reason))
+        name = decision.decision_id if decision else None
+        self._record.tools.append(ToolCall(call_id, task_key, tool, dict(arguments), status, response, reason, name))
 
 
 def _grant(one: LibrarianPass, tool: str, arguments: Mapping[str, Any]) -> ToolGrant | None:

@@ -33,7 +33,8 @@ class Refused(StrEnum):
     EXPIRED = "pass_expired"
     NOT_GRANTED = "call_not_granted"
     USED_UP = "calls_used_up"
-    FORBIDDEN = "constitution_forbids"
+    FORBIDDEN = "call_forbidden"
+    BEYOND = "constitution_forbids"
 
     @property
     def words(self) -> str:
@@ -48,7 +49,8 @@ _WORDS = {
     Refused.EXPIRED: "the task's pass has expired",
     Refused.NOT_GRANTED: "the pass grants no such call with these arguments",
     Refused.USED_UP: "the pass's calls are used up",
-    Refused.FORBIDDEN: "the constitution does not allow research outside the product",
+    Refused.FORBIDDEN: "the rules in force don't allow it",
+    Refused.BEYOND: "the constitution does not allow it",
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -15,12 +15,13 @@ from contracts.decisions import Outcome, PolicyDecision, PolicyQuestion
 from contracts.errors import Malformed, SettingInvalid
 from contracts.stateflow import Layer
 from policies import tenants
-from policies.rulefiles import SCHEMA_FILE, Rule, RuleFiles, load_rules, parse_rules, refuse
+from policies.rulefiles import SCHEMA_FILE, Rule, RuleFiles, load_rules, parse_rules, refuse, without_rules
 
 NO_RULE = "no rule allows this"
 _MAX_TOLD = 300
 _MOST_SETS = 256
 _FAILED_RULE = re.compile(r"^error while evaluating policy `(policy\d+)`")
+_UNEVALUATED = "it could not be evaluated: "
 _PLACEHOLDER = re.compile(r"\{(context|resource|principal)\.([a-z_]+)\}")
 
 
@@ -120,6 +121,11 @@ class PolicyEngine:
         except SettingInvalid as exc:
             return UnusableRules(exc.message, content)
 
+    def without(self, layer: Layer, rule_ids: Sequence[str]) -> PolicyEngine:
+        """Return one layer's rules without some of them, to see what they change."""
+        kept = (without_rules(file, rule_ids) for file in self.files.files if file.layer is layer)
+        return PolicyEngine(RuleFiles(self.files.schema, tuple(kept)))
+
     def ask(self, question: PolicyQuestion, decided: Decided | None = None) -> PolicyDecision:
         """Decide one question by the rules of its layer; one that ``decided`` knows is not evaluated again.
 
@@ -197,6 +203,12 @@ class UnusableRules:
         )
 
 
+def unanswerable(decision: PolicyDecision) -> bool:
+    """Tell whether the question does not fit the rules' schema, so that no rule was even tried."""
+    beyond, failed = _UNEVALUATED, f"{_UNEVALUATED}error while evaluating"
+    return any(reason.startswith(beyond) and not reason.startswith(failed) for reason in decision.reasons)
+
+
 def _plain(question: PolicyQuestion) -> tuple[PolicyQuestion, str]:
     """Return a question as it is recorded, with its hash: asking again from the store gives the same answer."""
     try:
@@ -241,7 +253,7 @@ def _failure(error: str, positions: Mapping[str, Rule]) -> str:
     found = _FAILED_RULE.match(error)
     if found and (rule := positions.get(found[1])):
         error = error.replace(found[1], rule.rule_id, 1)
-    return "it could not be evaluated: " + " ".join(error.split())[:_MAX_TOLD]
+    return _UNEVALUATED + " ".join(error.split())[:_MAX_TOLD]
 
 
 def _fill(sentence: str, question: PolicyQuestion) -> str:

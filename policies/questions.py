@@ -11,7 +11,7 @@ from contracts.mission import MissionEnvelope, ModelTier
 from contracts.stateflow import Layer
 from contracts.tasks import LibrarianPass, PromptPackage, RouteCard, TaskPlan, ToolGrant
 from policies import entities
-from policies.entities import Approver, names
+from policies.entities import Approver, names, plain
 from policies.limits import ALLOWANCES, EXTERNAL_SOURCES, LIMITS, OPEN_WHEN_ABSENT, TOOLS, Limits, Tool
 from policies.release import (
     accept_question,
@@ -29,6 +29,7 @@ __all__ = [
     "admission_question",
     "alone_question",
     "approve_question",
+    "call_question",
     "citations_verified",
     "edit_question",
     "pass_question",
@@ -137,6 +138,29 @@ def pass_question(
     }
     resource = entities.entity("Pass", pass_.task_key)
     return _question(Layer.SCOPE, "grant", entities.mission(envelope), resource, context)
+
+
+def call_question(
+    envelope: MissionEnvelope,
+    task_key: str,
+    tool: str,
+    *,
+    done: Iterable[str] = (),
+    done_in_mission: Iterable[str] = (),
+    calls: int = 0,
+    research_enabled: bool = False,
+) -> PolicyQuestion:
+    """May this task call this tool now, after what was called before?"""
+    context = {
+        "task": plain(task_key),
+        "done": names(done),
+        "done_in_mission": names(done_in_mission),
+        "calls": calls,
+        "research_enabled": research_enabled,
+    }
+    known = TOOLS.get(tool, Tool("unknown", writes=True))
+    resource = entities.entity("Tool", tool, source=known.source, writes=known.writes, external=known.external)
+    return _question(Layer.SCOPE, "call", entities.mission(envelope), resource, context)
 
 
 def routing_question(envelope: MissionEnvelope, package: PromptPackage, facts: TierFacts) -> PolicyQuestion:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
@@ -23,6 +23,7 @@ TENANT = "tenant/"
 OWN_RULE = "our-"
 """What the short name of a tenant's own rule begins with: approvers see whose it is, and no shipped one collides."""
 _ANNOTATIONS = frozenset({"id", "reason", "escalate"})
+_TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|;')
 _RULE_NAME = re.compile(r"[a-z]+\.[a-z0-9][a-z0-9-]{0,60}")
 
 
@@ -136,6 +137,32 @@ def parse_rules(file: RuleFile, schema: cedarpy.Schema) -> tuple[Rule, ...]:
         rule = by_position.get(error.policy_id)
         refuse(file.name, rule.rule_id if rule else None, error.error)
     return tuple(by_position.values())
+
+
+def without_rules(file: RuleFile, rule_ids: Collection[str]) -> RuleFile:
+    """Return a file without some of its rules."""
+    parsed = json.loads(cedarpy.policies_to_json_str(file.text))
+    rules = parsed["staticPolicies"].items()
+    kept = {place: rule for place, rule in rules if rule["annotations"]["id"] not in rule_ids}
+    if len(kept) == len(parsed["staticPolicies"]):
+        return file
+    return replace(file, text=cedarpy.policies_from_json_str(json.dumps(parsed | {"staticPolicies": kept})))
+
+
+def source_of(files: RuleFiles, rule: Rule) -> str:
+    """Return a rule as its author wrote it."""
+    text = next((f.text for f in files.files if f.name == rule.file), "")
+    named = re.compile(rf'@id\s*\(\s*"{re.escape(rule.rule_id)}"\s*\)')
+    return next((part.strip() for part in _statements(text) if named.search(part)), "")
+
+
+def _statements(text: str) -> Iterator[str]:
+    """Split a file at the semicolons that end its rules, not at those in strings and comments."""
+    start = 0
+    for token in _TOKEN.finditer(text):
+        if token[0] == ";":
+            yield text[start : token.end()]
+            start = token.end()
 
 
 def refuse(file: str, rule: str | None, why: str, cause: Exception | None = None) -> NoReturn:

@@ -116,7 +116,7 @@ class ModelCall:
 
 @dataclass(frozen=True)
 class ToolCall:
-    """What one tool call was and how it ended, for the record."""
+    """What one tool call was and how it ended, for the record; ``decision_id`` names what policy said of it."""
 
     call_id: str
     task_key: str
@@ -125,6 +125,7 @@ class ToolCall:
     status: str
     response: bytes | None = None
     reason: str | None = None
+    decision_id: str | None = None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from contracts.stateflow import Layer
 from policies.release import names_in
 
 _SHIPPED = Path(__file__).parent / "shipped.json"
+_NAMED = "constitution."
 _CHANGES = frozenset({"release", "edit", "approve"})
 Broken = tuple[str, str]
 """A limit's name, as a rule's, and what it says, for people."""
@@ -53,6 +54,11 @@ def forbids(limits: HardLimits, proposal: WritebackProposal) -> tuple[Broken, ..
     return tuple(_write(limits, proposal.operation, names_in(proposal.after)))
 
 
+def beyond(decision: PolicyDecision) -> tuple[str, ...]:
+    """Return the limits that a decision was denied for, by name."""
+    return tuple(rule for rule in decision.rules if rule.startswith(_NAMED))
+
+
 def people_for(limits: HardLimits, asked: PolicyQuestion) -> int:
     """Return how many different people must agree to the change that a question is about, at least."""
     change = asked.resource["attrs"]
@@ -69,7 +75,7 @@ def _broken(limits: HardLimits, asked: PolicyQuestion, rules_sha256: str) -> Ite
             yield from _research(limits, asked.context.get("research_wanted"))
         case Layer.SCOPE:
             outside = asked.context.get("external_sources") or asked.context.get("external_tools")
-            yield from _research(limits, outside)
+            yield from _research(limits, outside or asked.resource["attrs"].get("external"))
         case Layer.ROUTING:
             personal = _mission(asked).get("sensitivity_class") == Sensitivity.PERSONAL
             if personal and asked.resource["id"] not in limits.personal_data_tiers:

@@ -40,7 +40,10 @@ async def test_every_question_is_evaluated_once_and_stored(service: Service, dat
     assert asked == len(stored), "a question was evaluated twice, or not stored"
     assert len({row["payload"]["question_sha256"] for row in stored}) == len(stored)
     silent = {row["artifact_id"] for row in stored} - set(gates)
-    assert {row["payload"]["question"]["action"] for row in stored if row["artifact_id"] in silent} == {"approve_alone"}
+    assert {row["payload"]["question"]["action"] for row in stored if row["artifact_id"] in silent} == {
+        "approve_alone",
+        "call",
+    }
 
     assert (await service.post(waiting["mission_id"], "approve")).status_code == 202
 

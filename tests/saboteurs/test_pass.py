@@ -1,7 +1,6 @@
 """The pass: no tool is reached but by what a live pass grants this task, argument by argument."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,8 +13,10 @@ from contracts.errors import PassRefused
 from contracts.ports import Clock, LedgerPort, Ports, StepResult, ToolPort
 from contracts.state import MissionState
 from contracts.stateflow import Stage
+from graph.calls import CallsMade
 from graph.context import Record
 from graph.guarded import GuardedTools
+from graph.inforce import Asking
 from graph.steps import step
 from nodes.librarian import CALLS
 from tests.graph.lab import Lab, Rewire, Swaps
@@ -179,7 +180,7 @@ async def test_a_worker_that_comes_back_goes_on_counting(lab: Lab) -> None:
 async def test_without_the_stored_calls_a_worker_that_comes_back_counts_anew(lab: Lab) -> None:
     def forgetful(ports: Ports, ledger: LedgerPort, record: Record) -> Ports:
         tools = guarded(lab, ports, ledger, record, SystemClock())
-        tools._used = Counter()
+        tools._made = CallsMade([])
         return replace(ports, tools=tools)
 
     with pytest.raises(AssertionError, match=THROUGH):
