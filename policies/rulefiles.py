@@ -86,6 +86,20 @@ class RuleFiles:
         return "\n".join(f.text for f in self.files if f.layer is layer)
 
 
+def rules_from(texts: Mapping[str, str]) -> RuleFiles:
+    """Return a whole set of rules from its files' texts.
+
+    Raises:
+        SettingInvalid: ``policy_invalid``; a file is missing, of no known layer, or holds what nobody can see.
+    """
+    for needed in (SCHEMA_FILE, *(f"{layer}.cedar" for layer in Layer)):
+        if needed not in texts:
+            refuse(needed, None, "the file is missing; a layer without rules is an empty file")
+    rules = (name for name in sorted(texts) if name.endswith(".cedar"))
+    files = tuple(RuleFile(name, layer_of(name), readable(name, texts[name])) for name in rules)
+    return RuleFiles(readable(SCHEMA_FILE, texts[SCHEMA_FILE]), files)
+
+
 def load_rules(directory: Path | None = None) -> RuleFiles:
     """Read ``schema.cedarschema`` and the ``.cedar`` files of a directory, by default those that ship with Colony.
 

@@ -27,6 +27,7 @@ from contracts.mission import MissionRequest
 from server.answering import ApprovalAnswer
 from server.delegating import DelegationRequest
 from server.errors import PROBLEM, status_for
+from server.hindsight import WhatIf
 from server.keys import KeyRequest
 from server.lineages import ReplayRequest
 from server.missions import Reason
@@ -47,6 +48,7 @@ _BODIES: tuple[type[BaseModel], ...] = (
     ReplayRequest,
     KeyRequest,
     RuleFilesGiven,
+    WhatIf,
     *(spec.inputs for spec in CLASSES.values()),
 )
 

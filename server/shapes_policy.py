@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from server.shape import Shape
 
 
@@ -64,3 +66,100 @@ class RulesChecked(Shape):
     problems: list[str]
     rules: list[RuleShown]
     rules_sha256: str | None
+
+
+class RuleTold(RuleShown):
+    """A rule that determined a decision, as its author wrote it."""
+
+    text: str
+
+
+class Place(Shape):
+    """Where a decision was made: the same question has the same decision in every mission."""
+
+    mission_id: str
+    revision: int
+    decided_at: str
+
+
+class Otherwise(Shape):
+    """What would have come of it, by which rules."""
+
+    outcome: str
+    rules: list[str]
+
+
+class WithoutRules(Otherwise):
+    """Without these rules."""
+
+    removed: list[str]
+
+
+class WithAnother(Otherwise):
+    """With another value of one input; ``stilled`` are the rules that would not have determined it any more."""
+
+    path: str
+    was: Any
+    instead: Any
+    stilled: list[str]
+
+
+class Now(Otherwise):
+    """Asked again under the rules that are in force now."""
+
+    rules_sha256: str
+
+
+class Explanation(Shape):
+    """Why something was decided; ``reproduced``: asked again under the rules of then, it is decided the same."""
+
+    decision_id: str
+    layer: str
+    action: str
+    outcome: str
+    reasons: list[str]
+    rules: list[RuleTold]
+    rules_sha256: str
+    inputs: dict[str, Any]
+    missions: list[Place]
+    reproduced: bool | None
+    without: list[WithoutRules]
+    changes: list[WithAnother]
+    now: Now
+
+
+class FlipShown(Shape):
+    """A decision that would have been another."""
+
+    mission_id: str
+    decision_id: str
+    revision: int
+    decided_at: str
+    layer: str
+    action: str
+    subject: str
+    was: str
+    now: str
+    rules_was: list[str]
+    rules_now: list[str]
+    reasons_now: list[str]
+
+
+class CantSay(Shape):
+    """A decision whose question does not fit what the rules look at."""
+
+    mission_id: str
+    decision_id: str
+    why: str
+
+
+class WhatIfPage(Shape):
+    """A page of history under other rules: ``examined`` decisions of ``total``, as ``questions`` different ones."""
+
+    rules_sha256: str
+    total: int
+    examined: int
+    questions: int
+    flips: list[FlipShown]
+    unanswerable: list[CantSay]
+    next_cursor: str | None

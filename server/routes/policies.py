@@ -11,10 +11,12 @@ from fastapi.responses import JSONResponse
 from contracts.errors import Conflict, NotFound
 from server import shapes_policy as shapes
 from server.body import parsed
+from server.compose import Colony
+from server.hindsight import Hindsight, WhatIf
 from server.missions import Reason
 from server.openapi import BODY_FAILS, fails, takes
 from server.policysets import RuleFilesGiven, told
-from server.principal import PolicyManager
+from server.principal import PolicyManager, Reader
 from server.routes.parts import Body, BoundedRoute, Parts
 
 router = APIRouter(prefix="/api/colony", tags=["policies"], route_class=BoundedRoute)
@@ -30,6 +32,24 @@ async def version_ref(version: str) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", version, re.ASCII):
         raise NotFound("there is no such version of the rules", code="rules_not_found")
     return int(version)
+
+
+async def decision_ref(decision_id: str) -> str:
+    """Return a decision's name if it can be one.
+
+    Raises:
+        NotFound: no decision has such a name.
+    """
+    if not re.fullmatch(r"pd_[0-9a-f]{32}", decision_id, re.ASCII):
+        raise NotFound("there is no such decision", code="decision_not_found")
+    return decision_id
+
+
+DecisionRef = Annotated[str, Depends(decision_ref)]
+
+
+def _hindsight(colony: Colony) -> Hindsight:
+    return Hindsight(colony.policies.store, colony.policies.governance)
 
 
 VersionRef = Annotated[int, Depends(version_ref)]
@@ -60,6 +80,23 @@ async def check(who: PolicyManager, colony: Parts, body: Body) -> JSONResponse: 
     rules = [told(rule) for rule in engine.rules if rule.of_tenant] if engine else []
     sha = engine.rules_sha256 if engine else None
     return JSONResponse({"ok": engine is not None, "problems": problems, "rules": rules, "rules_sha256": sha})
+
+
+@router.post(
+    "/policies/what-if",
+    response_model=shapes.WhatIfPage,
+    responses=fails(Conflict, *BODY_FAILS),
+    openapi_extra=takes(WhatIf, required=True),
+)
+async def what_if(who: PolicyManager, colony: Parts, body: Body) -> JSONResponse:
+    """Ask a page of the tenant's past questions again under other rules, and list the decisions that flip."""
+    return JSONResponse(await _hindsight(colony).what_if(who.tenant_id, parsed(WhatIf, body)))
+
+
+@router.get("/policies/decisions/{decision_id}", response_model=shapes.Explanation, responses=fails(NotFound))
+async def explain(decision_id: DecisionRef, who: Reader, colony: Parts) -> JSONResponse:
+    """Explain a decision: its inputs, the rules that determined it, and what would have changed it."""
+    return JSONResponse(await _hindsight(colony).explain(who.tenant_id, decision_id))
 
 
 @router.get("/policies/{version}", response_model=shapes.RuleVersionWhole, responses=fails(NotFound))

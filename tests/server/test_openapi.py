@@ -37,6 +37,8 @@ CALLS: dict[tuple[str, str], set[str]] = {
     ("get", "/policies"): {"200", *GUARDED},
     ("post", "/policies"): {"201", "409", *GUARDED, *BODY},
     ("post", "/policies/check"): {"200", *GUARDED, *BODY},
+    ("post", "/policies/what-if"): {"200", "409", *GUARDED, *BODY},
+    ("get", "/policies/decisions/{decision_id}"): {"200", "404", *GUARDED},
     ("get", "/policies/{version}"): {"200", "404", *GUARDED},
     ("post", "/policies/{version}/activate"): {"200", "404", "409", *GUARDED, *BODY},
     **{("post", f"/missions/{{mission_id}}/{c}"): {"202", "404", "409", *GUARDED, *BODY} for c in COMMANDS},
@@ -74,7 +76,7 @@ async def test_every_call_with_a_body_describes_it(described: dict[str, Any]) ->
     bodies = {
         path: operation["requestBody"] for (method, path), operation in calls(described).items() if method == "post"
     }
-    assert len(bodies) == 7 + len(COMMANDS)
+    assert len(bodies) == 8 + len(COMMANDS)
     assert bodies["/missions"]["required"] is True
     schemas = described["components"]["schemas"]
     kinds = [schemas[ref["$ref"].rpartition("/")[2]] for ref in schemas["MissionRequest"]["oneOf"]]

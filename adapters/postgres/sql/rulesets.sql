@@ -37,3 +37,17 @@ returning number, version, rules_sha256, actor_id, reason, created_at;
 -- name: activations
 select number, version, rules_sha256, actor_id, reason, created_at from colony_rule_activations
 order by number desc limit %(limit)s;
+
+-- name: decision
+select mission_id, revision, content, sha256, created_at from colony_policy_decisions
+where artifact_id = %(decision_id)s order by created_at, mission_id, revision limit 50;
+
+-- name: history
+select mission_id, artifact_id, revision, content, sha256, created_at from colony_policy_decisions
+where created_at >= %(since)s::timestamptz
+  and (%(after)s::timestamptz is null
+       or (created_at, mission_id, artifact_id, revision) > (%(after)s, %(mission_id)s::text, %(decision_id)s::text, %(revision)s::int))
+order by created_at, mission_id, artifact_id, revision limit %(limit)s;
+
+-- name: history_size
+select count(*) as decisions from colony_policy_decisions where created_at >= %(since)s::timestamptz;
