@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.decisions import Outcome, PolicyDecision, PolicyQuestion
+from policies.constitution import beyond
 from policies.engine import PolicyEngine, unanswerable
 from policies.literals import Beside, beside
 
@@ -42,6 +43,17 @@ class Without:
     removed: tuple[str, ...]
     outcome: Outcome
     rules: tuple[str, ...]
+
+
+def reproduced(engine: PolicyEngine, decision: PolicyDecision) -> bool:
+    """Tell whether asking the recorded question again gives what was recorded, but for the constitution's part."""
+    again = engine.ask(decision.question)
+    limits = beyond(decision)
+    rules, reasons = decision.rules[len(limits) :], decision.reasons[len(limits) :]
+    if limits and again.outcome is not Outcome.DENY:
+        return decision.outcome is Outcome.DENY and not rules
+    now = (again.outcome, again.rules, again.reasons, again.question_sha256)
+    return now == (decision.outcome, rules, reasons, decision.question_sha256)
 
 
 def without(engine: PolicyEngine, decision: PolicyDecision) -> list[Without]:

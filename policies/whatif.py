@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from contracts.decisions import Outcome, PolicyDecision
+from policies.constitution import beyond
 from policies.engine import Decided, PolicyEngine, unanswerable
 
 
@@ -37,6 +38,9 @@ def reconsidered(engine: PolicyEngine, history: Iterable[PolicyDecision]) -> Rec
     decided: Decided = {}
     for was in history:
         now = engine.ask(was.question, decided)
+        # What the constitution denied, no rules let through.
+        if beyond(was):
+            continue
         if now.outcome is was.outcome:
             continue
         if now.outcome is Outcome.DENY and unanswerable(now):

@@ -19,7 +19,8 @@ from contracts.registry import Kind, read
 from graph.context import Governance
 from graph.inforce import active_in
 from policies import tenants
-from policies.counterfactual import changes, without
+from policies.constitution import beyond
+from policies.counterfactual import changes, reproduced, without
 from policies.engine import PolicyEngine
 from policies.rulefiles import SCHEMA_FILE, files_of, rules_from, source_of
 from policies.whatif import Flip, reconsidered
@@ -117,7 +118,9 @@ def _decision(row: Mapping[str, Any]) -> PolicyDecision:
 def _explained(decision: PolicyDecision, content: bytes | None) -> dict[str, Any]:
     engine = None if content is None else _engine_of(content)
     by_id = {rule.rule_id: rule for rule in engine.rules} if engine else {}
-    again = engine.ask(decision.question) if engine else None
+    limits = beyond(decision)
+    # What is beyond the constitution is denied whatever the rules and the inputs that they look at.
+    tried = None if limits else engine
     rules = [by_id[name] for name in decision.rules if name in by_id]
     return {
         "decision_id": decision.decision_id,
@@ -128,10 +131,11 @@ def _explained(decision: PolicyDecision, content: bytes | None) -> dict[str, Any
         "rules": [{**told(rule), "text": source_of(engine.files, rule)} for rule in rules] if engine else [],
         "rules_sha256": decision.rules_sha256,
         "inputs": decision.question.model_dump(mode="json", include={"principal", "resource", "context"}),
-        "reproduced": None if again is None else again == decision,
+        "reproduced": reproduced(engine, decision) if engine else None,
+        "constitution": list(limits),
         "without": [
             {"removed": list(w.removed), "outcome": w.outcome.value, "rules": list(w.rules)}
-            for w in (without(engine, decision) if engine else ())
+            for w in (without(tried, decision) if tried else ())
         ],
         "changes": [
             {
@@ -142,7 +146,7 @@ def _explained(decision: PolicyDecision, content: bytes | None) -> dict[str, Any
                 "rules": list(c.rules),
                 "stilled": list(c.stilled),
             }
-            for c in (changes(engine, decision) if engine else ())
+            for c in (changes(tried, decision) if tried else ())
         ],
     }
 

@@ -111,7 +111,10 @@ class Now(Otherwise):
 
 
 class Explanation(Shape):
-    """Why something was decided; ``reproduced``: asked again under the rules of then, it is decided the same."""
+    """Why something was decided; ``reproduced``: asked again under the rules of then, it is decided the same.
+
+    ``constitution`` names the limits that it was denied for, whatever the rules say.
+    """
 
     decision_id: str
     layer: str
@@ -123,6 +126,7 @@ class Explanation(Shape):
     inputs: dict[str, Any]
     missions: list[Place]
     reproduced: bool | None
+    constitution: list[str]
     without: list[WithoutRules]
     changes: list[WithAnother]
     now: Now

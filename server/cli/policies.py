@@ -92,6 +92,8 @@ def explain(decision_id: Decision, as_json: Json = False) -> None:
         screen.line("The rules of then are not kept, or could not be used: it can't be asked again under them.")
     elif not found["reproduced"]:
         screen.line("Asked again under the rules of then it is decided otherwise: the record was changed.")
+    if found["constitution"]:
+        screen.line(f"Beyond the constitution, whatever the rules say: {', '.join(found['constitution'])}.")
     screen.heading("Inputs")
     screen.table(("input", "value"), _inputs(found["inputs"]))
     for rule in found["rules"]:

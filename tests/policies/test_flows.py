@@ -18,7 +18,7 @@ from graph.inforce import Asking
 from policies.engine import Asks, PolicyEngine
 from policies.limits import TOOLS, Tool
 from policies.questions import call_question
-from tests.nodes.bench import governance, mission
+from tests.nodes.bench import governance, in_force, mission
 from tests.policies.build import envelope, librarian_pass
 from tests.policies.flows import Flows, rule_file
 
@@ -116,6 +116,9 @@ class Ledger:
 
     async def active_rules(self, known: Any) -> tuple[str, bytes]:
         return sha256_hex(self._rules), self._rules
+
+    async def constitution(self) -> Any:
+        return in_force()
 
     async def keep_rules(self, rules_sha256: str, content: bytes) -> None:
         return None

@@ -16,7 +16,6 @@ from contracts.stateflow import Stage
 from graph.calls import CallsMade
 from graph.context import Record
 from graph.guarded import GuardedTools
-from graph.inforce import Asking
 from graph.steps import step
 from nodes.librarian import CALLS
 from tests.graph.lab import Lab, Rewire, Swaps
