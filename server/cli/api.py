@@ -70,6 +70,10 @@ class Api:
         """Send a command and return what the service makes of it."""
         return self._document(await self._send("POST", path, json=dict(body), headers=headers))
 
+    async def delete(self, path: str) -> dict[str, Any]:
+        """End something and return what the service shows of it."""
+        return self._document(await self._send("DELETE", path))
+
     async def content(self, path: str) -> bytes:
         """Return the bytes at a path."""
         return (await self._send("GET", path)).content
