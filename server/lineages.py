@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,7 +21,16 @@ from contracts.ports import Mission
 from contracts.stateflow import ENDED, Status
 from graph.divergence import compared
 from graph.version import GRAPH_VERSION
+from server.forking import Forking
 from server.principal import Principal
+
+
+class ForkRequest(Value):
+    """The body of a fork: where it begins, why, and what it has otherwise, by channel."""
+
+    checkpoint_id: str = Field(min_length=1, max_length=200)
+    reason: str = Field(min_length=1, max_length=2_000)
+    updates: dict[str, Any] = Field(default_factory=dict, max_length=10)
 
 
 class ReplayRequest(Value):
@@ -38,6 +48,7 @@ class Lineages:
 
     store: MissionStore
     history: History
+    forking: Forking
 
     async def replay(self, who: Principal, mission_id: str, asked: ReplayRequest, trace_id: str) -> str:
         """Run a mission again as a new one, without effects; returns the new one's id.
@@ -57,9 +68,47 @@ class Lineages:
             raise Conflict("nothing is recorded of this mission", code="not_recorded", hint=_NOT_RECORDED)
         rehearsal = Rehearsal(of=parent.mission_id, asked_by=who.actor_id, **dict(asked))
         lineage = Lineage(Kinship.REPLAY, mission_id, asked.checkpoint_id, "", who.actor_id, rehearsal)
-        submission = _derived(parent, parent.actor_id, trace_id, lineage)
-        async with self.store.derive(submission):
-            return submission.mission_id
+        child = _derived(parent, parent.actor_id, trace_id, lineage)
+        at = asked.checkpoint_id
+        if at is None and row["lineage_kind"] == Kinship.FORK:
+            at = await self.forking.first(parent)
+        edits = asked.overrides.artifacts
+        start = await self.forking.start(parent, child, at, edits, who.actor_id) if at is not None else None
+        await self.forking.begin(parent, child, start)
+        return child.mission_id
+
+    async def fork(
+        self,
+        who: Principal,
+        mission_id: str,
+        checkpoint_id: str | None,
+        updates: Mapping[str, Any],
+        reason: str,
+        trace_id: str,
+    ) -> str:
+        """Let a new mission go on from a checkpoint, edited or not; returns its id. The original stays as it is.
+
+        It never begins behind the release gate: from a checkpoint after it the gate is asked again, and what it would
+        write needs approvals of its own. Without a checkpoint the newest one is meant.
+
+        Raises:
+            NotFound: there is no such mission for this tenant, or no such checkpoint.
+            BadInput: an update is not what its channel holds, or may not be made.
+            Conflict: the mission is a replay, or of another version of the graph.
+            Denied: a policy in force does not let on what is inherited.
+            Forbidden: the caller may not operate missions.
+        """
+        who.needs("mission:operate")
+        parent, row = await self.history.mission(who.tenant_id, mission_id)
+        if row["lineage_kind"] == Kinship.REPLAY:
+            raise Conflict("a replay is not forked", code="is_a_replay", hint="Fork its original.")
+        if parent.graph_version != GRAPH_VERSION:
+            raise Conflict("the mission is of another version of the graph", code="other_graph_version")
+        lineage = Lineage(Kinship.FORK, mission_id, checkpoint_id, reason, who.actor_id)
+        child = _derived(parent, who.actor_id, trace_id, lineage)
+        start = await self.forking.start(parent, child, checkpoint_id, updates, who.actor_id)
+        await self.forking.begin(parent, child, start)
+        return child.mission_id
 
     async def report(self, who: Principal, mission_id: str) -> dict[str, Any]:
         """Return what a replay came to; it is stored when it is first asked for after the replay's end.
@@ -83,7 +132,7 @@ class Lineages:
         original, _ = await self.history.mission(tenant_id, replay.rehearsal.of)
         was = await self.history.tape(tenant_id, original.mission_id)
         now = await self.history.tape(tenant_id, mission_id)
-        found = await asyncio.to_thread(compared, was, now)
+        found = await asyncio.to_thread(compared, was, now, await self.history.begins(tenant_id, mission_id))
         report = {
             **found.report,
             **_failed(original, replay, row["payload"].get("failure")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -24,7 +25,9 @@ from graph.context import Governance
 from graph.gate import requested
 from graph.version import GRAPH_VERSION
 from server.answering import Answering, ApprovalAnswer, escalated, waiting
+from server.forking import Forking
 from server.lineages import Lineages
+from server.pasts import Pasts
 from server.principal import Principal
 from server.settings import Settings
 
@@ -82,7 +85,25 @@ class MissionService:
     @property
     def lineages(self) -> Lineages:
         """Whoever makes missions of missions."""
-        return Lineages(self.store, self.history)
+        forking = Forking(self.store, self.history, self.rules, self.governance)
+        return Lineages(self.store, self.history, forking)
+
+    @property
+    def pasts(self) -> Pasts:
+        """Whoever shows what was."""
+        return Pasts(self.history)
+
+    async def fork(
+        self,
+        who: Principal,
+        mission_id: str,
+        checkpoint_id: str | None,
+        updates: Mapping[str, Any],
+        reason: str,
+        trace_id: str,
+    ) -> str:
+        """Let a new mission go on from a checkpoint; returns its id. See ``Lineages.fork``."""
+        return await self.lineages.fork(who, mission_id, checkpoint_id, updates, reason, trace_id)
 
     @property
     def answering(self) -> Answering:

@@ -29,7 +29,7 @@ from server.delegating import DelegationRequest
 from server.errors import PROBLEM, status_for
 from server.hindsight import WhatIf
 from server.keys import KeyRequest
-from server.lineages import ReplayRequest
+from server.lineages import ForkRequest, ReplayRequest
 from server.missions import Reason
 from server.policysets import RuleFilesGiven
 from server.shapes import Problem
@@ -46,6 +46,7 @@ _BODIES: tuple[type[BaseModel], ...] = (
     DelegationRequest,
     Reason,
     ReplayRequest,
+    ForkRequest,
     KeyRequest,
     RuleFilesGiven,
     WhatIf,

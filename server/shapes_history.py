@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic import Field
+
 from server.shape import Shape
 
 
@@ -36,3 +38,89 @@ class ReplayReport(Shape):
     failure: dict[str, Any] | None
     first_divergence: Divergence | None
     first_call: Divergence | None
+
+
+class Checkpoint(Shape):
+    """One checkpoint: the stage that it was written after, what comes next, and the channels that it changed."""
+
+    checkpoint_id: str
+    parent_id: str | None
+    step: int
+    stage: str
+    next: list[str]
+    created_at: str
+    changed: list[str]
+
+
+class Checkpoints(Shape):
+    """A mission's checkpoints, newest first."""
+
+    items: list[Checkpoint]
+    next_cursor: str | None
+
+
+class State(Checkpoint):
+    """A checkpoint with the state at it."""
+
+    state: dict[str, Any]
+
+
+class Place(Shape):
+    """A checkpoint of a mission."""
+
+    mission_id: str
+    checkpoint_id: str
+
+
+class Named(Shape):
+    """An artifact by its name and hash."""
+
+    artifact_id: str
+    sha256: str
+
+
+class Change(Shape):
+    """One value that differs."""
+
+    path: str
+    from_: Any = Field(alias="from")
+    to: Any
+
+
+class ArtifactChange(Shape):
+    """An artifact that differs, or that only one of the two states refers to."""
+
+    kind: str
+    task_key: str | None
+    source: str | None
+    from_: Named | None = Field(alias="from")
+    to: Named | None
+    changes: list[Change]
+
+
+class ChannelChange(Shape):
+    """A channel's two values."""
+
+    from_: Any = Field(alias="from")
+    to: Any
+
+
+class Difference(Shape):
+    """What two checkpoints differ in."""
+
+    from_: Place = Field(alias="from")
+    to: Place
+    channels: dict[str, ChannelChange]
+    artifacts: list[ArtifactChange]
+
+
+class Node(Shape):
+    """A mission in the tree of what comes of one."""
+
+    mission_id: str
+    kind: str | None
+    checkpoint_id: str | None
+    status: str
+    stage: str
+    created_at: str
+    children: list[Node]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,10 +15,13 @@ from psycopg.types.json import Jsonb
 from adapters.postgres.guard import store_errors
 from adapters.postgres.pools import Pool
 from adapters.postgres.queries import Queries
+from adapters.postgres.reader import MissionReader
 from adapters.postgres.records import mission_of, taped_of
 from adapters.postgres.unit import Connection
 from contracts.errors import NotFound
+from contracts.events import EventType
 from contracts.ports import Mission
+from contracts.stateflow import Stage
 from contracts.tape import Taped
 
 
@@ -26,6 +31,7 @@ class History:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._q = Queries.load("history")
+        self._reader = MissionReader(pool)
 
     @asynccontextmanager
     async def connection(self, tenant_id: str) -> AsyncIterator[Connection]:
@@ -38,8 +44,12 @@ class History:
     async def rows(self, tenant_id: str, statement: str, **params: Any) -> list[DictRow]:
         """Return what a statement finds, as a tenant."""
         async with self.connection(tenant_id) as conn:
-            cursor = await conn.execute(self._q[statement], params)
-            return await cursor.fetchall() if cursor.description else []
+            return await self.on(conn, statement, **params)
+
+    async def on(self, conn: Connection, statement: str, **params: Any) -> list[DictRow]:
+        """Return what a statement finds on an open connection."""
+        cursor = await conn.execute(self._q[statement], params)
+        return await cursor.fetchall() if cursor.description else []
 
     async def mission(self, tenant_id: str, mission_id: str) -> tuple[Mission, DictRow]:
         """Return a mission, and its row.
@@ -67,8 +77,14 @@ class History:
 
     async def stages(self, tenant_id: str, mission_id: str) -> dict[str, int]:
         """Return how often each stage was entered."""
-        rows = await self.rows(tenant_id, "stages", mission_id=mission_id)
-        return {row["stage"]: row["times"] for row in rows}
+        events = await self._reader.events(tenant_id, mission_id, 0, 1_000, kind=EventType.STAGE_ENTERED)
+        return dict(Counter(str(event["payload"]["stage"]) for event in events))
+
+    async def begins(self, tenant_id: str, mission_id: str) -> tuple[int, Stage] | None:
+        """Return the plan's revision and the stage that a mission inherited its state at; None: it began like any."""
+        events = await self._reader.events(tenant_id, mission_id, 0, 1, kind=EventType.MISSION_FORKED)
+        payload = events[0]["payload"] if events else {}
+        return (payload["revision"], Stage(payload["stage"])) if "revision" in payload else None
 
     async def report(self, tenant_id: str, mission_id: str) -> dict[str, Any] | None:
         """Return the stored report of a replay, if there is one yet."""
@@ -79,3 +95,22 @@ class History:
         """Store the report of a replay, once."""
         named = {"identical": report["identical"], "payload": Jsonb(dict(report))}
         await self.rows(tenant_id, "keep_report", mission_id=mission_id, **named)
+
+    async def referred(
+        self, tenant_id: str, mission_id: str, values: Mapping[str, Any]
+    ) -> dict[tuple[str, str, str], dict[str, Any]]:
+        """Return what a state refers to, by kind, task and, of evidence, source."""
+        refs = [value for value in values.values() if isinstance(value, dict) and "sha256" in value]
+        one = {ref["id"] for ref in refs if "id" in ref}
+        sets = {(ref["kind"], ref["revision"]) for ref in refs if "kind" in ref}
+        rows = await self._reader.artifacts(tenant_id, mission_id)
+        rows += await self.rows(tenant_id, "plans", mission_id=mission_id)
+        held = [r for r in rows if r["artifact_id"] in one or (r["kind"], r["revision"]) in sets]
+        read = [{**row, "payload": json.loads(bytes(row["content"]))} for row in held if row["content"] is not None]
+        return {_name(row): row for row in read}
+
+
+def _name(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    source = row["payload"].get("source")
+    origin = f"{source['entity']} {source['id']}" if isinstance(source, dict) else ""
+    return (row["kind"], row["task_key"], origin)

@@ -268,15 +268,6 @@ async def test_an_unknown_mission_and_another_tenants_look_the_same(serve, tmp_p
     assert (await service.client.get(f"{API}/missions", headers=mine)).json()["items"]
 
 
-async def test_what_is_not_built_yet_says_so(service: Service) -> None:
-    mission_id = await service.submit()
-    later = [(method, path) for method, path in ROUTES if path[1:5] in {"chec", "diff", "fork"}]
-    assert len(later) == 4
-    for method, path in later:
-        answer = await service.client.request(method, f"{API}/missions/{mission_id}{path}")
-        assert (answer.status_code, answer.json()["code"]) == (501, "not_built"), path
-
-
 async def test_what_is_decided_or_ended_refuses_a_further_command(service: Service) -> None:
     mission = await waiting(service)
     mission_id = str(mission["mission_id"])

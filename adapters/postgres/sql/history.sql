@@ -20,6 +20,23 @@ select payload from colony_replay_reports where mission_id = %(mission_id)s;
 insert into colony_replay_reports (mission_id, identical, payload) values (%(mission_id)s, %(identical)s, %(payload)s)
 on conflict do nothing;
 
--- name: stages
-select payload ->> 'stage' as stage, count(*)::int as times from colony_events
-where mission_id = %(mission_id)s and event_type = 'stage.entered' group by 1;
+-- name: all_events
+select seq, content from colony_events where mission_id = %(mission_id)s order by seq;
+
+-- name: family
+with recursive up as (
+  select mission_id, parent_mission_id, 0 as height from colony_missions where mission_id = %(mission_id)s
+  union all
+  select m.mission_id, m.parent_mission_id, up.height + 1 from up join colony_missions m on m.mission_id = up.parent_mission_id
+  where up.height < 100
+), first as (select mission_id from up order by height desc limit 1), down as (
+  select m.mission_id, m.parent_mission_id, m.parent_checkpoint_id, m.lineage_kind, m.status, m.stage, m.created_at, 0 as depth
+  from colony_missions m join first using (mission_id)
+  union all
+  select m.mission_id, m.parent_mission_id, m.parent_checkpoint_id, m.lineage_kind, m.status, m.stage, m.created_at, depth + 1
+  from down join colony_missions m on m.parent_mission_id = down.mission_id where depth < 100
+)
+select * from down order by depth, created_at, mission_id limit 1000;
+
+-- name: plans
+select 'plan' as kind, artifact_id, revision, task_key, content, sha256 from colony_plans where mission_id = %(mission_id)s;

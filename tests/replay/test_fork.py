@@ -1,0 +1,141 @@
+"""A fork goes on from any checkpoint as a mission of its own; the original stays as it is, and no gate is skipped."""
+
+import hashlib
+from typing import Any
+
+import pytest
+
+from contracts.errors import BadInput, Conflict
+from server.verify import render, verify_bytes
+from tests.adapters.postgres.backdoor import tables_with
+from tests.graph.lab import Lab
+from tests.replay.again import ANN, TRACE, done, replayed
+
+
+def rows_of(lab: Lab, mission_id: str) -> str:
+    """Hash every row of every table that is about a mission."""
+    seen = hashlib.sha256()
+    with lab.db.connect() as conn:
+        for column in ("mission_id", "thread_id"):
+            for table in tables_with(conn, column):
+                if not table.startswith("queue."):
+                    rows = conn.execute(
+                        f"select t::text as row from {table} t where {column} = %s order by 1", [mission_id]
+                    ).fetchall()
+                    seen.update(repr((table, [row["row"] for row in rows])).encode())
+    return seen.hexdigest()
+
+
+async def forked(lab: Lab, mission_id: str, checkpoint_id: str, updates: dict[str, Any] | None = None) -> str:
+    return await lab.colony.service.fork(ANN, mission_id, checkpoint_id, updates or {}, "to see", TRACE)
+
+
+def checkpoints(lab: Lab, mission_id: str) -> list[str]:
+    found = lab.db.rows("select checkpoint_id from checkpoints where thread_id = %s order by 1", mission_id)
+    return [row["checkpoint_id"] for row in found]
+
+
+async def test_forks_from_every_checkpoint_run_to_their_end_and_none_skips_the_gate(lab: Lab) -> None:
+    mission_id = await done(lab)
+    before, written = rows_of(lab, mission_id), await lab.service.writes()
+    found = checkpoints(lab, mission_id)
+    assert len(found) > 10
+    for n, checkpoint_id in enumerate(found):
+        fork = await forked(lab, mission_id, checkpoint_id)
+        mission = await lab.run(fork)
+        assert mission["status"] == "awaiting_approval", (n, mission["failure"])
+        assert mission["lineage"]["kind"] == "fork"
+        bundle = await lab.service.client.get(f"/api/colony/missions/{fork}/bundle")
+        report = verify_bytes(bundle.content)
+        assert report.ok, (n, render(report))
+        assert rows_of(lab, mission_id) == before
+        assert await lab.service.writes() == written
+    ended = await lab.approved(fork)
+    assert ended["status"] == "completed"
+    # The original has changed the lead since: what the fork would write on it is stale, and nothing was written.
+    assert {w["status"] for w in ended["packet"]["writebacks"]} == {"conflicted"}
+    assert await lab.service.writes() == written
+    assert rows_of(lab, mission_id) == before
+
+
+async def test_a_fork_s_effects_are_its_own(lab: Lab) -> None:
+    await lab.service.seed_lead()
+    waiting = (await lab.mission())["mission_id"]
+    before = rows_of(lab, waiting)
+    fork = await forked(lab, waiting, checkpoints(lab, waiting)[-1])
+    await lab.run(fork)
+    assert (await lab.service.writes())["notes"] == 0
+    ended = await lab.approved(fork)
+    assert {w["status"] for w in ended["packet"]["writebacks"]} == {"applied"}
+    assert (await lab.service.writes())["notes"] == 1
+    assert rows_of(lab, waiting) == before
+    bundle = await lab.service.client.get(f"/api/colony/missions/{fork}/bundle")
+    assert verify_bytes(bundle.content).ok
+
+
+async def test_a_fork_of_an_answered_question_asks_another_one(lab: Lab) -> None:
+    mission_id = await done(lab)
+    was = lab.db.rows("select interrupt_id from colony_approvals")[0]["interrupt_id"]
+    fork = await forked(lab, mission_id, checkpoints(lab, mission_id)[-1])
+    mission = await lab.run(fork)
+    assert mission["pending_approval"]["interrupt_id"] != was
+    answer = await lab.service.client.post(
+        f"/api/colony/missions/{fork}/approve", json={"interrupt_id": was, "decisions": []}
+    )
+    assert answer.status_code == 409
+    rejected = await lab.service.post(fork, "reject", reason="decided otherwise")
+    assert rejected.status_code == 202
+    assert (await lab.run(fork))["status"] == "rejected"
+
+
+async def at(lab: Lab, mission_id: str, following: str) -> str:
+    """Return the checkpoint that a stage comes after."""
+    items = (await lab.service.client.get(f"/api/colony/missions/{mission_id}/checkpoints")).json()["items"]
+    return str(next(item["checkpoint_id"] for item in items if item["next"] == [following]))
+
+
+async def test_an_edited_result_is_reviewed_again_and_a_person_is_told(lab: Lab) -> None:
+    mission_id = await done(lab)
+    results = {r["task_key"]: r["payload"] for r in await lab.service.artifacts(mission_id, "worker_result")}
+    result = results["extract_facts"]
+    quote = result["claims"][0]["citations"][0]
+    result["claims"][0]["citations"][0] = {**quote, "quote": "never said", "end": quote["start"] + 10}
+    fork = await forked(lab, mission_id, checkpoints(lab, mission_id)[-1], {"results": [result]})
+    mission = await lab.run(fork)
+    assert mission["status"] == "awaiting_approval", mission["failure"]
+    assert any("results was edited by ann" in reason for reason in mission["pending_approval"]["reasons"])
+    said = {c["claim_id"] for c in mission["packet"]["claims"]}
+    assert result["claims"][0]["claim_id"] not in said, "a claim without its quote was released"
+
+
+@pytest.mark.parametrize("channel", ["passes", "review", "release", "verdict", "outcome", "mission_id", "looks", "x"])
+async def test_what_the_gates_say_is_not_edited(lab: Lab, channel: str) -> None:
+    mission_id = await lab.service.submit()
+    with pytest.raises(BadInput):
+        await forked(lab, mission_id, "any", {channel: {}})
+
+
+async def test_a_plan_that_policy_does_not_allow_begins_no_fork(lab: Lab) -> None:
+    mission_id = await done(lab)
+    plans = lab.db.rows("select payload from colony_plans where mission_id = %s", mission_id)
+    plan = plans[0]["payload"]
+    plan["tasks"][0]["needs"] = ["campaign"]
+    with pytest.raises(Exception, match="do not let the fork begin"):
+        await forked(lab, mission_id, checkpoints(lab, mission_id)[-1], {"plan": plan})
+
+
+async def test_a_fork_is_replayed_from_where_it_began_and_a_replay_is_not_forked(lab: Lab) -> None:
+    mission_id = await done(lab)
+    fork = await forked(lab, mission_id, checkpoints(lab, mission_id)[7])
+    await lab.run(fork)
+    report = await replayed(lab, fork)
+    assert report["identical"], report
+    with pytest.raises(Conflict):
+        await forked(lab, report["mission_id"], "any")
+
+
+async def test_a_replay_from_every_checkpoint_is_identical(lab: Lab) -> None:
+    mission_id = await done(lab)
+    for checkpoint_id in checkpoints(lab, mission_id)[2::3]:
+        report = await replayed(lab, mission_id, checkpoint_id=checkpoint_id)
+        assert report["identical"], report
