@@ -10,7 +10,7 @@ from server.embedded_root.app import create_root_app
 from server.limits import Limits
 from server.metrics.requests import CountedRequests
 from server.principal import Gatekeeper
-from server.routes import commands, delegations, events, halts, health, history, keys, missions, policies
+from server.routes import commands, constitution, delegations, events, halts, health, history, keys, missions, policies
 from server.tracing import SPANS, InTrace
 
 
@@ -33,7 +33,7 @@ def create_app(colony: Colony) -> FastAPI:
     app.add_middleware(CountedRequests, metrics=colony.metrics)
     app.add_middleware(InTrace)
     errors.install(app)
-    for module in (missions, events, commands, delegations, history, keys, policies, halts, health):
+    for module in (constitution, missions, events, commands, delegations, history, keys, policies, halts, health):
         app.include_router(module.router)
     openapi.describe(app, tokens_only=not local)
     if colony.root_store is not None:

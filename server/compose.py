@@ -16,6 +16,7 @@ from adapters.models.providers import Provider, build
 from adapters.models.routefile import Endpoint, read_routes
 from adapters.models.routes import ModelRoutes
 from adapters.postgres.claims import Claims, LeaseTimes
+from adapters.postgres.constitutions import ConstitutionStore
 from adapters.postgres.delegations import DelegationStore
 from adapters.postgres.deltas import DELTAS, WATCHED, DeltaFeed, DeltaWriter
 from adapters.postgres.doorbell import Doorbell
@@ -44,6 +45,7 @@ from graph.runner import Runner
 from graph.version import GRAPH_VERSION
 from policies.engine import PolicyEngine
 from policies.questions import TierFacts
+from server.constituting import Constituting
 from server.constitution import guard_for
 from server.database import Database, database
 from server.ending import ended
@@ -77,6 +79,7 @@ class Colony:
     vault: Vault
     halts: Halts
     policies: PolicyService
+    constituting: Constituting
 
 
 @asynccontextmanager
@@ -182,9 +185,9 @@ async def open_colony(
         stack.push_async_callback(ended, *background)
         stats = {name: pool.get_stats for name, pool in pools.items()}
         metrics = ProcessMetrics(stats, lambda: doorbell.waiting, lambda: keeper.holding)
-        reader, keys = MissionReader(api), ApiKeys(api)
+        reader, keys, law = MissionReader(api), ApiKeys(api), Constituting(ConstitutionStore(api), governance.guard)
         parts = (service, reader, doorbell, feed, worker, root_store, governance, metrics, relays, keys, db.vault)
-        yield Colony(settings, *parts, halts=Halts(api), policies=PolicyService(rules, governance))
+        yield Colony(settings, *parts, halts=Halts(api), policies=PolicyService(rules, governance), constituting=law)
 
 
 async def _pools(stack: AsyncExitStack, db: Database, settings: Settings, times: LeaseTimes) -> dict[str, Pool]:

@@ -25,6 +25,7 @@ from contracts.errors import (
 )
 from contracts.mission import MissionRequest
 from server.answering import ApprovalAnswer
+from server.constituting import ConstitutionProposal
 from server.delegating import DelegationRequest
 from server.errors import PROBLEM, status_for
 from server.hindsight import WhatIf
@@ -50,6 +51,7 @@ _BODIES: tuple[type[BaseModel], ...] = (
     KeyRequest,
     RuleFilesGiven,
     WhatIf,
+    ConstitutionProposal,
     *(spec.inputs for spec in CLASSES.values()),
 )
 

@@ -146,6 +146,7 @@ def holder_of(capability: str) -> Callable[[Principal], Awaitable[Principal]]:
 Submitter = Annotated[Principal, Depends(holder_of("mission:submit"))]
 Reader = Annotated[Principal, Depends(holder_of("mission:read"))]
 Approver = Annotated[Principal, Depends(holder_of("mission:approve"))]
+ConstitutionManager = Annotated[Principal, Depends(holder_of("constitution:manage"))]
 PolicyManager = Annotated[Principal, Depends(holder_of("policy:manage"))]
 KeyManager = Annotated[Principal, Depends(holder_of("key:manage"))]
 Operator = Annotated[Principal, Depends(holder_of("mission:operate"))]

@@ -12,7 +12,7 @@ from adapters.postgres.provision import dsns_for
 from adapters.postgres.secrets import read_secrets
 from contracts.constitution import Constitution
 from graph.constitution import raw, signed
-from policies.constitution import developers, shipped
+from policies.constitution import SHIPPED, developers
 
 INTRUDER = "set session_replication_role = replica"
 """An intruder with the whole database: no trigger, no row-level security."""
@@ -26,7 +26,7 @@ PUBLIC_KEY = base64.b64encode(raw(SIGNER)).decode()
 async def agreed(environment: Mapping[str, Any]) -> None:
     """Put the shipped constitution in force where a deployment is to trust the tests' key, unless one is."""
     if environment.get("CONSTITUTION_PUBLIC_KEY") == PUBLIC_KEY:
-        await activate(environment["DATABASE_URL"], shipped(), SIGNER, again=True)
+        await activate(environment["DATABASE_URL"], SHIPPED, SIGNER, again=True)
 
 
 def next_version(before: Constitution | None, limits: Mapping[str, Any] | None = None) -> Constitution:

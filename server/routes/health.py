@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
-from contracts.errors import StoreUnavailable
+from contracts.errors import ConstitutionUnverified, StoreUnavailable
 from server import shapes
 from server.compose import Colony
 from server.errors import status_for
@@ -35,7 +35,10 @@ async def live() -> JSONResponse:
 async def ready(colony: Parts) -> JSONResponse:
     """Say whether every part answers."""
     if await _store_answers(colony):
-        return JSONResponse({"status": "ok", "parts": {"postgres": {"status": "ok"}}})
+        parts, law = {"postgres": {"status": "ok"}}, await _constitution(colony)
+        # Without a constitution missions are refused, and requests are not: it is activated by one.
+        status = "ok" if law["status"] == "ok" else "degraded"
+        return JSONResponse({"status": status, "parts": {**parts, "constitution": law}})
     parts = {"postgres": {"status": "down", "code": StoreUnavailable.code}}
     answer = {"status": "degraded", "parts": parts}
     return JSONResponse(answer, status_code=_NOT_READY.value, headers={"Retry-After": "1"})
@@ -52,6 +55,14 @@ async def _store_answers(colony: Colony) -> bool:
     if error is not None and not isinstance(error, StoreUnavailable):
         raise error
     return error is None
+
+
+async def _constitution(colony: Colony) -> dict[str, str]:
+    try:
+        await colony.constituting.verified()
+    except (ConstitutionUnverified, StoreUnavailable) as exc:
+        return {"status": "down", "code": exc.code}
+    return {"status": "ok"}
 
 
 @router.get(

@@ -335,7 +335,10 @@ async def test_health_and_metrics_are_there_for_machines(service: Service) -> No
     await waiting(service)
     assert (await service.client.get(f"{API}/health")).json() == {"status": "ok"}
     ready = await service.client.get(f"{API}/health/ready")
-    assert (ready.status_code, ready.json()) == (200, {"status": "ok", "parts": {"postgres": {"status": "ok"}}})
+    assert (ready.status_code, ready.json()) == (
+        200,
+        {"status": "ok", "parts": {part: {"status": "ok"} for part in ("postgres", "constitution")}},
+    )
     metrics = await service.client.get(f"{API}/metrics")
     assert metrics.headers["content-type"].startswith("text/plain")
     assert 'colony_missions{status="awaiting_approval"} 1.0' in metrics.text
