@@ -28,6 +28,7 @@ from server.answering import ApprovalAnswer
 from server.constituting import ConstitutionProposal
 from server.delegating import DelegationRequest
 from server.errors import PROBLEM, status_for
+from server.halting import HaltRequest
 from server.hindsight import WhatIf
 from server.keys import KeyRequest
 from server.lineages import ForkRequest, ReplayRequest
@@ -49,6 +50,7 @@ _BODIES: tuple[type[BaseModel], ...] = (
     ReplayRequest,
     ForkRequest,
     KeyRequest,
+    HaltRequest,
     RuleFilesGiven,
     WhatIf,
     ConstitutionProposal,

@@ -50,7 +50,7 @@ def _halts(stack: ExitStack) -> AdministratorsHalts:
 
 def on(reason: Why, tenant: Tenant = None, everybody: Everybody = False, as_json: Json = False) -> None:
     """Halt a tenant, or everybody: runs stop within seconds, and nothing is called or written until it is lifted."""
-    from server.routes.halts import shown
+    from server.halting import shown
 
     if not 0 < len(reason) <= 2_000:
         raise BadInput("--reason has 1 to 2,000 characters")
@@ -64,7 +64,7 @@ def on(reason: Why, tenant: Tenant = None, everybody: Everybody = False, as_json
 
 def lift(tenant: Tenant = None, everybody: Everybody = False, as_json: Json = False) -> None:
     """Lift the halts of a tenant, or those over everybody: missions go on where they were."""
-    from server.routes.halts import shown
+    from server.halting import shown
 
     with ExitStack() as stack:
         lifted = _halts(stack).lift(_whose(tenant, everybody), _who())
@@ -80,7 +80,7 @@ def lift(tenant: Tenant = None, everybody: Everybody = False, as_json: Json = Fa
 
 def show(as_json: Json = False) -> None:
     """List who is and was halted, by whom and why; those in force first."""
-    from server.routes.halts import shown
+    from server.halting import shown
 
     with ExitStack() as stack:
         rows = _halts(stack).all()

@@ -57,11 +57,22 @@ def _cited(asked: Question, names: frozenset[str], evidence: Sequence[Evidence])
     ranked = sorted(_ranked(asked, passages, weights), key=lambda one: -one[0])
     if not ranked or ranked[0][0] <= 0 or _support(asked, weights, *ranked[0][1:]) < _SUPPORTED:
         return []
-    kept = [one for one in ranked[:_CONSIDERED] if one[0] >= _WORTH_CITING * ranked[0][0]]
+    best = ranked[0]
+    kept = [
+        one
+        for one in ranked[:_CONSIDERED]
+        if one[0] >= _WORTH_CITING * best[0] and (one is best or _is_row(best) or not _is_row(one))
+    ]
     cited = kept[:_CITED]
     others = [one for one in kept if one[1].item.artifact_id != cited[0][1].item.artifact_id]
     alone = all(one[1].item.artifact_id == cited[0][1].item.artifact_id for one in cited)
     return [*cited, *others[:1]] if alone else cited
+
+
+def _is_row(one: tuple[float, Passage, int]) -> bool:
+    """Whether it is a row of a table, which is cited where it answers best and says little beside a sentence that does."""
+    _, passage, i = one
+    return passage.item.text.startswith("|", passage.lines[i].start)
 
 
 _PARTS = re.compile(r",? and (?=(?:what|how|is|are|can|does|do|who|which|when|where|will|must)\b)", re.IGNORECASE)
