@@ -70,7 +70,7 @@ def _cited(asked: Question, names: frozenset[str], evidence: Sequence[Evidence])
 
 
 def _is_row(one: tuple[float, Passage, int]) -> bool:
-    """Whether it is a row of a table, which is cited where it answers best and says little beside a sentence that does."""
+    """Whether it is a row of a table: it says little beside a sentence that answers better."""
     _, passage, i = one
     return passage.item.text.startswith("|", passage.lines[i].start)
 
