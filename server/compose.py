@@ -45,6 +45,7 @@ from graph.runner import Runner
 from graph.version import GRAPH_VERSION
 from policies.engine import PolicyEngine
 from policies.questions import TierFacts
+from server.auditing import Auditing
 from server.constituting import Constituting
 from server.constitution import guard_for
 from server.database import Database, database
@@ -166,7 +167,7 @@ async def open_colony(
         service = MissionService(store, governance, settings, DelegationStore(api), rules, History(api))
         models = await asyncio.to_thread(models_for, endpoints, model)
         stack.push_async_callback(models.aclose)
-        writer, feed = DeltaWriter(api), DeltaFeed(api)
+        writer, feed, auditing = DeltaWriter(api), DeltaFeed(api), Auditing(settings, db.dsns.audit)
         doorbell.on(WATCHED, writer.watched)
         doorbell.on(DELTAS, feed.rung)
         ports = PortMaker(settings, root, models, routes, governance, checked(TemplateRegistry()), clock, writer)
@@ -178,7 +179,7 @@ async def open_colony(
         intake = Intake(
             queue, runner.run, places=settings.max_concurrent_missions, rung=doorbell.jobs, away_ms=times.away_ms
         )
-        worker = Worker(queue, claims, keeper, runner, intake, service, sweep_ms=times.sweep_ms)
+        worker = Worker(queue, claims, keeper, runner, intake, service, sweep_ms=times.sweep_ms, beside=(auditing.run,))
         relays = await open_relays(settings, api, db.dsns.app, name, stack)
         loops = {"doorbell": doorbell.listen(), "delta writer": writer.run(), "delta feed": feed.run()}
         background = [asyncio.create_task(loop, name=name) for name, loop in loops.items()]

@@ -114,6 +114,9 @@ class Settings(BaseSettings):
     webhook_url: Url | None = Field(None, alias="COLONY_WEBHOOK_URL")
     webhook_secret: SecretStr | None = Field(None, alias="COLONY_WEBHOOK_SECRET")
     webhook_allow_private: bool = Field(default=False, alias="COLONY_WEBHOOK_ALLOW_PRIVATE")
+    audit_dir: Path | None = Field(None, alias="COLONY_AUDIT_DIR")
+    audit_key_file: Path | None = Field(None, alias="COLONY_AUDIT_KEY_FILE")
+    audit_interval_ms: Ms = Field(60_000, alias="COLONY_AUDIT_INTERVAL_MS")
     otlp_endpoint: Url | None = Field(None, alias="OTEL_EXPORTER_OTLP_ENDPOINT")
     log_level: str = Field("INFO", alias="LOG_LEVEL", pattern=r"^(?i:debug|info|warning|error)$")
 
@@ -199,6 +202,7 @@ _RIGHT = {
             "TASK_TIMEOUT_MS",
             "APPROVAL_TIMEOUT_MS",
             "APPROVAL_ESCALATE_AFTER_MS",
+            "COLONY_AUDIT_INTERVAL_MS",
         ),
         _A_TIME,
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -46,6 +46,7 @@ class Worker:
         unanswered: Unanswered,
         *,
         sweep_ms: int,
+        beside: Sequence[Callable[[], Awaitable[None]]] = (),
     ) -> None:
         self._queue = queue
         self._claims = claims
@@ -54,12 +55,14 @@ class Worker:
         self._intake = intake
         self._unanswered = unanswered
         self._sweep_s = sweep_ms / 1000
+        self._beside = beside
         self._tasks: list[asyncio.Task[None]] = []
         self._unreadable: set[str] = set()
 
     def start(self) -> None:
         """Begin taking missions, in the background."""
         loops: list[Awaitable[None]] = [self._intake.work(), self._keeper.beat(), self._sweep()]
+        loops += [loop() for loop in self._beside]
         self._tasks = [asyncio.ensure_future(loop) for loop in loops]
 
     async def wait(self) -> None:

@@ -2,9 +2,9 @@
 
 Roles keep authority apart. ``colony_owner`` owns the tables and never logs in; ``colony_app`` is what the service
 runs as, owns nothing and can't bypass row-level security; ``colony_system`` owns the few functions that cross tenants;
-``colony_queue`` sees the queue and nothing else; ``colony_root`` sees the embedded root and nothing else. Two more are
-taken on by the administrator for a command: ``colony_backup`` reads everything, ``colony_pruner`` drops what replay
-alone needs.
+``colony_queue`` sees the queue and nothing else; ``colony_root`` sees the embedded root and nothing else;
+``colony_audit`` reads what missions leave behind and writes the roots that seal it. Two more are taken on by the
+administrator for a command: ``colony_backup`` reads everything, ``colony_pruner`` drops what replay alone needs.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 from urllib.parse import quote
 
@@ -26,11 +27,12 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random
 from yoyo import get_backend, read_migrations
+from yoyo.migrations import MigrationList
 
 from contracts.errors import SettingInvalid, StoreUnavailable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-LOGIN_ROLES = ("colony_app", "colony_queue", "colony_root")
+LOGIN_ROLES = ("colony_app", "colony_queue", "colony_root", "colony_audit")
 BACKUP_ROLE, PRUNE_ROLE = "colony_backup", "colony_pruner"
 ROLES = ("colony_owner", "colony_system", BACKUP_ROLE, PRUNE_ROLE, *LOGIN_ROLES)
 QUEUE_SCHEMA = "queue"
@@ -54,6 +56,7 @@ class Dsns:
     app: str
     queue: str
     root: str
+    audit: str
 
 
 def dsns_for(admin_dsn: str) -> Dsns:
@@ -206,7 +209,7 @@ def _apply(conn: psycopg.Connection[dict[str, object]], admin_dsn: str) -> list[
     # A temporary table would go before the real one wherever the connection is used next, for whichever tenant.
     conn.execute(sql.SQL("revoke temporary on database {} from public").format(database))
     conn.execute("grant usage, create on schema public to colony_owner with grant option")
-    conn.execute("grant usage on schema public to colony_app, colony_queue, colony_root, colony_system")
+    conn.execute("grant usage on schema public to colony_app, colony_queue, colony_root, colony_audit, colony_system")
     conn.execute("set role colony_owner")
     PostgresSaver(conn).setup()
     _ensure_queue(conn)
@@ -216,11 +219,23 @@ def _apply(conn: psycopg.Connection[dict[str, object]], admin_dsn: str) -> list[
     backend = get_backend(owner)
     try:
         with backend.lock():
-            migrations = read_migrations(str(MIGRATIONS))
+            migrations = _read()
             backend.apply_migrations(backend.to_apply(migrations))
     finally:
         backend.connection.close()
     return pending
+
+
+# The library knows migrations by name for the whole process: threads that read them would mix up dependencies.
+_reading = Lock()
+
+
+def _read() -> MigrationList:
+    with _reading:
+        found = read_migrations(str(MIGRATIONS))
+        for migration in found:
+            migration.load()
+    return found
 
 
 def _ensure_queue(conn: psycopg.Connection[dict[str, object]]) -> None:

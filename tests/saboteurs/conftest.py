@@ -10,7 +10,12 @@ import psycopg
 import pytest
 import pytest_asyncio
 
+from adapters.audit.files import RootFiles
+from adapters.audit.keys import AuditKey
+from adapters.postgres.audit.seal import Sealer
 from adapters.postgres.cluster import EmbeddedCluster
+from adapters.postgres.provision import dsns_for
+from contracts.clock import SystemClock
 from tests.adapters.postgres.backdoor import Backdoor, stamp
 from tests.adapters.postgres.stand import Stand, open_stand
 from tests.graph.lab import Lab, open_lab
@@ -25,11 +30,13 @@ async def lab(database: str, tmp_path: Path) -> AsyncIterator[Lab]:
 
 @dataclass(frozen=True)
 class Finished:
-    """A database with one completed mission of tenant ``demo``, and its administrator."""
+    """A database with one completed mission of tenant ``demo``, sealed under one root, and its administrator."""
 
     db: Backdoor
     mission_id: str
     epoch: int
+    roots: RootFiles
+    key: AuditKey
 
 
 @pytest.fixture(scope="session")
@@ -77,7 +84,9 @@ async def _finish(dsn: str, home: Path) -> Finished:
         with lab.db.connect() as conn, conn.transaction():
             stamp(conn, "demo", epoch)
             conn.execute(rows)
-        return Finished(lab.db, mission_id, epoch)
+        roots, key = RootFiles(home / "roots"), AuditKey.made(home / "key.pem")
+        assert Sealer(dsns_for(dsn).audit, roots, key, SystemClock()).seal().leaves == 1
+        return Finished(lab.db, mission_id, epoch, roots, key)
 
 
 @pytest_asyncio.fixture

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from langgraph.checkpoint.base import Checkpoint, CheckpointTuple, empty_checkpoint
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from adapters.postgres import vault as vault_module
 from adapters.postgres.saver import StepSaver
@@ -159,7 +158,7 @@ async def plaintext_is_refused(database: str, vault: Vault) -> None:
     async with open_stand(database, vault) as stand:
         mission_id = await stand.submit()
         async with stand.claimed(mission_id) as session:
-            forger = AsyncPostgresSaver(session.saver.conn, serde=JsonPlusSerializer(pickle_fallback=False))
+            forger = StepSaver(session.saver.conn, serde=TenantSerializer(Vault(), "demo"))
             await say(forger, mission_id)
             assert await refusal(session.saver.aget_tuple(thread(mission_id))) == "payload_not_encrypted"
 

@@ -78,11 +78,11 @@ def test_every_table_of_the_service_carries_a_tenant(finished: Finished) -> None
         ).fetchall()
         carrying = {t.removeprefix("public.") for t in tables_with(conn, "tenant_id")}
         without = {str(t["name"]) for t in tables} - carrying
-        # Tables of moves, channels, metrics, restores, versions, constitutions and applied migrations hold nothing of
-        # anybody; secrets are for the owner alone.
+        # Tables of moves, channels, metrics, restores, roots, versions, constitutions and applied migrations hold
+        # nothing of anybody; secrets are for the owner alone.
         nobodys = ("yoyo", "colony_metric_")
         expected = {"colony_status_moves", "colony_outbox_channels", "colony_restores", "checkpoint_migrations"}
-        expected |= {"colony_secrets", "colony_constitutions"}
+        expected |= {"colony_secrets", "colony_constitutions", "colony_audit_roots"}
         assert {t for t in without if not any(name in t for name in nobodys)} == expected
 
 

@@ -1,0 +1,97 @@
+"""The audit's connection, and what is read over it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+
+from adapters.audit.roots import Leaf, Root
+from adapters.postgres.audit.examine import Held, Sealed, Stored, listed
+from adapters.postgres.audit.rows import Row, rows_of
+from adapters.postgres.guard import store_errors
+from adapters.postgres.queries import Queries
+
+Connection = psycopg.Connection[DictRow]
+QUERIES = Queries.load("audit")
+PAGE = 200
+
+
+@contextmanager
+def connected(dsn: str) -> Iterator[Connection]:
+    """Open a connection as ``colony_audit``.
+
+    Raises:
+        StoreUnavailable: Postgres does not answer.
+    """
+    options = "-c search_path=public -c statement_timeout=600000"
+    with (
+        store_errors(),
+        psycopg.connect(
+            dsn, autocommit=True, row_factory=dict_row, application_name="colony audit", options=options
+        ) as conn,
+    ):
+        yield conn
+
+
+def rows(conn: Connection, statement: str, **params: Any) -> list[DictRow]:
+    """Run one of the audit's queries."""
+    return conn.execute(QUERIES[statement].encode(), params).fetchall()
+
+
+def paged(conn: Connection, statement: str, **params: Any) -> Iterator[list[Held]]:
+    """Return missions in the order of their ids, so many at a time."""
+    after = ""
+    while page := rows(conn, statement, after=after, most=PAGE, **params):
+        after = page[-1]["mission_id"]
+        yield [_held(row) for row in page]
+
+
+def again(conn: Connection, missions: Sequence[str]) -> list[Held]:
+    """Return some missions as they are now."""
+    return [_held(row) for row in rows(conn, "held", missions=list(missions))]
+
+
+def _held(row: DictRow) -> Held:
+    return Held(**{name: row[name] for name in ("mission_id", "tenant_id", "seq", "head", "status", "pruned")})
+
+
+def stored(conn: Connection, missions: Sequence[Held]) -> list[Stored]:
+    """Return everything that is stored of some missions."""
+    names = [held.mission_id for held in missions]
+    by_mission: dict[str, list[Row]] = defaultdict(list)
+    for row in rows_of(conn, names):
+        by_mission[row.mission_id].append(row)
+    events: dict[str, list[DictRow]] = defaultdict(list)
+    for event in rows(conn, "events", missions=names):
+        events[event["mission_id"]].append(event)
+    return [Stored(held, by_mission[held.mission_id], events[held.mission_id]) for held in missions]
+
+
+def sealed(conn: Connection, missions: Sequence[str]) -> dict[str, list[Sealed]]:
+    """Return what the roots in the database sealed of some missions, the earliest first."""
+    found: dict[str, list[Sealed]] = defaultdict(list)
+    for row in rows(conn, "sealed", missions=list(missions)):
+        leaf = Leaf.read(row["content"])
+        found[row["mission_id"]].append(Sealed(row["number"], leaf, listed(leaf, row["rows"])))
+    return found
+
+
+def root_of(row: DictRow, leaves: Sequence[bytes] = ()) -> Root:
+    """Return a root as the database has it."""
+    return Root(row["content"], row["signature"], row["public_key"], tuple(leaves))
+
+
+def roots(conn: Connection, after: int = 0, most: int = 100) -> Iterator[Root]:
+    """Return the roots behind a number, with their leaves."""
+    while page := rows(conn, "roots", after=after, most=most):
+        numbers = [row["number"] for row in page]
+        leaves: dict[int, list[bytes]] = defaultdict(list)
+        for leaf in rows(conn, "leaves", numbers=numbers):
+            leaves[leaf["number"]].append(leaf["content"])
+        yield from (root_of(row, leaves[row["number"]]) for row in page)
+        after = numbers[-1]
