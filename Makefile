@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo up test test-long check chaos test-external eval-crm eval-oracle eval-injection bench endurance sharing docs lock audit sbom clean
+.PHONY: help setup dev demo up test test-long check chaos test-external eval-crm eval-oracle eval-injection bench replay-check endurance sharing docs lock audit sbom clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ eval-oracle: dev ## 623 real questions, with and without the passage that answer
 
 eval-injection: dev ## a model that obeys 510 attackers, planted in chats, documents and tool results; MOST=… for a part
 	$(BIN)/python -m benchmarks.injection $(if $(MOST),--most $(MOST))
+
+replay-check: dev ## 50 missions of every class recorded, then replayed by a process that reaches nothing; MOST=… for a part
+	$(BIN)/python -m benchmarks.replay_check $(if $(MOST),--most $(MOST))
 
 endurance: dev ## 180 missions by one worker: its memory and its connections
 	$(BIN)/python -m benchmarks.endurance

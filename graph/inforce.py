@@ -15,6 +15,7 @@ from contracts.errors import ConstitutionUnverified
 from contracts.events import EventType, NewEvent
 from graph.constitution import InForce
 from graph.context import Governance, Record
+from graph.overrides import engine_with
 from policies.constitution import held
 from policies.engine import Asks, Decided
 
@@ -93,7 +94,14 @@ class Asking:
             ConstitutionUnverified: no constitution that holds is in force.
         """
         await self.limits()
-        self._record.asks = await in_force(self.governance, self._source, self._tenant_id)
+        past = self._record.past
+        if past is not None and past.rehearsal.overrides.rules:
+            self._record.asks = past.asks = past.asks or engine_with(
+                self.governance.engine, past.rehearsal.overrides.rules
+            )
+            await self._source.keep_rules(past.asks.rules_sha256, past.asks.content)
+        else:
+            self._record.asks = await in_force(self.governance, self._source, self._tenant_id)
         return self.last()
 
     def last(self) -> Remembering:

@@ -47,10 +47,11 @@ def _run(one: Taped) -> tuple[Stage, int, str, bool]:
 
 @dataclass
 class Past:
-    """The tape of the mission that is run again."""
+    """The tape of the mission that is run again; ``asks`` are the rules that stand in the place of those in force."""
 
     rehearsal: Rehearsal
     tape: Sequence[Taped]
+    asks: Any = None
     _answers: dict[_Key, deque[Taped]] = field(init=False, default_factory=lambda: defaultdict(deque))
 
     def __post_init__(self) -> None:

@@ -17,10 +17,12 @@ from contracts.base import Value
 from contracts.canonical import digest
 from contracts.errors import Conflict
 from contracts.lineage import Kinship, Lineage, Overrides, Rehearsal
-from contracts.ports import Mission
+from contracts.ports import Mission, TemplatePort
 from contracts.stateflow import ENDED, Status
 from graph.divergence import compared
+from graph.overrides import check_usable
 from graph.version import GRAPH_VERSION
+from server.changes import changes_of
 from server.forking import Forking
 from server.principal import Principal
 
@@ -49,6 +51,7 @@ class Lineages:
     store: MissionStore
     history: History
     forking: Forking
+    templates: TemplatePort
 
     async def replay(self, who: Principal, mission_id: str, asked: ReplayRequest, trace_id: str) -> str:
         """Run a mission again as a new one, without effects; returns the new one's id.
@@ -66,6 +69,9 @@ class Lineages:
             raise Conflict("a replay is not replayed", code="is_a_replay", hint="Replay its original.")
         if not await self.history.is_taped(who.tenant_id, mission_id):
             raise Conflict("nothing is recorded of this mission", code="not_recorded", hint=_NOT_RECORDED)
+        check_usable(
+            asked.overrides, self.forking.governance.engine, self.templates, list(self.forking.governance.tiers)
+        )
         rehearsal = Rehearsal(of=parent.mission_id, asked_by=who.actor_id, **dict(asked))
         lineage = Lineage(Kinship.REPLAY, mission_id, asked.checkpoint_id, "", who.actor_id, rehearsal)
         child = _derived(parent, parent.actor_id, trace_id, lineage)
@@ -73,7 +79,8 @@ class Lineages:
         if at is None and row["lineage_kind"] == Kinship.FORK:
             at = await self.forking.first(parent)
         edits = asked.overrides.artifacts
-        start = await self.forking.start(parent, child, at, edits, who.actor_id) if at is not None else None
+        begins = at is not None or edits
+        start = await self.forking.start(parent, child, at, edits, who.actor_id) if begins else None
         await self.forking.begin(parent, child, start)
         return child.mission_id
 
@@ -133,6 +140,11 @@ class Lineages:
         was = await self.history.tape(tenant_id, original.mission_id)
         now = await self.history.tape(tenant_id, mission_id)
         found = await asyncio.to_thread(compared, was, now, await self.history.begins(tenant_id, mission_id))
+        changes = None
+        if not found.identical or replay.rehearsal.overrides.any:
+            before = await self.history.artifacts(tenant_id, original.mission_id)
+            after = await self.history.artifacts(tenant_id, mission_id)
+            changes = await asyncio.to_thread(changes_of, before, after, was, now)
         report = {
             **found.report,
             **_failed(original, replay, row["payload"].get("failure")),
@@ -141,6 +153,8 @@ class Lineages:
             "mode": replay.rehearsal.mode,
             "status": {"original": original.status.value, "replay": replay.status.value},
             "failure": row["payload"].get("failure"),
+            "overrides": [name for name, given in replay.rehearsal.overrides if given],
+            "changes": changes,
             "roles": await self.history.stages(tenant_id, mission_id),
         }
         await self.history.keep_report(tenant_id, mission_id, report)

@@ -14,6 +14,7 @@ from adapters.postgres.history import History
 from adapters.postgres.missions import MissionStore, Takeover
 from adapters.postgres.rulesets import RuleSetStore
 from adapters.postgres.submissions import Submission, Submitted
+from adapters.prompts.registry import TemplateRegistry
 from contracts.base import Value
 from contracts.canonical import digest
 from contracts.classes import checked
@@ -86,7 +87,7 @@ class MissionService:
     def lineages(self) -> Lineages:
         """Whoever makes missions of missions."""
         forking = Forking(self.store, self.history, self.rules, self.governance)
-        return Lineages(self.store, self.history, forking)
+        return Lineages(self.store, self.history, forking, TemplateRegistry())
 
     @property
     def pasts(self) -> Pasts:

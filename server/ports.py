@@ -15,13 +15,14 @@ from adapters.root.validator import RootValidator
 from adapters.root.writer import RootWriter
 from adapters.tables import DuckTables
 from contracts.clock import SystemClock
-from contracts.ports import EffectPort, LedgerPort, Mission, NodeLimits, Ports, TierPort
+from contracts.ports import EffectPort, LedgerPort, Mission, NodeLimits, Ports, RoutePort, TemplatePort, TierPort
 from graph.artifacts import StoredArtifacts, StoredResults
 from graph.context import Governance, Record
 from graph.effects import GrantedEffects
 from graph.guarded import GuardedTools
 from graph.inforce import Asking
 from graph.metering import Budget, GuardedModel
+from graph.overrides import OtherRoute, OtherTemplates
 from graph.planning import GuardedPlans
 from graph.rehearsal import RehearsedEffects, TapedEffects
 from graph.tape import Tape, TapedCatalog, TapedClock, TapedTools
@@ -73,8 +74,8 @@ class PortMaker:
             artifacts=artifacts,
             results=StoredResults(ledger, record, artifacts),
             catalog=TapedCatalog(RootCatalog(ledger), tape),
-            templates=self.templates,
-            routes=self.routes,
+            templates=self._templates(mission),
+            routes=self._routes(mission),
             classify=classify_request,
             plans=GuardedPlans(record, asking),
             effects=self._effects(mission, ledger, record, asking),
@@ -84,6 +85,15 @@ class PortMaker:
                 max_workers=self.settings.max_workers_per_mission, task_timeout_ms=self.settings.task_timeout_ms
             ),
         )
+
+    def _templates(self, mission: Mission) -> TemplatePort:
+        words = mission.rehearsal.overrides.templates if mission.rehearsal is not None else {}
+        changed = {name: {str(part): text for part, text in parts.items()} for name, parts in words.items()}
+        return OtherTemplates(self.templates, changed) if changed else self.templates
+
+    def _routes(self, mission: Mission) -> RoutePort:
+        tier = mission.rehearsal.overrides.route if mission.rehearsal is not None else None
+        return self.routes if tier is None else OtherRoute(self.routes, self.routes.routes, tier)
 
     def _effects(self, mission: Mission, ledger: LedgerPort, record: Record, asking: Asking) -> EffectPort:
         writer, validator = RootWriter(self.root, mission.mission_id), validator_for(self.settings, self.root)

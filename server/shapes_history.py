@@ -22,6 +22,46 @@ class Divergence(Shape):
     diff: list[str] | None = None
 
 
+class Keyed(Shape):
+    """A task, claim or proposal that is gone, new or changed, with the values that differ."""
+
+    task_key: str | None = None
+    claim: str | None = None
+    proposal: str | None = None
+    change: Literal["gone", "new", "changed"]
+    values: list[Change]
+
+
+class Decided(Shape):
+    """A question that was decided otherwise, or that only one of the two was asked."""
+
+    layer: str
+    action: str
+    resource: str
+    change: Literal["flipped", "asked", "not asked"]
+    from_: str | None = Field(alias="from")
+    to: str | None
+    rules: list[str]
+    reasons: list[str]
+
+
+class Because(Shape):
+    """Why a task came to another result."""
+
+    task_key: str
+    because: list[str]
+
+
+class Changes(Shape):
+    """What a counterfactual changed, and why."""
+
+    plan: list[Keyed]
+    claims: list[Keyed]
+    proposals: list[Keyed]
+    decisions: list[Decided]
+    why: list[Because]
+
+
 class ReplayReport(Shape):
     """What a replay came to: the first thing that differs, and the first request that does."""
 
@@ -34,6 +74,8 @@ class ReplayReport(Shape):
     calls: int
     by_stage: dict[str, dict[str, int]]
     roles: dict[str, int]
+    overrides: list[str]
+    changes: Changes | None
     status: dict[str, str]
     failure: dict[str, Any] | None
     first_divergence: Divergence | None

@@ -172,7 +172,8 @@ class Question(Generic[FilledT]):
             told = None if trouble is None else asdict(trouble)
             return json.dumps({"message": message, "trouble": told}, sort_keys=True, default=str).encode()
 
-        request = request_bytes(self.output, messages, self._defined)
+        # Another tier's answer to the same is another answer.
+        request = request_bytes(self.output, messages, self._defined, tier=self.provider.route.tier.value)
         said = await self.meter.answered(self.prompt.package.task_key, request, ask)
         answer = json.loads(said.content)
         outcome.recorded = said.recorded

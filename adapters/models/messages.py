@@ -77,12 +77,15 @@ def repair(output: type[Value], answer: str, problem: str) -> list[BaseMessage]:
 
 
 def request_bytes(
-    output: type[Value], messages: Sequence[BaseMessage], tools: Sequence[Mapping[str, Any]] = ()
+    output: type[Value], messages: Sequence[BaseMessage], tools: Sequence[Mapping[str, Any]] = (), **asked: str
 ) -> bytes:
-    """Return what is recorded of a request: the schema asked for, the tools offered, and every message."""
+    """Return what is recorded of a request: the schema asked for, the tools offered, and every message.
+
+    ``asked`` says of whom, where that matters.
+    """
     plain = [_recorded(m) for m in messages]
     offered = {"tools": list(tools)} if tools else {}
-    return canonical_bytes({"schema": output.__name__, "messages": plain, **offered})
+    return canonical_bytes({"schema": output.__name__, "messages": plain, **offered, **asked})
 
 
 def _recorded(message: BaseMessage) -> Any:

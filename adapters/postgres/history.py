@@ -96,6 +96,11 @@ class History:
         named = {"identical": report["identical"], "payload": Jsonb(dict(report))}
         await self.rows(tenant_id, "keep_report", mission_id=mission_id, **named)
 
+    async def artifacts(self, tenant_id: str, mission_id: str) -> list[dict[str, Any]]:
+        """Return what a mission made, each with its content as JSON."""
+        rows = await self._reader.artifacts(tenant_id, mission_id)
+        return [{**row, "payload": json.loads(bytes(row["content"]))} for row in rows if row["content"] is not None]
+
     async def referred(
         self, tenant_id: str, mission_id: str, values: Mapping[str, Any]
     ) -> dict[tuple[str, str, str], dict[str, Any]]:

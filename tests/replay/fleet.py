@@ -77,7 +77,7 @@ _WHY = {"reason": "not now"}
 def hidden(db: Backdoor, missions: Sequence[str]) -> None:
     """Make everything that these missions made, and their checkpoints, unreadable to the service's role."""
     listed = ", ".join(f"'{mission_id}'" for mission_id in missions)
-    tables = {spec.table: "mission_id" for spec in SPECS.values()}
+    tables = {spec.table: "mission_id" for spec in SPECS.values()} | {"colony_writebacks": "mission_id"}
     tables |= {"checkpoints": "thread_id", "checkpoint_blobs": "thread_id", "checkpoint_writes": "thread_id"}
     db.run(
         *(
