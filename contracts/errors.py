@@ -171,10 +171,7 @@ class ConstitutionUnverified(ColonyError):
     """No constitution that holds is in force: nothing is decided, called or written until one is."""
 
     code = "constitution_unverified"
-    default_hint = (
-        "`colony doctor` says why; see docs/runbooks/constitution.md. Then `colony missions retry`: "
-        "finished work is kept."
-    )
+    default_hint = "See docs/runbooks/constitution.md. Then `colony missions retry`: finished work is kept."
 
 
 class BudgetExceeded(ColonyError):

@@ -3,7 +3,7 @@
 What is in force is read from the store each time, so that a change holds from the next check on, in every process;
 and nothing that is read is believed: content, hash, version, the people who agreed and the signature are held against
 each other and against the keys that the deployment was started with. Only the outcome for the very same bytes is
-remembered. A process never goes back behind a version that it has seen in force.
+remembered. A process never goes back behind a version that it, or one before it on this machine, has seen in force.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import base64
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -55,6 +55,18 @@ def signed(constitution: Constitution, key: Ed25519PrivateKey) -> SignedConstitu
     return SignedConstitution(constitution=constitution, key_id=key_id(raw(key)), signature=signature)
 
 
+class SeenPort(Protocol):
+    """Remembers, outside the database, the highest version that was seen in force."""
+
+    def last(self) -> tuple[int, str] | None:
+        """Return version and hash, if one was seen."""
+        ...
+
+    def saw(self, version: int, sha256: str) -> None:
+        """Remember that one is in force."""
+        ...
+
+
 class Guard:
     """Verifies constitutions for one process, by the public keys that it was started with.
 
@@ -63,10 +75,11 @@ class Guard:
             it signs needs no people.
     """
 
-    def __init__(self, keys: Iterable[bytes], *, own: str | None = None) -> None:
+    def __init__(self, keys: Iterable[bytes], *, own: str | None = None, seen: SeenPort | None = None) -> None:
         self._keys = {key_id(key): Ed25519PublicKey.from_public_bytes(key) for key in keys}
         self.own = own
-        self._seen: InForce | None = None
+        self._memory = seen
+        self._seen = seen.last() if seen is not None else None
         self._known: tuple[StoredConstitution, InForce] | None = None
 
     def holds(self, content: bytes, signature: bytes, named: str | None) -> bool:
@@ -135,11 +148,13 @@ class Guard:
         return InForce(constitution, stored.sha256)
 
     def _never_back(self, found: InForce) -> None:
-        seen = self._seen
-        if seen is not None:
-            version, was = found.constitution.version, seen.constitution.version
-            if version < was or (version == was and found.sha256 != seen.sha256):
-                raise ConstitutionUnverified(
-                    f"version {was} of the constitution was in force, and another was put in its place"
-                )
-        self._seen = found
+        now = (found.constitution.version, found.sha256)
+        if now == self._seen:
+            return
+        if self._seen is not None and now[0] <= self._seen[0]:
+            raise ConstitutionUnverified(
+                f"version {self._seen[0]} of the constitution was in force, and another was put in its place"
+            )
+        self._seen = now
+        if self._memory is not None:
+            self._memory.saw(*now)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from psycopg.rows import DictRow
 from pydantic import Field
 
 from adapters.postgres.constitutions import Became, ConstitutionStore
+from contracts.canonical import sha256_hex
 from contracts.clock import rfc3339
 from contracts.constitution import Constitution, SignedConstitution
 from contracts.errors import Conflict, ConstitutionUnverified, NotFound
@@ -52,15 +52,16 @@ class Constituting:
         return self.guard.verified(await self.store.in_force())
 
     async def state(self) -> dict[str, Any]:
-        """Return what is in force, or why nothing is."""
+        """Return what is in force, or why nothing is; hash and version are what the store names."""
+        stored = await self.store.in_force()
+        named = {"sha256": stored.sha256 if stored else None, "version": stored.highest if stored else None}
         try:
-            found = await self.verified()
+            found = self.guard.verified(stored)
         except ConstitutionUnverified as exc:
             why = {"code": exc.code, "reason": exc.message, "hint": exc.hint}
-            return {"status": "unverified", **why, "sha256": None, "constitution": None}
+            return {"status": "unverified", **named, **why, "constitution": None}
         document = found.constitution.model_dump(mode="json")
-        nothing = {"code": None, "reason": None, "hint": None}
-        return {"status": "in_force", **nothing, "sha256": found.sha256, "constitution": document}
+        return {"status": "in_force", **named, "code": None, "reason": None, "hint": None, "constitution": document}
 
     async def versions(self, who: Principal) -> list[dict[str, Any]]:
         """Return every document that was proposed, oldest first, with who did what about it."""
@@ -102,10 +103,10 @@ class Constituting:
         if not rows:
             raise _refused("unknown")
         row = rows[0]
-        content = bytes(row["content"])
-        if not self.guard.holds(content, bytes(row["signature"]), row["key_id"]):
+        document = _document(row)
+        if document is None or not self.guard.holds(bytes(row["content"]), bytes(row["signature"]), row["key_id"]):
             raise _unsigned(ConstitutionUnverified("its signature does not hold here"))
-        people = Constitution.model_validate_json(content).people
+        people = document.people
         try:
             return max(people, (await self.verified()).constitution.people)
         except ConstitutionUnverified:
@@ -136,8 +137,19 @@ def _refused(became: Became) -> Conflict | NotFound:
     return NotFound("there is no such constitution", code="constitution_not_found")
 
 
-def _shown(row: DictRow, who: Principal, *, in_force: bool) -> dict[str, Any]:
-    document = Constitution.model_validate_json(bytes(row["content"]))
+def _document(row: Mapping[str, Any]) -> Constitution | None:
+    """Return a document as it was stored; None: somebody has changed it since."""
+    content = bytes(row["content"])
+    if sha256_hex(content) != row["sha256"]:
+        return None
+    try:
+        return Constitution.model_validate_json(content)
+    except ValueError:
+        return None
+
+
+def _shown(row: Mapping[str, Any], who: Principal, *, in_force: bool) -> dict[str, Any]:
+    document = _document(row)
     events = {entry["event"] for entry in row["log"]}
     status = "rejected" if "rejected" in events else "proposed"
     if row["activated_at"] is not None:
@@ -145,11 +157,11 @@ def _shown(row: DictRow, who: Principal, *, in_force: bool) -> dict[str, Any]:
     return {
         **{name: row[name] for name in ("sha256", "version", "previous_sha256", "key_id", "agreed")},
         "status": status,
-        "people": document.people,
+        "people": document.people if document else None,
         "proposed_at": rfc3339(row["created_at"]),
         "activated_at": rfc3339(row["activated_at"]) if row["activated_at"] else None,
         "log": [_entry(entry, who) for entry in row["log"]],
-        "constitution": document.model_dump(mode="json"),
+        "constitution": document.model_dump(mode="json") if document else None,
     }
 
 

@@ -12,6 +12,7 @@ class ConstitutionState(Shape):
     """What is in force; without one that verifies no mission runs, and ``code``, ``reason`` and ``hint`` say why."""
 
     status: Literal["in_force", "unverified"]
+    version: int | None
     sha256: str | None
     constitution: Constitution | None
     code: str | None
@@ -29,7 +30,7 @@ class ConstitutionEntry(Shape):
 
 
 class ConstitutionVersion(Shape):
-    """A signed document: ``agreed`` different people of the ``people`` that it needs."""
+    """A signed document: ``agreed`` different people of the ``people`` that it needs; without one if it was changed."""
 
     sha256: str
     version: int
@@ -37,11 +38,11 @@ class ConstitutionVersion(Shape):
     key_id: str
     status: Literal["proposed", "rejected", "in_force", "superseded"]
     agreed: int
-    people: int
+    people: int | None
     proposed_at: str
     activated_at: str | None
     log: list[ConstitutionEntry]
-    constitution: Constitution
+    constitution: Constitution | None
 
 
 class ConstitutionVersions(Shape):

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Literal
 
 import psycopg
-from psycopg.rows import DictRow
+from psycopg.rows import DictRow, dict_row
 
 from adapters.postgres.guard import store_errors
 from adapters.postgres.pools import Pool
@@ -68,6 +68,20 @@ def found(admin_dsn: str, one: SignedConstitution) -> bool:
     except psycopg.OperationalError as exc:
         raise StoreUnavailable("Postgres does not answer") from exc
     return row is not None and bool(row[0])
+
+
+def look(dsn: str) -> StoredConstitution | None:
+    """Return what is in force, unverified, by a connection of its own as the service's role.
+
+    Raises:
+        StoreUnavailable: Postgres does not answer.
+    """
+    try:
+        with psycopg.connect(dsn, connect_timeout=10, row_factory=dict_row) as conn:
+            row = conn.execute(IN_FORCE.encode()).fetchone()
+    except psycopg.OperationalError as exc:
+        raise StoreUnavailable("Postgres does not answer") from exc
+    return None if row is None else stored(row)
 
 
 class ConstitutionStore:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 import httpx
 
-from contracts.errors import ColonyError, NotFound, SettingInvalid, StoreUnavailable
+from contracts.errors import ColonyError, ConstitutionUnverified, NotFound, SettingInvalid, StoreUnavailable
 from server.cli.api import client_of
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ async def findings(found: Settings) -> AsyncIterator[Finding]:
     yield rules()
     yield prompts()
     yield database(found)
+    yield constitution(found)
     served = await service(found)
     yield served
     yield await root(found, served)
@@ -125,6 +126,32 @@ def database(found: Settings) -> Finding:
         what = f"{which} answers; {len(missing)} migrations are not applied"
         return Finding("database", "warn", what, "`colony up` applies them, or `colony db migrate` now.")
     return Finding("database", "ok", f"{which} answers, its schema is current")
+
+
+def constitution(found: Settings) -> Finding:
+    """Verify the constitution that the database has in force, as every process does before it decides anything."""
+    from adapters.postgres.constitutions import look
+    from adapters.postgres.provision import dsns_for, pending
+    from adapters.postgres.secrets import read_secrets
+    from server.constitution import guard_for
+    from server.database import administrator
+
+    try:
+        with ExitStack() as stack:
+            admin = administrator(found, stack)
+            if pending(admin):
+                return Finding("constitution", "warn", "it is there when the database's schema is current")
+            guard, stored = guard_for(found, read_secrets(admin)), look(dsns_for(admin).app)
+    except ColonyError as exc:
+        return Finding("constitution", "fail", exc.message, exc.hint)
+    if stored is None and guard.own is not None:
+        return Finding("constitution", "ok", "a developer's, put in force when the service starts")
+    try:
+        held = guard.verified(stored)
+    except ConstitutionUnverified as exc:
+        return Finding("constitution", "fail", exc.message, exc.hint)
+    own = ", signed with a developer mode's own key" if stored and stored.key_id == guard.own else ""
+    return Finding("constitution", "ok", f"version {held.constitution.version}, sha256 {held.sha256[:12]}{own}")
 
 
 async def answers(found: Settings, patience_s: float = PATIENCE_S) -> bool:

@@ -12,6 +12,7 @@ from contracts.errors import ColonyError
 from server.cli.answers import register as answers
 from server.cli.approvals import register as approvals
 from server.cli.audit import register as audit
+from server.cli.constitution import register as constitution
 from server.cli.database import register as database
 from server.cli.demo import register as demo
 from server.cli.doctor import register as doctor
@@ -37,7 +38,7 @@ _of_missions = typer.Typer(no_args_is_help=True, help="Submit missions, follow t
 for _register in (missions, answers, operate, history):
     _register(_of_missions)
 app.add_typer(_of_missions, name="missions")
-for _register in (verify, audit, root, approvals, policies, database, relay, keys, halt):
+for _register in (verify, audit, root, approvals, policies, constitution, database, relay, keys, halt):
     _register(app)
 
 

@@ -22,7 +22,7 @@ from graph.inforce import Asking
 from graph.steps import step
 from nodes.researcher import researcher
 from policies.constitution import developers
-from server.constitution import own_key
+from server.constitution import SeenFile, guard_for, own_key
 from tests.constitution import INTRUDER, activate, next_version
 from tests.graph.lab import Lab, Swaps
 
@@ -213,14 +213,23 @@ async def an_older_one_is_not_put_back(lab: Lab) -> None:
     )
     with tampered(lab, forgotten):
         stopped(await lab.mission(), "admission")
+        # A process that starts only now has not seen the second one; the machine has.
+        later = guard_for(lab.colony.settings, read_secrets(lab.db.dsn))
+        stopped(await lab.mission(Swaps(govern=lambda rules: replace(rules, guard=later))), "admission")
 
 
 async def test_an_older_version_is_not_put_back(lab: Lab) -> None:
     await an_older_one_is_not_put_back(lab)
 
 
-async def test_without_a_memory_an_older_version_is_put_back(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Guard, "_never_back", lambda *_: None)
+@pytest.mark.parametrize("memory", ["a process's", "the machine's"])
+async def test_without_a_memory_an_older_version_is_put_back(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, memory: str
+) -> None:
+    if memory == "a process's":
+        monkeypatch.setattr(Guard, "_never_back", lambda *_: None)
+    else:
+        monkeypatch.setattr(SeenFile, "last", lambda _: None)
     with pytest.raises(AssertionError, match=WENT_ON):
         await an_older_one_is_not_put_back(lab)
 
