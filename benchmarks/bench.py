@@ -1,8 +1,9 @@
 """The short benchmarks, in a few minutes: ``python -m benchmarks.bench``.
 
-The scheduler against its bound and against waves; a backlog by one worker process and by two; a single mission beside a
-backlog; from ``kill -9`` to running elsewhere. Figures go to ``benchmarks/results/bench.json`` and, beside the last
-ones, to the terminal; the long runs of the same measures are ``make sharing`` and ``make endurance``.
+The scheduler against its bound and against waves; a policy decision beside bare cedarpy; a backlog by one worker process
+and by two; a single mission beside a backlog; from ``kill -9`` to running elsewhere. Figures go to
+``benchmarks/results/bench.json`` and, beside the last ones, to the terminal; the long runs of the same measures are
+``make sharing`` and ``make endurance``.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import sys
 from typing import Any
 
+from benchmarks.policy import measured as measured_policy
 from benchmarks.scheduling import GRAPHS, measured
 from benchmarks.sharing import fairness, recovery, throughput
 from benchmarks.stored import store
@@ -26,6 +28,7 @@ async def short() -> dict[str, Any]:
         found["scheduling"] = await measured()
     else:
         sys.stderr.write(f"scheduling is left out: there are no task graphs in {GRAPHS}\n")
+    found["policy"] = measured_policy()
     found["throughput"] = await throughput(MISSIONS)
     found["fairness"] = await fairness(BACKLOG, TIMES)
     found["recovery"] = await recovery(TIMES)

@@ -5,14 +5,14 @@ Nothing here reasons about rules. Each line of an explanation is an evaluation t
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from contracts.decisions import Outcome, PolicyDecision, PolicyQuestion
 from policies.constitution import beyond
 from policies.engine import PolicyEngine, unanswerable
+from policies.inputs import inputs, replaced
 from policies.literals import Beside, beside
 
 _MOST_VALUES = 24
@@ -90,39 +90,12 @@ def changes(engine: PolicyEngine, decision: PolicyDecision) -> list[Change]:
 def alternatives(asks: PolicyEngine, question: PolicyQuestion) -> Iterator[tuple[str, Any, Any, PolicyQuestion]]:
     """Return questions that differ in one input: its path, what it was, what it is instead, the question."""
     compared = beside(rule for rule in asks.rules if rule.layer is question.layer)
-    inputs = dict(_inputs(question))
-    for path, was in inputs.items():
+    given = inputs(question)
+    for path, was in given.items():
         known = compared.get(path, _NOTHING)
-        others = [inputs[name] for name in known.attributes if name in inputs]
+        others = [given[name] for name in known.attributes if name in given]
         for instead in _instead(was, list(known.values), others):
-            yield path, was, instead, _with(question, path, instead)
-
-
-def _inputs(question: PolicyQuestion) -> Iterator[tuple[str, Any]]:
-    for name, entity in (("principal", question.principal), ("resource", question.resource)):
-        yield f"{name}.id", entity["id"]
-        yield from _leaves(name, entity["attrs"])
-    yield from _leaves("context", question.context)
-
-
-def _leaves(path: str, value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for name, inner in value.items():
-        if isinstance(inner, Mapping):
-            yield from _leaves(f"{path}.{name}", inner)
-        else:
-            yield f"{path}.{name}", inner
-
-
-def _with(question: PolicyQuestion, path: str, instead: Any) -> PolicyQuestion:
-    plain = copy.deepcopy(question.model_dump(mode="json"))
-    first, *rest = path.split(".")
-    place = plain[first]
-    if first != "context" and rest != ["id"]:
-        place = place["attrs"]
-    for name in rest[:-1]:
-        place = place[name]
-    place[rest[-1]] = instead
-    return PolicyQuestion.model_validate(plain)
+            yield path, was, instead, replaced(question, path, instead)
 
 
 def _instead(was: Any, values: list[str | int], others: list[Any]) -> Iterable[Any]:
@@ -145,7 +118,7 @@ def _instead(was: Any, values: list[str | int], others: list[Any]) -> Iterable[A
 def _sets(was: list[Any], values: list[str], others: list[Any]) -> list[list[Any]]:
     """Return other sets: without one of its names, without those that rules name, with only those, with one more."""
     named = {*values, *(name for other in others if isinstance(other, list) for name in other)}
-    more = [name for name in dict.fromkeys(sorted(named)) if name not in was]
+    more = [*(name for name in sorted(named) if name not in was), "anything else"]
     made = [
         *([name for name in was if name != gone] for gone in was),
         [name for name in was if name not in named],
@@ -154,4 +127,4 @@ def _sets(was: list[Any], values: list[str], others: list[Any]) -> list[list[Any
         sorted({*was, *named}),
         [],
     ]
-    return [m for n, m in enumerate(made) if m != was and m not in made[:n]] if named or was else []
+    return [m for n, m in enumerate(made) if m != was and m not in made[:n]]

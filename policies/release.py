@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from contracts.amounts import amounts
 from contracts.base import ActorId
 from contracts.canonical import canonical_bytes
 from contracts.decisions import PolicyQuestion
@@ -19,6 +21,8 @@ from policies.limits import ALLOWANCES, ROOT_SYSTEMS, TARGET_INPUTS, WRITE_TOOLS
 
 _TIERS = tuple(AutonomyTier)
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_SHORT = 40
+_MOST = 2**63 - 1
 _NOT_WORD = re.compile(r"[^\w]+")
 
 
@@ -172,6 +176,7 @@ def _proposal(envelope: MissionEnvelope, proposal: WritebackProposal, fact_keys:
         fields_not_asked=names(fields - _asked(envelope.inputs, fact_keys)),
         containers=names(containers),
         tainted_fields=names(_normal(re.split(r"[.\[]", taint.field)[-1]) for taint in proposal.taint),
+        largest_amount=_largest(proposal.after),
         own_target=_is_own_target(envelope.inputs, proposal),
         write_allowed=WRITE_TOOLS.get((target.entity, operation)) in ALLOWANCES[envelope.mission_type].writes,
         hash_holds=says == proposal.payload_sha256,
@@ -211,6 +216,25 @@ def _fields(after: Mapping[str, Any]) -> tuple[set[str], set[str]]:
         containers |= _parts(name)
         waiting.extend(item for record in inner for item in record.items())
     return fields, containers
+
+
+def _largest(after: Mapping[str, Any]) -> int:
+    """Return the largest number that would be written, rounded up; 0 if there is none."""
+    largest = 0
+    waiting: list[Any] = list(after.values())
+    while waiting:
+        match waiting.pop():
+            case Mapping() as record:
+                waiting.extend(record.values())
+            case list() | tuple() as items:
+                waiting.extend(items)
+            case str() as text if len(text) <= _SHORT and len(found := amounts(text)) == 1:
+                largest = max(largest, math.ceil(found[0]))
+            case int() | float() as number if not isinstance(number, bool) and math.isfinite(number):
+                largest = max(largest, math.ceil(abs(number)))
+            case _:
+                pass
+    return min(largest, _MOST)
 
 
 def _records(value: Any) -> Iterator[Mapping[str, Any]]:

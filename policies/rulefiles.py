@@ -86,6 +86,11 @@ class RuleFiles:
         return "\n".join(f.text for f in self.files if f.layer is layer)
 
 
+def shipped_text(name: str) -> str:
+    """Return the text of a file that ships with the rules."""
+    return _read(RULES_DIRECTORY / name)
+
+
 def rules_from(texts: Mapping[str, str]) -> RuleFiles:
     """Return a whole set of rules from its files' texts.
 

@@ -103,7 +103,7 @@ class Hindsight:
 
     def _engine(self, files: Mapping[str, str]) -> PolicyEngine:
         if SCHEMA_FILE in files:
-            return PolicyEngine(rules_from({n: t for n, t in files.items() if n != tenants.TESTS_FILE}))
+            return PolicyEngine(rules_from(files))
         shipped = self.governance.engine
         return PolicyEngine(tenants.over(shipped.files, tenants.unpacked(tenants.packed(files))), shipped)
 

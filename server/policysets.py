@@ -12,10 +12,11 @@ from pydantic import Field, StringConstraints
 from adapters.postgres.rulesets import Activation, RuleSetStore
 from contracts.base import Value
 from contracts.clock import rfc3339
-from contracts.errors import Conflict, SettingInvalid
+from contracts.errors import Conflict
 from graph.context import Governance
 from graph.inforce import active_in
 from policies import tenants
+from policies.checking import Checked, checked
 from policies.engine import Asks, PolicyEngine
 from policies.rulefiles import Rule
 from server.principal import Principal
@@ -41,16 +42,9 @@ class PolicyService:
     store: RuleSetStore
     governance: Governance
 
-    async def checked(self, files: Mapping[str, str]) -> tuple[PolicyEngine | None, list[str]]:
-        """Return the shipped rules with a tenant's files over them, or what is wrong with those."""
-        try:
-            return await asyncio.to_thread(self._engine, files), []
-        except SettingInvalid as exc:
-            return None, [exc.message]
-
-    def _engine(self, files: Mapping[str, str]) -> PolicyEngine:
-        shipped = self.governance.engine
-        return PolicyEngine(tenants.over(shipped.files, files), shipped)
+    async def checked(self, files: Mapping[str, str]) -> Checked:
+        """Check a tenant's files over the shipped rules."""
+        return await asyncio.to_thread(checked, files, self.governance.engine)
 
     async def put(self, who: Principal, given: RuleFilesGiven) -> dict[str, Any]:
         """Store a version and say what is wrong with it; one that is broken can be stored, but never put in force."""
@@ -65,13 +59,11 @@ class PolicyService:
             NotFound: there is none of that number.
         """
         files, row = await self._files(tenant_id, version)
-        engine, problems = await self.checked(files)
+        found = await self.checked(files)
         return {
             **_shown(row, await self._active(tenant_id)),
             "files": files,
-            "rules": [told(rule) for rule in engine.rules if rule.of_tenant or version == SHIPPED] if engine else [],
-            "problems": problems,
-            "rules_sha256": engine.rules_sha256 if engine else None,
+            **checked_told(found, shipped=version == SHIPPED),
         }
 
     async def _files(self, tenant_id: str, version: int) -> tuple[dict[str, str], Mapping[str, Any]]:
@@ -92,9 +84,11 @@ class PolicyService:
             Conflict: it is broken, or somebody else activated one at the same moment.
         """
         files, _ = await self._files(who.tenant_id, version)
-        engine, problems = await self.checked(files)
-        if engine is None:
-            raise Conflict(problems[0], code="policy_invalid", hint="Mend it and store it again, as a new version.")
+        found = await self.checked(files)
+        engine = found.engine
+        if engine is None or found.problems:
+            hint = "Mend it and store it again, as a new version."
+            raise Conflict(found.problems[0], code="policy_invalid", hint=hint)
         row = await self.store.activate(
             Activation(who.tenant_id, version or None, engine.rules_sha256, engine.content, who.actor_id, reason or "")
         )
@@ -112,6 +106,23 @@ class PolicyService:
             "items": [_shown(row, active) for row in await self.store.sets(tenant_id)],
             "activations": [_activation(row) for row in await self.store.activations(tenant_id)],
         }
+
+
+def checked_told(found: Checked, *, shipped: bool = False) -> dict[str, Any]:
+    """Return what a check found, as it is shown; of the shipped rules only where they alone are meant."""
+    engine = found.engine
+    return {
+        "ok": engine is not None and not found.problems,
+        "problems": list(found.problems),
+        "findings": [
+            {"rule_id": f.rule_id, "file": f.file, "code": f.code, "severity": f.severity, "message": f.message}
+            for f in found.findings
+        ],
+        "tests_passed": found.results.passed,
+        "untested": list(found.untested),
+        "rules": [told(rule) for rule in engine.rules if rule.of_tenant or shipped] if engine else [],
+        "rules_sha256": engine.rules_sha256 if engine else None,
+    }
 
 
 def told(rule: Rule) -> dict[str, Any]:

@@ -18,6 +18,16 @@ class RuleShown(Shape):
     escalate: str | None
 
 
+class RuleFinding(Shape):
+    """What is certainly wrong with a rule that validates."""
+
+    rule_id: str
+    file: str
+    code: str
+    severity: str
+    message: str
+
+
 class RuleVersion(Shape):
     """One version of a tenant's rules; 0 is the shipped rules alone."""
 
@@ -32,8 +42,12 @@ class RuleVersionWhole(RuleVersion):
     """A version with its files; ``problems`` say why it can't be activated, ``rules_sha256`` names the whole."""
 
     files: dict[str, str]
-    rules: list[RuleShown]
+    ok: bool
     problems: list[str]
+    findings: list[RuleFinding]
+    tests_passed: int
+    untested: list[str]
+    rules: list[RuleShown]
     rules_sha256: str | None
 
 
@@ -60,10 +74,13 @@ class RuleState(Shape):
 
 
 class RulesChecked(Shape):
-    """Whether rules could be put in force, and what is wrong with them otherwise."""
+    """Whether rules could be put in force, what is wrong with them otherwise, and which no test is about."""
 
     ok: bool
     problems: list[str]
+    findings: list[RuleFinding]
+    tests_passed: int
+    untested: list[str]
     rules: list[RuleShown]
     rules_sha256: str | None
 

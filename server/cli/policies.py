@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from contracts.errors import BadInput, SettingInvalid
+from contracts.errors import BadInput
 from server.cli import own_rules
-from server.cli.output import Exit, Json, Screen, emit, one_line, report_error
+from server.cli.output import Exit, Json, Screen, emit, one_line, print_error
 from server.cli.session import against
 
 if TYPE_CHECKING:
+    from policies.checking import Checked
     from server.cli.api import Api
 
 Rules = Annotated[
@@ -43,37 +44,42 @@ def register(app: typer.Typer) -> None:
 
 
 def check(rules: Rules = None, as_json: Json = False) -> None:
-    """Validate the rules of every layer and list them."""
+    """Validate rules, list them, say what is certainly wrong with them, and run the tests beside them (tests.yaml)."""
+    from policies.checking import checked, shipped_files
     from policies.engine import PolicyEngine
+    from server.policysets import checked_told
 
-    try:
-        engine = PolicyEngine.load(rules)
-    except SettingInvalid as exc:
-        if as_json:
-            emit({"ok": False, "code": exc.code, "detail": exc.message, "hint": exc.hint})
-        report_error(exc)
-        raise typer.Exit(Exit.FAILED) from exc
+    shipped = PolicyEngine.load()
+    found = checked(shipped_files() if rules is None else own_rules.files_in(rules), shipped)
+    wrong = bool(found.problems) or any(finding.severity == "error" for finding in found.findings)
     if as_json:
-        listed = [
-            {
-                "rule_id": r.rule_id,
-                "layer": r.layer.value,
-                "effect": r.effect,
-                "file": r.file,
-                "reason": r.reason,
-                "escalate": r.escalate,
-            }
-            for r in engine.rules
-        ]
-        emit({"ok": True, "rules_sha256": engine.rules_sha256, "rules": listed})
+        told = checked_told(found, shipped=True)
+        broken = {"code": "policy_invalid", "detail": found.problems[0]} if found.problems else {}
+        emit({**told, "ok": not wrong, **broken})
+    else:
+        _show_check(found)
+    for problem in found.problems:
+        print_error("policy_invalid", problem, "Mend the rule, then run `colony policies check`.")
+    if wrong:
+        raise typer.Exit(Exit.FAILED)
+
+
+def _show_check(found: Checked) -> None:
+    if found.engine is None:
         return
     screen = Screen()
     rows = (
         [r.layer.value, r.rule_id, "escalate" if r.escalate else r.effect, r.escalate or r.reason, r.file]
-        for r in engine.rules
+        for r in found.engine.rules
     )
     screen.table(("layer", "rule", "effect", "reason", "file"), rows)
-    screen.line(f"{len(engine.rules)} rules are valid, sha256 {engine.rules_sha256}")
+    for one in found.findings:
+        screen.line(f"{one.severity}: {one.file}, rule {one.rule_id}: {one.message} ({one.code})", "yellow")
+    if found.untested and found.results.passed:
+        screen.line(f"no test is about {', '.join(found.untested)}")
+    tests = found.results
+    screen.line(f"{tests.passed} tests passed, {len(tests.failed)} failed")
+    screen.line(f"{len(found.engine.rules)} rules are valid, sha256 {found.engine.rules_sha256}")
 
 
 def explain(decision_id: Decision, as_json: Json = False) -> None:

@@ -15,7 +15,7 @@ from server.compose import Colony
 from server.hindsight import Hindsight, WhatIf
 from server.missions import Reason
 from server.openapi import BODY_FAILS, fails, takes
-from server.policysets import RuleFilesGiven, told
+from server.policysets import RuleFilesGiven, checked_told
 from server.principal import PolicyManager, Reader
 from server.routes.parts import Body, BoundedRoute, Parts
 
@@ -76,10 +76,7 @@ async def put(who: PolicyManager, colony: Parts, body: Body) -> JSONResponse:
 @router.post("/policies/check", response_model=shapes.RulesChecked, responses=fails(*BODY_FAILS), openapi_extra=_GIVEN)
 async def check(who: PolicyManager, colony: Parts, body: Body) -> JSONResponse:  # noqa: ARG001
     """Check rules without storing them."""
-    engine, problems = await colony.policies.checked(parsed(RuleFilesGiven, body).files)
-    rules = [told(rule) for rule in engine.rules if rule.of_tenant] if engine else []
-    sha = engine.rules_sha256 if engine else None
-    return JSONResponse({"ok": engine is not None, "problems": problems, "rules": rules, "rules_sha256": sha})
+    return JSONResponse(checked_told(await colony.policies.checked(parsed(RuleFilesGiven, body).files)))
 
 
 @router.post(

@@ -6,7 +6,7 @@ import pytest
 
 from contracts.errors import SettingInvalid
 from policies.engine import PolicyEngine
-from policies.questions import accept_question, pass_question, plan_question, routing_question
+from policies.questions import accept_question, call_question, pass_question, plan_question, routing_question
 from tests.policies import test_admission, test_release, test_routing, test_scope
 from tests.policies.build import admission, alone, approve, envelope, proposal
 from tests.policies.spoil import extended, spoil
@@ -130,6 +130,10 @@ def test_every_shipped_rule_determines_a_case(engine: PolicyEngine) -> None:
     ]
     asked += [
         accept_question(who, envelope(), deployment_mode=m) for who, m, *_ in (p.values for p in test_release.ACCEPTS)
+    ]
+    asked += [
+        call_question(envelope(sensitivity_class=sensitivity), "facts", tool, research_enabled=research)
+        for tool, sensitivity, research, *_ in (p.values for p in test_scope.CALLS)
     ]
     asked += [alone(proposal(**of), m, **made) for of, made, m, *_ in (p.values for p in test_release.ALONE)]
     needed = {rule for question in asked for rule in engine.ask(question).rules}

@@ -9,7 +9,7 @@ from contracts.mission import MissionClass, Sensitivity
 from contracts.tasks import LibrarianPass, TaskKind, TaskPlan
 from policies.engine import PolicyEngine
 from policies.limits import ALLOWANCES, TOOLS
-from policies.questions import pass_question, plan_question
+from policies.questions import call_question, pass_question, plan_question
 from tests.policies.build import CATALYST, CRM, HOSTILE, ORACLE, card, chain, envelope, librarian_pass, plan, task
 
 ALLOW, ESCALATE, DENY = Outcome.ALLOW, Outcome.ESCALATE, Outcome.DENY
@@ -155,6 +155,27 @@ def test_research_outside(engine: PolicyEngine, sensitivity: Sensitivity, enable
     needs_web = plan(task(needs=("web",), **ANSWER))
     assert engine.ask(plan_question(asked, needs_web, research_enabled=enabled)).outcome is outcome
     assert engine.ask(pass_question(asked, librarian_pass(WEB), research_enabled=enabled)).outcome is outcome
+
+
+CALLS = [
+    pytest.param("root.get_lead", Sensitivity.PERSONAL, False, ALLOW, "scope.call-reads", id="a-read"),
+    pytest.param("root.add_note", Sensitivity.PERSONAL, False, DENY, "scope.call-writes", id="a-write"),
+    pytest.param("shell.run", Sensitivity.INTERNAL, True, DENY, "scope.call-writes", id="unknown"),
+    pytest.param("web.search", Sensitivity.INTERNAL, True, ALLOW, "scope.call-reads", id="research"),
+    pytest.param("web.search", Sensitivity.INTERNAL, False, DENY, "scope.call-research-off", id="research-off"),
+    pytest.param(
+        "web.open", Sensitivity.PERSONAL, True, DENY, "scope.call-no-research-on-personal-data", id="personal-data"
+    ),
+]
+
+
+@pytest.mark.parametrize(("tool", "sensitivity", "research", "outcome", "rule"), CALLS)
+def test_a_call_at_the_tool_itself(
+    engine: PolicyEngine, tool: str, sensitivity: Sensitivity, research: bool, outcome: Outcome, rule: str
+) -> None:
+    asked = envelope(sensitivity_class=sensitivity)
+    decision = engine.ask(call_question(asked, "facts", tool, research_enabled=research))
+    assert (decision.outcome, decision.rules) == (outcome, (rule,))
 
 
 @pytest.mark.parametrize("text", [pytest.param(text, id=name) for name, text in HOSTILE.items()])
