@@ -1,7 +1,7 @@
 """The short benchmarks, in a few minutes: ``python -m benchmarks.bench``.
 
-The scheduler against its bound and against waves; a policy decision beside bare cedarpy; a backlog by one worker process
-and by two; a single mission beside a backlog; from ``kill -9`` to running elsewhere. Figures go to
+The scheduler against its bound and against waves; a policy decision beside bare cedarpy; a backlog by one worker
+process and by two; a single mission beside a backlog; from ``kill -9`` to running elsewhere. Figures go to
 ``benchmarks/results/bench.json`` and, beside the last ones, to the terminal; the long runs of the same measures are
 ``make sharing`` and ``make endurance``.
 """

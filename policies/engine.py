@@ -12,10 +12,11 @@ import cedarpy
 
 from contracts.canonical import sha256_hex
 from contracts.decisions import Outcome, PolicyDecision, PolicyQuestion
-from contracts.errors import Malformed, SettingInvalid
+from contracts.errors import SettingInvalid
 from contracts.stateflow import Layer
 from policies import tenants
 from policies.rulefiles import SCHEMA_FILE, Rule, RuleFiles, load_rules, parse_rules, refuse, without_rules
+from policies.spelling import Spelled, spelled
 
 NO_RULE = "no rule allows this"
 _MAX_TOLD = 300
@@ -132,11 +133,12 @@ class PolicyEngine:
         Raises:
             Malformed: the question is not plain JSON, so that not even a denial of it could be recorded.
         """
-        question, asked = _plain(question)
+        spelt = spelled(question)
+        question, asked = spelt.question, spelt.sha256
         if decided is not None and (known := decided.get((self.rules_sha256, asked))):
             return known
         self._evaluated[0] += 1
-        outcome, rules, reasons = self._judge(question)
+        outcome, rules, reasons = self._judge(spelt)
         decision = PolicyDecision(
             layer=question.layer,
             outcome=outcome,
@@ -150,11 +152,12 @@ class PolicyEngine:
             decided[self.rules_sha256, asked] = decision
         return decision
 
-    def _judge(self, question: PolicyQuestion) -> tuple[Outcome, tuple[str, ...], tuple[str, ...]]:
+    def _judge(self, spelt: Spelled) -> tuple[Outcome, tuple[str, ...], tuple[str, ...]]:
+        question = spelt.question
         positions = self._by_position[question.layer]
         try:
             result = cedarpy.is_authorized(
-                _request(question), self._policies[question.layer], _entities(question), schema=self._schema
+                spelt.request, self._policies[question.layer], spelt.entities, schema=self._schema
             )
         except (KeyError, TypeError, ValueError) as exc:
             return Outcome.DENY, (), (_failure(f"{type(exc).__name__}: {exc}", positions),)
@@ -191,14 +194,14 @@ class UnusableRules:
 
     def ask(self, question: PolicyQuestion, decided: Decided | None = None) -> PolicyDecision:  # noqa: ARG002
         """Deny it."""
-        question, asked = _plain(question)
+        spelt = spelled(question)
         return PolicyDecision(
             layer=question.layer,
             outcome=Outcome.DENY,
             rules=(),
             reasons=(f"the tenant's rules can't be used: {self._why}"[:_MAX_TOLD],),
-            question=question,
-            question_sha256=asked,
+            question=spelt.question,
+            question_sha256=spelt.sha256,
             rules_sha256=self.rules_sha256,
         )
 
@@ -209,15 +212,6 @@ def unanswerable(decision: PolicyDecision) -> bool:
     return any(reason.startswith(beyond) and not reason.startswith(failed) for reason in decision.reasons)
 
 
-def _plain(question: PolicyQuestion) -> tuple[PolicyQuestion, str]:
-    """Return a question as it is recorded, with its hash: asking again from the store gives the same answer."""
-    try:
-        plain = PolicyQuestion.model_validate(question.model_dump(mode="json"))
-        return plain, plain.sha256()
-    except (TypeError, ValueError, RecursionError) as exc:
-        raise Malformed("a policy question must be plain JSON") from exc
-
-
 def _unique(rules: Iterable[Rule]) -> tuple[Rule, ...]:
     seen: dict[str, Rule] = {}
     for rule in rules:
@@ -225,23 +219,6 @@ def _unique(rules: Iterable[Rule]) -> tuple[Rule, ...]:
             refuse(rule.file, rule.rule_id, f"{first.file} has a rule of this @id already")
         seen[rule.rule_id] = rule
     return tuple(seen.values())
-
-
-def _request(question: PolicyQuestion) -> dict[str, Any]:
-    return {
-        "principal": _uid(question.principal),
-        "action": {"type": "Action", "id": question.action},
-        "resource": _uid(question.resource),
-        "context": question.context,
-    }
-
-
-def _entities(question: PolicyQuestion) -> list[dict[str, Any]]:
-    return [{"uid": _uid(e), "attrs": e["attrs"], "parents": []} for e in (question.principal, question.resource)]
-
-
-def _uid(entity: Mapping[str, Any]) -> dict[str, str]:
-    return {"type": entity["type"], "id": entity["id"]}
 
 
 def _ids(rules: Iterable[Rule]) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from contracts.errors import Malformed
 from contracts.stateflow import Layer
 from policies.engine import NO_RULE, PolicyEngine
 from policies.questions import pass_question, plan_question, routing_question
+from policies.spelling import spelled
 from tests.policies.build import admission, envelope, librarian_pass, package, plan, release, task, tier
 from tests.policies.spoil import extended, spoil
 
@@ -174,3 +176,11 @@ def test_a_decision_costs_at_most_twice_bare_cedar(capsys: pytest.CaptureFixture
     with capsys.disabled():
         print(f"\npolicy decisions: {found['ratio']} x bare cedar, medians by action {found['by_action']}")  # noqa: T201
     assert found["ratio"] <= 2
+
+
+def test_a_questions_hash_is_that_of_its_canonical_bytes() -> None:
+    strange = changed(context=CONTEXT | {"deployment_mode": 'a"\\ü\u2028', "token_budget": 10**18})
+    odd = changed(principal={"type": "Actor", "id": "ann"})
+    for question in (*ASKED.values(), strange, odd, changed(principal={})):
+        assert spelled(question).sha256 == question.sha256()
+        assert json.loads(spelled(question).request["context"]) == question.context
