@@ -82,6 +82,11 @@ class Guard:
         self._seen = seen.last() if seen is not None else None
         self._known: tuple[StoredConstitution, InForce] | None = None
 
+    @property
+    def seen(self) -> int:
+        """The highest version that was seen in force, by this process or on this machine before it; 0 for none."""
+        return self._seen[0] if self._seen is not None else 0
+
     def holds(self, content: bytes, signature: bytes, named: str | None) -> bool:
         """Tell whether a signature is by the key of that name, which this deployment trusts, for exactly this."""
         key = self._keys.get(named or "")

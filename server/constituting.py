@@ -52,9 +52,13 @@ class Constituting:
         return self.guard.verified(await self.store.in_force())
 
     async def state(self) -> dict[str, Any]:
-        """Return what is in force, or why nothing is; hash and version are what the store names."""
+        """Return what is in force, or why nothing is.
+
+        The hash is what the store names; the version is the highest that was ever seen.
+        """
         stored = await self.store.in_force()
-        named = {"sha256": stored.sha256 if stored else None, "version": stored.highest if stored else None}
+        highest = max((stored.highest or 0) if stored else 0, self.guard.seen)
+        named = {"sha256": stored.sha256 if stored else None, "version": highest or None}
         try:
             found = self.guard.verified(stored)
         except ConstitutionUnverified as exc:
