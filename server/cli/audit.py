@@ -1,4 +1,4 @@
-"""The commands about the audit of the whole database: seal, check, key."""
+"""The commands about the audit: seal and check the whole database, follow what one bundle claims."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import typer
 
 from contracts.errors import BadInput, SettingInvalid
 from server.cli.output import Exit, Json, Screen, emit
+from server.cli.tracing import claims, trace
 
 if TYPE_CHECKING:
     from adapters.postgres.audit.check import Checked
@@ -33,7 +34,7 @@ _MOST = 20
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(no_args_is_help=True, help="The audit record: seal it under signed roots, and check it.")
-    for command in (seal, check, key):
+    for command in (seal, check, key, claims, trace):
         group.command()(command)
     app.add_typer(group, name="audit")
 
