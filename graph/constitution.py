@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -81,6 +81,11 @@ class Guard:
         self._memory = seen
         self._seen = seen.last() if seen is not None else None
         self._known: tuple[StoredConstitution, InForce] | None = None
+
+    @property
+    def keys(self) -> Mapping[str, bytes]:
+        """The public keys that this deployment trusts, by name."""
+        return {name: key.public_bytes_raw() for name, key in self._keys.items()}
 
     @property
     def seen(self) -> int:

@@ -7,6 +7,7 @@ timestamps fixed, and nothing is compressed, so that the result does not hang on
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import tempfile
 import zipfile
@@ -39,20 +40,31 @@ _TOOL_CALL = ("call_id", "task_key", "revision", "status", "tool", "arguments", 
 _USAGE = ("tokens_in", "tokens_out", "model_calls")
 
 
-async def make_bundle(reader: MissionReader, tenant_id: str, mission_id: str) -> bytes:
+async def make_bundle(
+    reader: MissionReader, tenant_id: str, mission_id: str, keys: Mapping[str, bytes] | None = None
+) -> bytes:
     """Return a mission's audit bundle.
+
+    Args:
+        reader: where the mission is read.
+        tenant_id: whose it is.
+        mission_id: which.
+        keys: the public keys that constitutions are signed with, by name, as far as they are known.
 
     Raises:
         NotFound: there is no such mission for this tenant.
         TooLarge: the mission has left more behind than a bundle can hold.
     """
     record = await reader.record(tenant_id, mission_id)
-    return await asyncio.to_thread(packed, record)
+    return await asyncio.to_thread(packed, record, keys)
 
 
-def packed(record: MissionRecord) -> bytes:
+def packed(record: MissionRecord, keys: Mapping[str, bytes] | None = None) -> bytes:
     """Return the archive of a mission's rows."""
     files = _files(record)
+    if record.constitutions:
+        lines = (_constitution(row, keys or {}) for row in _sorted(record.constitutions, "sha256"))
+        files["constitutions.jsonl"] = _lines(lines)
     files["manifest.json"] = _manifest(record, files)
     if len(files) > MAX_FILES or sum(map(len, files.values())) > MAX_BYTES * 9 // 10:
         raise TooLarge("the mission has left more behind than an audit bundle can hold", code="bundle_too_large")
@@ -157,6 +169,16 @@ def _approval(row: Row) -> dict[str, Any]:
         "decision_sha256": None if decision is None else sha256_hex(decision),
         **_times(row, "created_at", "decided_at", "expires_at"),
         **answers,
+    }
+
+
+def _constitution(row: Row, keys: Mapping[str, bytes]) -> dict[str, Any]:
+    public = keys.get(row["key_id"])
+    return {
+        **_columns(row, ("sha256", "version", "key_id")),
+        "content": _text(row["content"]),
+        "signature": base64.b64encode(bytes(row["signature"])).decode(),
+        "public_key": None if public is None else base64.b64encode(public).decode(),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -32,6 +32,7 @@ class MissionRecord:
     writebacks: list[DictRow]
     model_calls: list[DictRow]
     tool_calls: list[DictRow]
+    constitutions: list[DictRow] = field(default_factory=list)
 
 
 class MissionReader:
@@ -123,6 +124,7 @@ class MissionReader:
                     writebacks=await rows("writebacks"),
                     model_calls=await rows("bundle_model_calls"),
                     tool_calls=await rows("bundle_tool_calls"),
+                    constitutions=await rows("bundle_constitutions"),
                 )
 
     async def approvals(self, tenant_id: str, mission_id: str | None, status: str | None) -> list[DictRow]:

@@ -10,6 +10,10 @@ import typer
 from server.cli.output import Exit, Json, Screen
 
 Bundle = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The bundle, a .zip file.")]
+Key = Annotated[
+    str | None,
+    typer.Option(help="The operator's public key: constitutions must be signed by it; several with commas between."),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -17,13 +21,18 @@ def register(app: typer.Typer) -> None:
     app.command()(verify)
 
 
-def verify(bundle: Bundle, as_json: Json = False) -> None:
+def verify(bundle: Bundle, constitution_key: Key = None, as_json: Json = False) -> None:
     """Check a mission's audit bundle; nothing but the file is needed."""
     import sys
 
-    from server.verify import render, to_json, verify_bundle
+    from contracts.errors import BadInput
+    from server.verify import keys_of, render, to_json, verify_bundle
 
-    report = verify_bundle(bundle)
+    try:
+        trusted = keys_of(constitution_key or "")
+    except ValueError as exc:
+        raise BadInput("--constitution-key is not an Ed25519 public key", hint="It is 32 bytes as base64.") from exc
+    report = verify_bundle(bundle, trusted)
     if as_json:
         sys.stdout.write(to_json(report) + "\n")
     else:

@@ -113,6 +113,6 @@ async def artifacts(
 )
 async def bundle(mission_id: MissionRef, who: Reader, colony: Parts) -> Response:
     """Return the mission's audit bundle, to be verified offline."""
-    content = await make_bundle(colony.reader, who.tenant_id, mission_id)
+    content = await make_bundle(colony.reader, who.tenant_id, mission_id, colony.governance.guard.keys)
     headers = {"Content-Disposition": f'attachment; filename="{mission_id}.zip"'}
     return Response(content, media_type="application/zip", headers=headers)

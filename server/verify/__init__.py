@@ -13,16 +13,29 @@ what is, and ``docs/audit-bundle.md`` names it field by field.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from server.verify import approvals, archive, artifacts, calls, chain, decisions, mission, packet, people, writebacks
+from server.verify import (
+    approvals,
+    archive,
+    artifacts,
+    calls,
+    chain,
+    constitutions,
+    decisions,
+    mission,
+    packet,
+    people,
+    writebacks,
+)
 from server.verify.contents import Contents, inventory, read
 from server.verify.plain import Broken, sha256_hex
 from server.verify.report import Check, Report, render, to_json
 
-__all__ = ["CHECKS", "Check", "Report", "render", "to_json", "verify_bundle", "verify_bytes"]
+__all__ = ["CHECKS", "Check", "Report", "keys_of", "render", "to_json", "verify_bundle", "verify_bytes"]
 
 CHECKS: Mapping[str, Callable[[Contents], str]] = {
     "chain": chain.chain,
@@ -32,6 +45,7 @@ CHECKS: Mapping[str, Callable[[Contents], str]] = {
     "complete": artifacts.complete,
     "mission": mission.mission,
     "decisions": decisions.decisions,
+    "constitution": constitutions.constitutions,
     "gates": decisions.gates,
     "tools": calls.tools,
     "models": calls.models,
@@ -48,18 +62,36 @@ CHECKS: Mapping[str, Callable[[Contents], str]] = {
 """The checks of what a bundle says, in the order they are made; archive, inventory and form come before them."""
 
 _MAX_DETAIL = 400
+_KEY_BYTES = 32
 
 
-def verify_bundle(path: Path) -> Report:
-    """Check a bundle. Whatever is in the file, this returns a report: malformed content is a check that failed."""
+def keys_of(text: str) -> tuple[bytes, ...]:
+    """Return the public keys that a text names: base64 of 32 bytes each, with commas between.
+
+    Raises:
+        ValueError: it is anything else.
+    """
+    keys = tuple(base64.b64decode(part.strip(), validate=True) for part in text.split(",") if part.strip())
+    if any(len(key) != _KEY_BYTES for key in keys):
+        raise ValueError("a key has 32 bytes")
+    return keys
+
+
+def verify_bundle(path: Path, trusted: tuple[bytes, ...] = ()) -> Report:
+    """Check a bundle. Whatever is in the file, this returns a report: malformed content is a check that failed.
+
+    Args:
+        path: the file.
+        trusted: the public keys (32 bytes) that its constitutions must be signed by; any, if none is named.
+    """
     try:
         data = archive.load(path)
     except Broken as exc:
         return Report((_failed("archive", str(exc)),))
-    return verify_bytes(data)
+    return verify_bytes(data, trusted)
 
 
-def verify_bytes(data: bytes) -> Report:
+def verify_bytes(data: bytes, trusted: tuple[bytes, ...] = ()) -> Report:
     """Check a bundle that has been read already."""
     named = sha256_hex(data)
     try:
@@ -69,7 +101,7 @@ def verify_bytes(data: bytes) -> Report:
     size = f"{len(files)} files, {len(data)} bytes, in the one form that a bundle has"
     checks = [Check("archive", ok=True, detail=size), _made("inventory", partial(inventory, files))]
     try:
-        contents = read(files)
+        contents = read(files, trusted)
     except Broken as exc:
         return Report((*checks, _failed("form", str(exc))), named)
     checks.append(Check("form", ok=True, detail="every file is canonical JSON with the fields it should have"))

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from server.verify import render, to_json, verify_bundle
+from server.verify import keys_of, render, to_json, verify_bundle
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -15,10 +15,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="colony verify", description="Verify a mission's audit bundle, offline.")
     parser.add_argument("bundle", type=Path, help="the bundle, a .zip file")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.add_argument(
+        "--constitution-key", default="", help="the operator's public key (base64), or several with commas"
+    )
     options = parser.parse_args(arguments)
     if not options.bundle.exists():
         parser.error(f"there is no file {str(options.bundle)!r}")
-    report = verify_bundle(options.bundle)
+    try:
+        trusted = keys_of(options.constitution_key)
+    except ValueError:
+        parser.error("--constitution-key is not an Ed25519 public key, 32 bytes as base64")
+    report = verify_bundle(options.bundle, trusted)
     shown = to_json(report) if options.json else render(report)
     # A terminal that can't show what somebody wrote into a bundle must not turn a report into a crash.
     sys.stdout.write(shown.encode("ascii", "backslashreplace").decode() + "\n")

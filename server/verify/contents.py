@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from server.verify.plain import Broken, Record, parse, sha256_hex
@@ -33,6 +33,8 @@ class Contents:
     Attributes:
         artifacts: the contents of the artifacts by id; ``hashes`` the SHA-256 of each one's bytes.
         packet: what was released, if anything was.
+        constitutions: what the decisions were made under; empty in bundles from before there was one.
+        trusted: the public keys that constitutions must be signed by; any, if none is named.
     """
 
     manifest: Record
@@ -47,6 +49,8 @@ class Contents:
     model_calls: list[Record]
     tool_calls: list[Record]
     packet: Record | None
+    constitutions: list[Record] = field(default_factory=list)
+    trusted: tuple[bytes, ...] = ()
 
     def artifact(self, artifact_id: str, prefix: str) -> Record:
         """Return one artifact of the kind that the prefix stands for.
@@ -118,8 +122,12 @@ def _manifest(files: Mapping[str, bytes]) -> Record:
     return Record.of(parse(files["manifest.json"], "manifest.json"), "manifest.json")
 
 
-def read(files: Mapping[str, bytes]) -> Contents:
+def read(files: Mapping[str, bytes], trusted: tuple[bytes, ...] = ()) -> Contents:
     """Read every file.
+
+    Args:
+        files: the bundle's.
+        trusted: the public keys that constitutions must be signed by; any, if none is named.
 
     Raises:
         Broken: one is missing, can't be read, or is not in the canonical form.
@@ -142,6 +150,8 @@ def read(files: Mapping[str, bytes]) -> Contents:
         model_calls=lists["model_calls"],
         tool_calls=lists["tool_calls"],
         packet=None if packet is None else Record.of(parse(packet, "packet.json"), "packet.json"),
+        constitutions=_lines(files, "constitutions") if "constitutions.jsonl" in files else [],
+        trusted=trusted,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from server.verify.approvals import decision_of, payload_sha256, request_of
+from server.verify.constitutions import limits_of, people_for
 from server.verify.contents import Contents, Event
 from server.verify.plain import Broken, Record, parse, same, sha256_hex
 
@@ -151,8 +152,8 @@ def _allowed(c: Contents, approval: Record, standing: _Standing, answers: list[R
     """See that policy let each of them agree to exactly this, and asked for no more people than agreed."""
     payload = standing.payload.text("payload_sha256")
     asked = [d for d in c.of("policy_decision") if d.record("question").record("resource").text("id") == payload]
-    alone = [d.text("outcome") for d in asked if d.record("question").text("action") == "approve_alone"]
-    if standing.people not in {1 if outcome == "allow" else 2 for outcome in alone}:
+    alone = [d for d in asked if d.record("question").text("action") == "approve_alone"]
+    if standing.people not in {_people(c, d) for d in alone}:
         raise Broken(f"{approval.where}: no policy decision says that {standing.people} of the people are enough")
     let = [d for d in asked if d.text("outcome") != "deny"]
     for persons, number in standing.agreed:
@@ -165,6 +166,12 @@ def _allowed(c: Contents, approval: Record, standing: _Standing, answers: list[R
             raise Broken(f"{approval.where}: no policy decision lets this person edit what was granted")
         if not any(d.record("question").text("action") == "release" for d in let):
             raise Broken(f"{approval.where}: no policy decision releases what the edit made")
+
+
+def _people(c: Contents, alone: Record) -> int:
+    """Return how many people the rules and the constitution asked for."""
+    by_rules = 1 if alone.text("outcome") == "allow" else 2
+    return max(by_rules, people_for(limits_of(c, alone), alone.record("question")))
 
 
 def _lets(decision: Record, action: str, actor: str, facts: Mapping[str, bool]) -> bool:

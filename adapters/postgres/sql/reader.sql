@@ -88,3 +88,8 @@ from colony_model_calls where mission_id = %(mission_id)s order by created_at, c
 select call_id, task_key, revision, status, tool, arguments, reason, coalesce(response_sha256, encode(sha256(response), 'hex')) as response_sha256,
        created_at
 from colony_tool_calls where mission_id = %(mission_id)s order by created_at, call_id;
+
+-- name: bundle_constitutions
+select sha256, version, content, signature, key_id from colony_constitution_versions(array(
+  select distinct payload ->> 'constitution_sha256' from colony_policy_decisions
+  where mission_id = %(mission_id)s and payload ->> 'constitution_sha256' is not null));
