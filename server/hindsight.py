@@ -24,12 +24,12 @@ from policies.counterfactual import changes, reproduced, without
 from policies.engine import PolicyEngine
 from policies.rulefiles import SCHEMA_FILE, files_of, rules_from, source_of
 from policies.whatif import Flip, reconsidered
-from server.policysets import told
+from server.policysets import Text, texts, told
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MS = 253_402_300_799_000
-_Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,79}$")]
-_Text = Annotated[str, StringConstraints(max_length=100_000)]
+_FILE = r"^[a-z0-9][a-z0-9.-]{0,79}$"
+_MOST_FILES = 40
 CURSOR = r"^[0-9]{1,16}~[A-Za-z0-9_-]{1,80}~[A-Za-z0-9_-]{1,80}~[0-9]{1,6}$"
 
 
@@ -39,7 +39,11 @@ class WhatIf(Value):
     ``since_ms`` is a moment in milliseconds since 1970; ``cursor`` is the ``next_cursor`` of the page before.
     """
 
-    files: dict[_Name, _Text] = Field(max_length=40)
+    files: Annotated[
+        dict[Annotated[str, StringConstraints(pattern=_FILE)], Text],
+        Field(max_length=_MOST_FILES),
+        texts(_FILE, _MOST_FILES),
+    ]
     since_ms: int = Field(default=0, ge=0, le=_LAST_MS)
     cursor: str | None = Field(default=None, pattern=CURSOR)
     limit: int = Field(default=500, ge=1, le=1_000)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, WithJsonSchema
 
 from adapters.postgres.rulesets import Activation, RuleSetStore
 from contracts.base import Value
@@ -24,14 +24,27 @@ from server.principal import Principal
 SHIPPED = 0
 """The version that is no tenant's: the shipped rules alone."""
 _LONGEST_FILE = 100_000
+
+
+def texts(name: str, most: int) -> WithJsonSchema:
+    """Describe a mapping from names, of a pattern, to texts: every key is a name."""
+    text = {"type": "string", "maxLength": _LONGEST_FILE}
+    names = {"type": "string", "pattern": name}
+    return WithJsonSchema(
+        {"type": "object", "maxProperties": most, "propertyNames": names, "additionalProperties": text}
+    )
+
+
+Text = Annotated[str, StringConstraints(max_length=_LONGEST_FILE)]
 _Name = Annotated[str, StringConstraints(pattern=tenants.FILE_NAME)]
-_Text = Annotated[str, StringConstraints(max_length=_LONGEST_FILE)]
 
 
 class RuleFilesGiven(Value):
     """A tenant's rule files by name, ``tests.yaml`` among them, and what people are told of them."""
 
-    files: dict[_Name, _Text] = Field(max_length=tenants.MOST_FILES)
+    files: Annotated[
+        dict[_Name, Text], Field(max_length=tenants.MOST_FILES), texts(tenants.FILE_NAME, tenants.MOST_FILES)
+    ]
     note: str = Field(default="", max_length=2_000)
 
 

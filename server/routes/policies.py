@@ -20,18 +20,19 @@ from server.principal import PolicyManager, Reader
 from server.routes.parts import Body, BoundedRoute, Parts
 
 router = APIRouter(prefix="/api/colony", tags=["policies"], route_class=BoundedRoute)
+_NO_VERSION = 2**31
 _GIVEN = takes(RuleFilesGiven, required=True)
 
 
-async def version_ref(version: str) -> int:
+async def version_ref(version: int) -> int:
     """Return a version's number if it can be one.
 
     Raises:
         NotFound: no version has such a number.
     """
-    if not re.fullmatch(r"[0-9]{1,9}", version, re.ASCII):
+    if version >= _NO_VERSION:
         raise NotFound("there is no such version of the rules", code="rules_not_found")
-    return int(version)
+    return version
 
 
 async def decision_ref(decision_id: str) -> str:
@@ -96,14 +97,14 @@ async def explain(decision_id: DecisionRef, who: Reader, colony: Parts) -> JSONR
     return JSONResponse(await _hindsight(colony).explain(who.tenant_id, decision_id))
 
 
-@router.get("/policies/{version}", response_model=shapes.RuleVersionWhole, responses=fails(NotFound))
+@router.get("/policies/{version:int}", response_model=shapes.RuleVersionWhole, responses=fails(NotFound))
 async def version(version: VersionRef, who: PolicyManager, colony: Parts) -> JSONResponse:
     """Return a version whole; 0 is the shipped rules alone."""
     return JSONResponse(await colony.policies.version(who.tenant_id, version))
 
 
 @router.post(
-    "/policies/{version}/activate",
+    "/policies/{version:int}/activate",
     response_model=shapes.Activated,
     responses=fails(NotFound, Conflict, *BODY_FAILS),
     openapi_extra=takes(Reason),

@@ -16,6 +16,12 @@ NO_NOTES = """
 forbid (principal, action in [Action::"release", Action::"edit", Action::"approve"], resource)
 when { resource.operation == "note" };
 """
+AFTER = """
+@id("scope.our-order")
+@reason("{earlier} comes first")
+forbid (principal, action == Action::"call", resource == Tool::"{later}")
+unless {{ context.done_in_mission.contains("{earlier}") }};
+"""
 STOP = '@id("admission.our-stop") @reason("we pause") forbid (principal, action == Action::"admit", resource);'
 ANYTHING = '@id("release.our-all") @reason("all") permit (principal, action, resource);'
 GARBAGE = "permit (principal, action, resource) when { resource.colour == 1 };"
@@ -72,6 +78,24 @@ async def test_what_a_tenants_rules_forbid_is_not_proposed_and_the_decision_name
     assert json.loads(text)["tenant/release.notes.cedar"] == NO_NOTES
     assert (await activate(lab.service, 0)).json()["version"] == 0
     assert "note" in operations(await lab.mission())
+
+
+async def test_a_rule_about_the_order_of_calls_is_held_at_the_tool(lab: Lab) -> None:
+    await lab.service.seed_lead()
+    first = await lab.mission()
+    events = await lab.service.events(first["mission_id"])
+    tools = [e["payload"]["tool"] for e in events if e["event_type"] == "tool.called"]
+    assert {e["payload"].get("decision_id", "")[:3] for e in events if e["event_type"] == "tool.called"} == {"pd_"}
+    await in_force(lab.service, scope_order=AFTER.format(later=tools[1], earlier=tools[0]))
+    assert (await lab.mission())["status"] == "awaiting_approval"
+    await in_force(lab.service, scope_order=AFTER.format(later=tools[0], earlier=tools[1]))
+    ended = await lab.mission()
+    assert (ended["status"], ended["failure"]["code"], ended["failure"]["stage"]) == (
+        "failed", "call_forbidden", "researcher",
+    )  # fmt: skip
+    events = await lab.service.events(ended["mission_id"])
+    assert [e["payload"]["tool"] for e in events if e["event_type"] == "tool.denied"] == [tools[0]]
+    assert not [e for e in events if e["event_type"] == "tool.called"]
 
 
 async def test_an_answer_is_held_against_what_is_in_force_when_it_is_given(lab: Lab) -> None:
