@@ -1,7 +1,8 @@
 """The short benchmarks, in a few minutes: ``python -m benchmarks.bench``.
 
 The scheduler against its bound and against waves; a policy decision beside bare cedarpy; a backlog by one worker
-process and by two; a single mission beside a backlog; from ``kill -9`` to running elsewhere. Figures go to
+process and by two; a single mission beside a backlog; from ``kill -9`` to running elsewhere; a mission's past among
+10,000 others. Figures go to
 ``benchmarks/results/bench.json`` and, beside the last ones, to the terminal; the long runs of the same measures are
 ``make sharing`` and ``make endurance``.
 """
@@ -13,6 +14,7 @@ import os
 import sys
 from typing import Any
 
+from benchmarks.pasts import measured as measured_pasts
 from benchmarks.policy import measured as measured_policy
 from benchmarks.scheduling import GRAPHS, measured
 from benchmarks.sharing import fairness, recovery, throughput
@@ -32,6 +34,7 @@ async def short() -> dict[str, Any]:
     found["throughput"] = await throughput(MISSIONS)
     found["fairness"] = await fairness(BACKLOG, TIMES)
     found["recovery"] = await recovery(TIMES)
+    found["pasts"] = await measured_pasts()
     return found
 
 

@@ -1,14 +1,15 @@
-"""The commands about a mission's past: checkpoints, replay, fork and diff."""
+"""The commands about a mission's past: checkpoints, diff, tree and fork."""
 
 from __future__ import annotations
 
-import asyncio
+import json
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from server.cli.options import MissionId, pairs
-from server.cli.output import Exit, Json, Screen, emit
+from server.cli.output import Json, Screen, emit, one_line
 from server.cli.session import against
 
 if TYPE_CHECKING:
@@ -18,97 +19,88 @@ From = Annotated[str, typer.Option("--from", metavar="CHECKPOINT_ID", help="The 
 To = Annotated[str, typer.Option("--to", metavar="CHECKPOINT_ID", help="The later one.", show_default=False)]
 
 
-_OVERRIDE = "Change this: rules, templates, route or artifacts; repeatable."
-_AT_WORK = frozenset({"received", "running"})
-_LOOK_S = 0.1
-_COUNTED = ("artifact", "model", "tool", "signals", "clock", "root")
-
-
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(checkpoints)
-    app.command()(replay)
     app.command()(fork)
     app.command()(diff)
+    app.command()(tree)
 
 
 def checkpoints(mission_id: MissionId, as_json: Json = False) -> None:
-    """List a mission's checkpoints."""
-    found = against(lambda api: _get(api, mission_id, "checkpoints"))
+    """List a mission's checkpoints, newest first, with what each changed."""
+    found = against(lambda api: _every(api, mission_id))
     if as_json:
-        emit(found)
+        emit({"items": found, "next_cursor": None})
         return
     rows = (
         [c["checkpoint_id"], c["step"], c["stage"], ", ".join(c["next"]), c["created_at"], ", ".join(c["changed"])]
-        for c in found["items"]
+        for c in found
     )
     Screen().table(("checkpoint", "step", "stage", "next", "created (UTC)", "changed"), rows)
 
 
-def diff(mission_id: MissionId, earlier: From, later: To, as_json: Json = False) -> None:
-    """Show what two checkpoints differ in, channel by channel."""
-    found = against(lambda api: _get(api, mission_id, "diff", **{"from": earlier, "to": later}))
-    emit(found, indent=None if as_json else 2)
+async def _every(api: Api, mission_id: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    cursor = None
+    while True:
+        page = await _get(api, mission_id, "checkpoints", cursor=cursor, limit=200)
+        found += page["items"]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return found
 
 
-def replay(
+def diff(
     mission_id: MissionId,
-    checkpoint: Annotated[
-        str | None, typer.Option("--from", "--checkpoint", help="Begin here; at the start by default.")
-    ] = None,
-    mode: Annotated[str, typer.Option(help="recorded or live.")] = "recorded",
-    on_missing: Annotated[str, typer.Option(help="What the tape has no answer to: report or live.")] = "report",
-    override: Annotated[list[str] | None, typer.Option(metavar="K=V", help=_OVERRIDE)] = None,
+    earlier: From,
+    later: To,
+    other: Annotated[str | None, typer.Option(metavar="MISSION_ID", help="The mission of --to, if another.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Run a mission again, as a new one with its effects off, and say whether it came to the same."""
-    body: dict[str, Any] = {"mode": mode, "on_missing": on_missing}
-    if checkpoint:
-        body["checkpoint_id"] = checkpoint
-    if override:
-        body["overrides"] = pairs(override, "--override")
-    found = against(lambda api: _replayed(api, mission_id, body))
+    """Show what two checkpoints differ in, channel by channel and artifact by artifact; also across missions."""
+    found = against(lambda api: _get(api, mission_id, "diff", **{"from": earlier, "to": later, "other": other}))
     if as_json:
         emit(found)
-    else:
-        _show(found)
-    if not found["identical"]:
-        raise typer.Exit(Exit.FAILED)
-
-
-async def _replayed(api: Api, mission_id: str, body: dict[str, Any]) -> dict[str, Any]:
-    from server.cli.api import at
-
-    made = str((await api.post(at(mission_id, "replay"), body))["mission_id"])
-    await ended(api, made)
-    return await api.get(at(made, "report"))
-
-
-async def ended(api: Api, mission_id: str) -> None:
-    """Wait until a mission is at rest."""
-    status = "received"
-    while status in _AT_WORK:
-        await asyncio.sleep(_LOOK_S)
-        status = (await api.mission(mission_id))["status"]
-
-
-def _show(report: dict[str, Any]) -> None:
+        return
     screen = Screen()
-    word = "identical" if report["identical"] else "NOT identical"
-    screen.line(f"{report['mission_id']} ({report['mode']}) is {word} to {report['of']}")
-    rows = ([stage, *(counts.get(name, 0) for name in _COUNTED)] for stage, counts in report["by_stage"].items())
-    screen.table(("stage", *_COUNTED), rows)
-    first = report["first_divergence"]
-    if first is not None:
-        task = f", task {first['task_key']}" if first["task_key"] else ""
-        screen.line(f"first divergence: {first['call']} at {first['stage']}{task}")
-        for line in first.get("diff") or ():
-            screen.line(f"  {line}")
+    channels = ([name, _short(c["from"]), _short(c["to"])] for name, c in found["channels"].items())
+    screen.table(("channel", "from", "to"), channels)
+    for one in found["artifacts"]:
+        sign = "changed" if one["from"] and one["to"] else "new" if one["to"] else "gone"
+        screen.line(" ".join(part for part in (sign, one["kind"], one["task_key"], one["source"]) if part))
+        screen.table(
+            ("where", "from", "to"),
+            ([c["path"], _short(c["from"]), _short(c["to"])] for c in one["changes"]),
+            indent=2,
+        )
+
+
+def _short(value: Any) -> str:
+    return one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), 80)
+
+
+def tree(mission_id: MissionId, as_json: Json = False) -> None:
+    """Show a mission with its forks and replays, from the first one on."""
+    found = against(lambda api: _get(api, mission_id, "tree"))
+    if as_json:
+        emit(found)
+        return
+    Screen().table(("mission", "kind", "from", "status", "created (UTC)"), _nodes(found, 0))
+
+
+def _nodes(node: dict[str, Any], depth: int) -> Iterator[list[object]]:
+    name = "  " * depth + node["mission_id"]
+    yield [name, node["kind"] or "submission", node["checkpoint_id"] or "", node["status"], node["created_at"]]
+    for child in node["children"]:
+        yield from _nodes(child, depth + 1)
 
 
 def fork(
     mission_id: MissionId,
-    checkpoint: Annotated[str, typer.Option(help="Where the new one begins.", show_default=False)],
+    checkpoint: Annotated[
+        str, typer.Option("--from", "--checkpoint", help="Where the new one begins.", show_default=False)
+    ],
     reason: Annotated[str, typer.Option(help="Why; it is kept on record.", show_default=False)],
     update: Annotated[list[str] | None, typer.Option(metavar="K=V", help="Change this; repeatable.")] = None,
     as_json: Json = False,

@@ -26,6 +26,7 @@ from server.cli.output import Exit, print_error, report_error
 from server.cli.policies import register as policies
 from server.cli.processes import register as processes
 from server.cli.relay import register as relay
+from server.cli.replays import register as replays
 from server.cli.root import register as root
 from server.cli.verify import register as verify
 
@@ -35,7 +36,7 @@ app = typer.Typer(
 for _register in (processes, demo, doctor, gates):
     _register(app)
 _of_missions = typer.Typer(no_args_is_help=True, help="Submit missions, follow them, answer and operate them.")
-for _register in (missions, answers, operate, history):
+for _register in (missions, answers, operate, history, replays):
     _register(_of_missions)
 app.add_typer(_of_missions, name="missions")
 for _register in (verify, audit, root, approvals, policies, constitution, database, relay, keys, halt):
