@@ -85,16 +85,18 @@ class Answering:
             answers = self._answers(answer, asked)
             return await self._take(_person(who, delegators, asked), taken, asked, answers, answer.reason)
 
-    async def reject(self, who: Principal, mission_id: str, reason: str | None) -> Status:
+    async def reject(
+        self, who: Principal, mission_id: str, reason: str | None, *, interrupt_id: str | None = None
+    ) -> Status:
         """Turn everything down, whatever others have said; the mission ends as rejected.
 
         Raises:
-            Conflict: the mission does not wait.
+            Conflict: the mission does not wait, or not with this interrupt.
             Forbidden: the person may not answer here, nor has anybody delegated it to them.
         """
-        async with self._taken(who, mission_id, None) as taken:
+        async with self._taken(who, mission_id, interrupt_id) as taken:
             delegators = await _entitled(who, taken)
-            asked = _asked(taken, None)
+            asked = _asked(taken, interrupt_id)
             answers = approvals.everything(asked, Verdict.REJECT)
             person = _person(who, delegators, asked)
             return await self._take(person, taken, asked, answers, reason, turned_down=True)

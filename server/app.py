@@ -11,6 +11,7 @@ from server.limits import Limits
 from server.metrics.requests import CountedRequests
 from server.principal import Gatekeeper
 from server.routes import commands, constitution, delegations, events, halts, health, history, keys, missions, policies
+from server.routes.sdk import ROUTERS
 from server.tracing import SPANS, InTrace
 
 
@@ -35,6 +36,8 @@ def create_app(colony: Colony) -> FastAPI:
     errors.install(app)
     for module in (constitution, missions, events, commands, delegations, history, keys, policies, halts, health):
         app.include_router(module.router)
+    for router in ROUTERS:
+        app.include_router(router)
     openapi.describe(app, tokens_only=not local)
     if colony.root_store is not None:
         app.mount("/root", create_root_app(colony.root_store, api_key=settings.root_api_key, require_key=not local))

@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
@@ -56,6 +57,8 @@ from server.missions import MissionService
 from server.policysets import PolicyService
 from server.ports import PortMaker
 from server.relays import Relays, open_relays
+from server.sdk.opening import open_sdk
+from server.sdk.service import Sdk
 from server.settings import Settings
 from server.worker import Worker
 
@@ -81,6 +84,7 @@ class Colony:
     halts: Halts
     policies: PolicyService
     constituting: Constituting
+    sdk: Sdk
 
 
 @asynccontextmanager
@@ -159,8 +163,7 @@ async def open_colony(
         await queue.open()
         stack.push_async_callback(queue.close)
         root_store = RootStore(pools["root"]) if "root" in pools else None
-        root = RootClient(settings.root_base_url, settings.root_api_key, patience or Patience())
-        stack.push_async_callback(root.aclose)
+        root = _root(stack, settings, patience)
         governance = governance_for(settings, routes, db.secrets)
         doorbell = Doorbell(db.dsns.app)
         rules, store = RuleSetStore(api), MissionStore(api, queue, clock)
@@ -188,7 +191,14 @@ async def open_colony(
         metrics = ProcessMetrics(stats, lambda: doorbell.waiting, lambda: keeper.holding)
         reader, keys, law = MissionReader(api), ApiKeys(api), Constituting(ConstitutionStore(api), governance.guard)
         parts = (service, reader, doorbell, feed, worker, root_store, governance, metrics, relays, keys, db.vault)
-        yield Colony(settings, *parts, halts=Halts(api), policies=PolicyService(rules, governance), constituting=law)
+        rest: dict[str, Any] = {"halts": Halts(api), "policies": PolicyService(rules, governance), "constituting": law}
+        yield Colony(settings, *parts, **rest, sdk=open_sdk(api, service, reader, doorbell, feed))
+
+
+def _root(stack: AsyncExitStack, settings: Settings, patience: Patience | None) -> RootClient:
+    root = RootClient(settings.root_base_url, settings.root_api_key, patience or Patience())
+    stack.push_async_callback(root.aclose)
+    return root
 
 
 async def _pools(stack: AsyncExitStack, db: Database, settings: Settings, times: LeaseTimes) -> dict[str, Pool]:

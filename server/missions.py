@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pydantic import Field
@@ -50,18 +50,24 @@ class MissionService:
     rules: RuleSetStore
     history: History
 
-    async def submit(self, who: Principal, request: MissionRequest, key: str | None, trace_id: str) -> Submitted:
-        """Accept a mission: its row, first event and job are committed together.
+    async def submit(
+        self, who: Principal, request: MissionRequest, key: str | None, trace_id: str, mission_id: str | None = None
+    ) -> Submitted:
+        """Accept a mission: its row, first event and job are committed together, under ``mission_id`` or a new id.
 
         Raises:
             BadInput: the class can't use the request, or the key was used for another one.
+            Conflict: there is a mission with this id.
             Unavailable: this deployment is switched off.
         """
         who.needs("mission:submit")
         if not self.settings.enabled:
             raise Unavailable("no missions are accepted here", code="disabled", hint="COLONY_ENABLED is false.")
         request = checked(request)
-        submitted = await self.store.submit(self._submission(who, request, key, trace_id))
+        submission = self._submission(who, request, key, trace_id)
+        if mission_id is not None:
+            submission = replace(submission, mission_id=mission_id)
+        submitted = await self.store.submit(submission)
         if not submitted.same_request:
             raise BadInput("this Idempotency-Key was used for another request", code="idempotency_key_reused")
         return submitted

@@ -34,6 +34,9 @@ from server.keys import KeyRequest
 from server.lineages import ForkRequest, ReplayRequest
 from server.missions import Reason
 from server.policysets import RuleFilesGiven
+from server.sdk import bodies as sdk
+from server.sdk.described import runs
+from server.sdk.runs import Resume
 from server.shapes import Problem
 
 Schema = dict[str, Any]
@@ -54,6 +57,8 @@ _BODIES: tuple[type[BaseModel], ...] = (
     RuleFilesGiven,
     WhatIf,
     ConstitutionProposal,
+    *sdk.BODIES,
+    Resume,
     *(spec.inputs for spec in CLASSES.values()),
 )
 
@@ -74,7 +79,12 @@ def fails(*kinds: type[ColonyError]) -> dict[int | str, Schema]:
 
 def takes(model: type[BaseModel], *, required: bool = False) -> Schema:
     """Return what a route that reads its body by hand says about it."""
-    schema = {"$ref": f"{_REFS}{model.__name__}"}
+    return takes_schema(model.__name__, required=required)
+
+
+def takes_schema(name: str, *, required: bool = True) -> Schema:
+    """Return what a route says about a body that one of the description's schemas is of."""
+    schema = {"$ref": f"{_REFS}{name}"}
     return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}
 
 
@@ -136,6 +146,7 @@ def _schemas() -> Schema:
         **bodies,
         **classes,
         MissionRequest.__name__: either,
+        **runs({**bodies, **classes}),
         Problem.__name__: Problem.model_json_schema(mode="serialization"),
         _JSON: _json(),
     }

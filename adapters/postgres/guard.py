@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psycopg
@@ -18,6 +18,12 @@ _GONE = ("08", "57P", "53300")
 
 _STOPPED = (psycopg.errors.IdleInTransactionSessionTimeout, psycopg.errors.TransactionTimeout)
 
+_BROKEN: dict[str, Callable[[], Exception]] = {
+    "writeback_needs_grant": lambda: Denied("no approval covers exactly this payload", code="grant_missing"),
+    "colony_missions_pkey": lambda: Conflict("there is a mission with this id", code="mission_exists"),
+}
+"""What it means that a constraint does not hold."""
+
 
 @contextmanager
 def store_errors() -> Iterator[None]:
@@ -25,17 +31,17 @@ def store_errors() -> Iterator[None]:
 
     Raises:
         FenceLost: the mission's epoch has moved on.
-        Conflict: the status may not move that way.
+        Conflict: the status may not move that way, or the mission's id is taken.
         Denied: a writeback without its grant, or any effect of a replay.
         StoreUnavailable: Postgres does not answer.
         StoreRefused: it answers, and could not do it.
     """
     try:
         yield
-    except psycopg.errors.ForeignKeyViolation as exc:
-        if exc.diag.constraint_name == "writeback_needs_grant":
-            raise Denied("no approval covers exactly this payload", code="grant_missing") from exc
-        raise
+    except psycopg.errors.IntegrityError as exc:
+        if (meant := _BROKEN.get(exc.diag.constraint_name or "")) is None:
+            raise
+        raise meant() from exc
     except (psycopg.OperationalError, *_STOPPED, PoolTimeout) as exc:
         state = getattr(exc, "sqlstate", None)
         if isinstance(exc, psycopg.OperationalError) and state is not None and not state.startswith(_GONE):

@@ -7,7 +7,7 @@ from psycopg.rows import DictRow
 from tests.adapters.postgres.backdoor import outcome, stamp, tables_with
 from tests.saboteurs.conftest import Finished
 
-UNFENCED = {"public.colony_missions", "public.colony_leases"}
+UNFENCED = {"public.colony_missions", "public.colony_leases", "public.colony_threads"}
 STALE = "CO001"
 
 

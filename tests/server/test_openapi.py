@@ -67,6 +67,7 @@ def calls(described: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
     return {
         (method, path.removeprefix(API)): operation
         for path, operations in described["paths"].items()
+        if path.startswith(API)
         for method, operation in operations.items()
     }
 

@@ -1,0 +1,39 @@
+"""The graph and its state as JSON: what tools draw and make forms from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langgraph.pregel import Pregel
+from pydantic import TypeAdapter
+from typing_extensions import TypedDict
+
+from contracts.base import Value
+from contracts.mission import MissionRequest
+from contracts.state import MissionState
+
+Schema = dict[str, Any]
+
+
+def mission_request(inputs: type[Value] | None) -> Schema:
+    """Return the schema of a run's input: a submission without its class, which the assistant is."""
+    whole = MissionRequest.model_json_schema()
+    fields = whole["properties"]
+    if inputs is not None:
+        below = inputs.model_json_schema()
+        whole["$defs"] = {**whole.get("$defs", {}), **below.pop("$defs", {})}
+        fields = {**{name: field for name, field in fields.items() if name != "mission_type"}, "inputs": below}
+    required = [name for name in (*whole["required"], "inputs") if name in fields]
+    return {**whole, "properties": fields, "required": required}
+
+
+def mission_state() -> Schema:
+    """Return the schema of the graph's state."""
+    # pydantic reads the fields of a TypedDict of its own kind only.
+    shape: Any = TypedDict("MissionState", dict.fromkeys(MissionState.__annotations__, Any), total=False)  # type: ignore[misc]
+    return TypeAdapter(shape).json_schema()
+
+
+def drawn(graph: Pregel[Any, Any, Any, Any], *, xray: int | bool = False) -> Schema:
+    """Return a graph's nodes and edges."""
+    return dict(graph.get_graph(xray=xray).to_json())

@@ -1,0 +1,106 @@
+"""What the SDK's routes share: their parts, and how a thread's frames are sent."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Query, Request
+
+from contracts.errors import NotFound
+from server.limits import LimitedStream
+from server.openapi import STREAM
+from server.principal import Principal
+from server.routes.parts import Parts
+from server.sdk.bodies import Mode
+from server.sdk.frames import Frame
+from server.sdk.service import Sdk
+
+_LONGEST_ID = 200
+NO_STORE = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+
+async def sdk_of(colony: Parts) -> Sdk:
+    """Return what the SDK's routes are made of."""
+    return colony.sdk
+
+
+async def thread_ref(thread_id: str) -> str:
+    """Return a thread's id if it can be one.
+
+    Raises:
+        NotFound: no thread has such an id.
+    """
+    if len(thread_id) > _LONGEST_ID or not thread_id.isprintable():
+        raise NotFound("there is no such thread", code="thread_not_found")
+    return thread_id
+
+
+async def run_ref(run_id: str) -> str:
+    """Return a run's id if it can be one.
+
+    Raises:
+        NotFound: no run has such an id.
+    """
+    if len(run_id) > _LONGEST_ID or not run_id.isprintable():
+        raise NotFound("the thread has no such run", code="run_not_found")
+    return run_id
+
+
+SdkParts = Annotated[Sdk, Depends(sdk_of)]
+ThreadRef = Annotated[str, Depends(thread_ref)]
+RunRef = Annotated[str, Depends(run_ref)]
+Modes = Annotated[list[Mode] | None, Query(max_length=20)]
+LastEventId = Annotated[
+    str | None,
+    Header(
+        pattern=r"^(-1|[0-9]{1,12}-[0-9]{1,3}(\.[0-9a-f]{1,40})?)$",
+        description="The id of the last event that was received; only what comes after it is sent. `-1` is the start.",
+    ),
+]
+EVENTS: dict[str, Any] = {
+    STREAM: {
+        "schema": {
+            "type": "object",
+            "properties": {name: {"type": "string"} for name in ("id", "event", "data")},
+            "required": ["event", "data"],
+        }
+    }
+}
+STREAMED: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The run's events, up to `end`.", "content": EVENTS},
+}
+ANSWERED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "What the run came to: the last state, or `__error__`.",
+        "content": {"application/json": {"schema": {}}},
+    },
+}
+
+
+def streamed(
+    request: Request,
+    who: Principal,
+    sdk: Sdk,
+    thread_id: str,
+    render: Callable[[AsyncIterator[Frame | None]], AsyncIterator[bytes]],
+    headers: dict[str, str] | None = None,
+) -> LimitedStream:
+    """Send a thread's frames as they come, rendered."""
+
+    async def sent() -> AsyncIterator[bytes]:
+        async with sdk.listening(who, thread_id) as frames, aclosing(render(frames)) as chunks:  # type: ignore[type-var]
+            async for chunk in chunks:
+                yield chunk
+
+    named = {**NO_STORE, **(headers or {})}
+    return LimitedStream(sent(), request.app.state.limits, who, media_type=STREAM, headers=named)
+
+
+def run_headers(thread_id: str, run_id: str, part: str, *, stateless: bool = False) -> dict[str, str]:
+    """Return where a run is and where its stream or answer can be had again."""
+    return {
+        "Location": f"/threads/{thread_id}/runs/{run_id}/{part}",
+        "Content-Location": f"/runs/{run_id}" if stateless else f"/threads/{thread_id}/runs/{run_id}",
+    }

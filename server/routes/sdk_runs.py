@@ -1,0 +1,211 @@
+"""Runs for the SDK's clients: submissions, answers and retries of missions, streamed, waited for and joined."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse, Response
+
+from contracts.errors import BadInput, Conflict, NotBuilt, NotFound
+from server.body import parsed
+from server.limits import LimitedStream
+from server.openapi import BODY_FAILS, fails, takes, takes_schema
+from server.principal import Caller, Operator, Principal, Reader
+from server.routes.missions import IdempotencyKey
+from server.routes.parts import Body, BoundedRoute
+from server.routes.sdk_parts import (
+    ANSWERED,
+    NO_STORE,
+    STREAMED,
+    LastEventId,
+    Modes,
+    RunRef,
+    SdkParts,
+    ThreadRef,
+    run_headers,
+    streamed,
+)
+from server.sdk import bodies, shapes
+from server.sdk.described import ALONE
+from server.sdk.frames import place_of, run_stream
+from server.sdk.runs import Started
+from server.sdk.service import Sdk
+from server.tracing import trace_id_of
+
+router = APIRouter(tags=["runs"], route_class=BoundedRoute)
+_BEGIN = fails(NotFound, Conflict, NotBuilt, *BODY_FAILS)
+_TAKES = takes(bodies.RunCreate, required=True)
+_ALONE = takes_schema(ALONE)
+_GONE = fails(NotFound)
+
+
+async def _begun(
+    request: Request, who: Principal, sdk: Sdk, thread_id: str, body: dict[str, object]
+) -> tuple[Started, bodies.RunCreate]:
+    asked = parsed(bodies.RunCreate, body)
+    row = await sdk.thread_for(who, thread_id, asked)
+    return await sdk.start(who, row, asked, trace_id_of(request)), asked
+
+
+async def _begun_alone(
+    request: Request, who: Principal, sdk: Sdk, body: dict[str, object], key: str | None
+) -> tuple[Started, bodies.RunCreate]:
+    asked = parsed(bodies.RunCreate, body)
+    return await sdk.start(who, None, asked, trace_id_of(request), key), asked
+
+
+def _stream(
+    request: Request, who: Principal, sdk: Sdk, run: Started, asked: bodies.RunCreate, *, alone: bool
+) -> Response:
+    return streamed(
+        request,
+        who,
+        sdk,
+        run.thread_id,
+        lambda frames: run_stream(frames, run.run_id, asked.modes, (-1, 0), subgraphs=bool(asked.stream_subgraphs)),
+        run_headers(run.thread_id, run.run_id, "stream", stateless=alone),
+    )
+
+
+def _answer(request: Request, who: Principal, sdk: Sdk, run: Started, *, alone: bool = False) -> Response:
+    headers = {**NO_STORE, **run_headers(run.thread_id, run.run_id, "join", stateless=alone)}
+    return LimitedStream(
+        sdk.answered(who, run), request.app.state.limits, who, media_type="application/json", headers=headers
+    )
+
+
+@router.post("/threads/{thread_id:name}/runs", response_model=shapes.Run, responses=_BEGIN, openapi_extra=_TAKES)
+async def create(request: Request, thread_id: ThreadRef, who: Caller, sdk: SdkParts, body: Body) -> JSONResponse:
+    """Begin a run in a thread."""
+    run, _ = await _begun(request, who, sdk, thread_id, body)
+    headers = {"Content-Location": f"/threads/{run.thread_id}/runs/{run.run_id}"}
+    return JSONResponse(await sdk.run(who, run.thread_id, run.run_id), headers=headers)
+
+
+@router.post(
+    "/threads/{thread_id:name}/runs/stream",
+    response_class=Response,
+    responses={**STREAMED, **_BEGIN},
+    openapi_extra=_TAKES,
+)
+async def stream(request: Request, thread_id: ThreadRef, who: Caller, sdk: SdkParts, body: Body) -> Response:
+    """Begin a run in a thread and stream it."""
+    run, asked = await _begun(request, who, sdk, thread_id, body)
+    return _stream(request, who, sdk, run, asked, alone=False)
+
+
+@router.post(
+    "/threads/{thread_id:name}/runs/wait",
+    response_class=Response,
+    responses={**ANSWERED, **_BEGIN},
+    openapi_extra=_TAKES,
+)
+async def wait(request: Request, thread_id: ThreadRef, who: Caller, sdk: SdkParts, body: Body) -> Response:
+    """Begin a run in a thread and wait for what it comes to."""
+    run, _ = await _begun(request, who, sdk, thread_id, body)
+    return _answer(request, who, sdk, run)
+
+
+@router.post("/runs", response_model=shapes.Run, responses=_BEGIN, openapi_extra=_ALONE)
+async def create_alone(
+    request: Request, who: Caller, sdk: SdkParts, body: Body, idempotency_key: IdempotencyKey = None
+) -> JSONResponse:
+    """Begin a run in a thread of its own."""
+    run, _ = await _begun_alone(request, who, sdk, body, idempotency_key)
+    return JSONResponse(
+        await sdk.run(who, run.thread_id, run.run_id), headers={"Content-Location": f"/runs/{run.run_id}"}
+    )
+
+
+@router.post("/runs/stream", response_class=Response, responses={**STREAMED, **_BEGIN}, openapi_extra=_ALONE)
+async def stream_alone(
+    request: Request, who: Caller, sdk: SdkParts, body: Body, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Begin a run in a thread of its own and stream it."""
+    run, asked = await _begun_alone(request, who, sdk, body, idempotency_key)
+    return _stream(request, who, sdk, run, asked, alone=True)
+
+
+@router.post("/runs/wait", response_class=Response, responses={**ANSWERED, **_BEGIN}, openapi_extra=_ALONE)
+async def wait_alone(
+    request: Request, who: Caller, sdk: SdkParts, body: Body, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Begin a run in a thread of its own and wait for what it comes to."""
+    run, _ = await _begun_alone(request, who, sdk, body, idempotency_key)
+    return _answer(request, who, sdk, run, alone=True)
+
+
+@router.get("/threads/{thread_id:name}/runs", response_model=shapes.RunList, responses=fails(NotFound, BadInput))
+async def runs(
+    thread_id: ThreadRef,
+    who: Reader,
+    sdk: SdkParts,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 10,
+    offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+    status: shapes.RunStatus | None = None,
+) -> JSONResponse:
+    """List a thread's runs, newest first."""
+    found = [one for one in await sdk.runs_of(who, thread_id) if status in {None, one["status"]}]
+    return JSONResponse(found[offset : offset + limit])
+
+
+@router.get("/threads/{thread_id:name}/runs/{run_id:name}", response_model=shapes.Run, responses=_GONE)
+async def run(thread_id: ThreadRef, run_id: RunRef, who: Reader, sdk: SdkParts) -> JSONResponse:
+    """Return a run."""
+    return JSONResponse(await sdk.run(who, thread_id, run_id))
+
+
+@router.get(
+    "/threads/{thread_id:name}/runs/{run_id:name}/join", response_class=Response, responses={**ANSWERED, **_GONE}
+)
+async def join(request: Request, thread_id: ThreadRef, run_id: RunRef, who: Reader, sdk: SdkParts) -> Response:
+    """Wait for what a run comes to."""
+    await sdk.run(who, thread_id, run_id)
+    return _answer(request, who, sdk, Started(thread_id, run_id))
+
+
+@router.get(
+    "/threads/{thread_id:name}/runs/{run_id:name}/stream",
+    response_class=Response,
+    responses={**STREAMED, **fails(NotFound, BadInput)},
+)
+async def join_stream(
+    request: Request,
+    thread_id: ThreadRef,
+    run_id: RunRef,
+    who: Reader,
+    sdk: SdkParts,
+    stream_mode: Modes = None,
+    last_event_id: LastEventId = None,
+) -> Response:
+    """Stream a run from its start, or from after the last event that was received."""
+    await sdk.run(who, thread_id, run_id)
+    modes = stream_mode or ["values", "updates", "messages", "messages-tuple", "custom"]
+    return streamed(
+        request,
+        who,
+        sdk,
+        thread_id,
+        lambda frames: run_stream(frames, run_id, modes, place_of(last_event_id), subgraphs=True),
+        run_headers(thread_id, run_id, "stream"),
+    )
+
+
+@router.post(
+    "/threads/{thread_id:name}/runs/{run_id:name}/cancel",
+    status_code=202,
+    response_class=Response,
+    responses=fails(NotFound, Conflict, BadInput),
+)
+async def cancel(
+    thread_id: ThreadRef,
+    run_id: RunRef,
+    who: Operator,
+    sdk: SdkParts,
+    action: Literal["interrupt", "rollback"] = "interrupt",
+    wait: Annotated[bool, Query(description="A run is stopped when this is answered, either way.")] = False,  # noqa: ARG001, FBT002
+) -> Response:
+    """Stop a run."""
+    await sdk.cancel(who, thread_id, run_id, action)
+    return Response(status_code=202)

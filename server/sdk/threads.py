@@ -1,0 +1,194 @@
+"""Threads: missions under the SDK's name, and threads that have no mission yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from adapters.postgres.threads import ThreadStore, thread_not_found
+from contracts.clock import rfc3339
+from contracts.errors import BadInput, Conflict, NotFound
+from contracts.stateflow import Status
+from graph.snapshots import Shown
+from server.principal import Principal
+from server.sdk import bodies
+from server.sdk.assistants import GRAPH
+from server.sdk.missions import MissionViews
+from server.sdk.stretches import assistant_name
+
+Row = Mapping[str, Any]
+_STATUS = {
+    Status.RECEIVED: "busy",
+    Status.RUNNING: "busy",
+    Status.AWAITING_APPROVAL: "interrupted",
+    Status.COMPLETED: "idle",
+    Status.REJECTED: "idle",
+    Status.CANCELLED: "idle",
+    Status.BLOCKED: "error",
+    Status.FAILED: "error",
+    Status.EXPIRED: "error",
+}
+_RUN_STATUS = {"pending": "busy", "running": "busy", "interrupted": "interrupted", "error": "error", "timeout": "error"}
+
+
+def status_of(row: Row) -> str:
+    """Return how a thread stands."""
+    if row["mission_id"] is not None:
+        return _STATUS[Status(row["mission_status"])]
+    return _RUN_STATUS.get(row["run_status"] or "", "idle")
+
+
+def summary(row: Row) -> Shown:
+    """Return a thread without its state."""
+    about: dict[str, Any] = dict(row["metadata"])
+    if row["mission_id"] is not None:
+        kind = row["mission_type"]
+        about |= {"graph_id": GRAPH, "assistant_id": assistant_name(kind), "mission_id": row["mission_id"]}
+        about |= {"mission_type": kind, "mission_status": row["mission_status"], "governed": True}
+        if row["parent_mission_id"]:
+            about["parent_thread_id"] = row["parent_mission_id"]
+    elif row["graph_id"] is not None:
+        about |= {"graph_id": row["graph_id"], "governed": False}
+    failure = row["failure"] if row["mission_id"] is not None and status_of(row) == "error" else None
+    return {
+        "thread_id": row["thread_id"],
+        "created_at": rfc3339(row["created_at"]),
+        "updated_at": rfc3339(row["updated_at"]),
+        "state_updated_at": rfc3339(row["updated_at"]),
+        "metadata": about,
+        "status": status_of(row),
+        "config": row["config"],
+        "values": None,
+        "interrupts": {},
+        "error": {"error": failure.get("code", ""), "message": failure.get("reason", "")} if failure else None,
+    }
+
+
+def stated(thread: Shown, state: Shown | None) -> Shown:
+    """Return a thread with its state."""
+    if state is None:
+        return thread
+    asked = {task["id"]: task["interrupts"] for task in state["tasks"] if task["interrupts"]}
+    waits = thread["status"] == "interrupted"
+    return {**thread, "values": state["values"] or None, "interrupts": asked if waits else {}}
+
+
+def blank_state(thread_id: str) -> Shown:
+    """Return the state of a thread in which nothing has run yet."""
+    return {
+        "values": {},
+        "next": [],
+        "tasks": [],
+        "metadata": {},
+        "created_at": None,
+        "checkpoint": {"thread_id": thread_id, "checkpoint_ns": "", "checkpoint_id": None},
+        "parent_checkpoint": None,
+        "interrupts": [],
+    }
+
+
+@dataclass(frozen=True)
+class Threads:
+    """Makes, finds and shows threads, always as one tenant."""
+
+    store: ThreadStore
+    views: MissionViews
+
+    async def create(self, who: Principal, body: bodies.ThreadCreate) -> Row:
+        """Keep a new thread; the one that is there, where the client asked so.
+
+        Raises:
+            Conflict: the id is taken.
+        """
+        thread_id = body.thread_id or str(uuid4())
+        made = await self.store.create(who.tenant_id, who.actor_id, thread_id, body.metadata or {}, body.config or {})
+        taken = Conflict("there is a thread with this id", code="thread_exists", hint="Pass if_exists=do_nothing.")
+        if not made and body.if_exists != "do_nothing":
+            raise taken
+        try:
+            return await self.store.thread(who.tenant_id, thread_id)
+        except NotFound as exc:
+            raise taken from exc
+
+    async def row(self, who: Principal, thread_id: str) -> Row:
+        """Return a thread's row.
+
+        Raises:
+            NotFound: there is no such thread for this tenant.
+        """
+        return await self.store.thread(who.tenant_id, thread_id)
+
+    async def shown(self, who: Principal, row: Row) -> Shown:
+        """Return a thread with its state."""
+        state = None
+        if row["mission_id"] is not None:
+            state = await self.views.state(who.tenant_id, row["thread_id"])
+        return stated(summary(row), state)
+
+    async def search(self, who: Principal, body: bodies.ThreadSearch) -> tuple[list[Shown], int]:
+        """Return a page of threads and how many there are in all."""
+        if body.values:
+            raise BadInput("threads are not searched by their state", code="values_unsupported", hint="Use metadata.")
+        rows, total = await self.store.search(
+            who.tenant_id,
+            ids=list(body.ids) if body.ids is not None else None,
+            status=body.status,
+            metadata=body.metadata,
+            sort=body.sort_by or "created_at",
+            newest=body.sort_order != "asc",
+            limit=body.limit,
+            offset=body.offset,
+        )
+        lean = body.select is not None and not {"values", "interrupts"} & set(body.select)
+        found = [summary(row) if lean else await self.shown(who, row) for row in rows]
+        if body.select is not None:
+            found = [{key: one[key] for key in body.select if key in one} for one in found]
+        return found, total
+
+    async def count(self, who: Principal, body: bodies.ThreadCount) -> int:
+        """Return how many threads there are."""
+        ids = list(body.ids) if body.ids is not None else None
+        return await self.store.count(who.tenant_id, ids=ids, status=body.status, metadata=body.metadata)
+
+    async def state(self, who: Principal, row: Row, checkpoint_id: str | None = None) -> Shown:
+        """Return a thread's state.
+
+        Raises:
+            NotFound: it has no such checkpoint.
+        """
+        found = None
+        if row["mission_id"] is not None:
+            found = await self.views.state(who.tenant_id, row["thread_id"], checkpoint_id)
+        if found is None and checkpoint_id is not None:
+            raise NotFound("the thread has no such checkpoint", code="checkpoint_not_found")
+        return found or blank_state(row["thread_id"])
+
+    async def history(self, who: Principal, row: Row, body: bodies.HistoryAsked) -> list[Shown]:
+        """Return a thread's checkpoints, newest first."""
+        before = body.before
+        if isinstance(before, dict):
+            before = before.get("checkpoint_id") or before.get("configurable", {}).get("checkpoint_id")
+        if row["mission_id"] is None:
+            return []
+        return await self.views.history(
+            who.tenant_id, row["thread_id"], limit=body.limit, before=before, wanted=body.metadata
+        )
+
+    async def copy(self, who: Principal, row: Row) -> Row:
+        """Keep a second thread with the same notes.
+
+        Raises:
+            Conflict: the thread is a mission.
+        """
+        if row["mission_id"] is not None:
+            raise Conflict(
+                "a mission is not copied",
+                code="thread_is_a_mission",
+                hint="A run with a checkpoint_id forks it; the fork's effects need an approval of their own.",
+            )
+        return await self.create(who, bodies.ThreadCreate(metadata=row["metadata"], config=row["config"]))
+
+
+__all__ = ["Threads", "blank_state", "stated", "status_of", "summary", "thread_not_found"]
