@@ -6,6 +6,7 @@ asked from then on, in every process, and no decision is made under rules that w
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 from typing import Protocol
 
@@ -52,7 +53,10 @@ async def active_in(governance: Governance, source: ActiveRules) -> Asks:
         return shipped
     if active[1] is None and active[0] not in shipped.known:  # forgotten in the meantime
         active = await source.active_rules(()) or active
-    return shipped.over(*active)
+    if active[0] in shipped.known:
+        return shipped.over(active[0])
+    # Parsing takes a while, and the process has other missions to run.
+    return await asyncio.to_thread(shipped.over, *active)
 
 
 async def in_force(governance: Governance, source: RuleSource, tenant_id: str) -> Asks:

@@ -75,7 +75,7 @@ class PolicyEngine:
         self._evaluated: list[int] = base._evaluated if base else [0]
         self._own: dict[str, Asks] = {}
         changed = {f.layer: files.text_of(f.layer) for f in new} if base else {la: files.text_of(la) for la in Layer}
-        policies = {layer: cedarpy.PolicySet.from_str(text) for layer, text in changed.items()}
+        policies = {layer: cedarpy.PolicySet.from_str(text, release_gil=True) for layer, text in changed.items()}
         positions = {layer: self._positions(text) for layer, text in changed.items()}
         self._policies: dict[Layer, cedarpy.PolicySet] = (base._policies if base else {}) | policies
         self._by_position: dict[Layer, dict[str, Rule]] = (base._by_position if base else {}) | positions
@@ -110,11 +110,14 @@ class PolicyEngine:
         Raises:
             LookupError: it is not known, and its content was not given.
         """
-        if content is not None and sha256 not in self._own:
-            while len(self._own) >= _MOST_SETS:
-                del self._own[next(iter(self._own))]
-            self._own[sha256] = self._over(content)
-        return self._own[sha256]
+        if content is None or sha256 in self._own:
+            return self._own[sha256]
+        made = self._over(content)
+        # Several threads may be here at once.
+        for name in list(self._own)[: len(self._own) + 1 - _MOST_SETS]:
+            self._own.pop(name, None)
+        self._own[sha256] = made
+        return made
 
     def _over(self, content: bytes) -> Asks:
         try:

@@ -11,6 +11,8 @@ from policies.rulefiles import TENANT, RuleFile, RuleFiles, layer_of, readable, 
 
 TESTS_FILE = "tests.yaml"
 MOST_FILES = 20
+MOST_CHARACTERS = 131_072
+"""Of all rules together: every question of their layer is held against each."""
 FILE_NAME = r"^([a-z]{1,20}\.[a-z0-9][a-z0-9-]{0,40}\.cedar|tests\.yaml)$"
 
 
@@ -48,8 +50,10 @@ def over(shipped: RuleFiles, files: Mapping[str, str]) -> RuleFiles:
     """Lay a tenant's files over the shipped ones.
 
     Raises:
-        SettingInvalid: ``policy_invalid``; one is of no layer, or holds what nobody can see.
+        SettingInvalid: ``policy_invalid``; one is of no layer, or holds what nobody can see; or they are too long.
     """
     rules = sorted(files.keys() - {TESTS_FILE})
+    if sum(len(files[name]) for name in rules) > MOST_CHARACTERS:
+        refuse("the set", None, f"its rules have more than {MOST_CHARACTERS} characters")
     own = (RuleFile(TENANT + name, layer_of(name), readable(name, files[name])) for name in rules)
     return RuleFiles(shipped.schema, (*shipped.files, *own))

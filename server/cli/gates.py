@@ -36,8 +36,11 @@ def gates(mission_id: ReadId = LATEST, as_json: Json = False) -> None:
     if not items:
         screen.line("No gate has been asked yet.")
         return
-    rows = ([i["layer"], i["subject"], i["outcome"], ", ".join(i["rules"]), "; ".join(i["reasons"])] for i in items)
-    screen.table(("layer", "subject", "outcome", "rules", "reasons"), rows)
+    rows = (
+        [i["layer"], i["subject"], i["outcome"], ", ".join(i["rules"]), "; ".join(i["reasons"]), i["decision_id"]]
+        for i in items
+    )
+    screen.table(("layer", "subject", "outcome", "rules", "reasons", "decision"), rows)
 
 
 def _decision(event: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -116,6 +117,28 @@ def activate(version: Version, reason: Why = None, as_json: Json = False) -> Non
     Screen().line(
         f"version {made['version']} is in force since {made['activated_at']}, rules {made['rules_sha256'][:12]}"
     )
+
+
+def diff(was: Version, now: Version, as_json: Json = False) -> None:
+    """Show what one version changes of another, file by file; exits 1 if there is a difference."""
+
+    async def work(api: Api) -> list[dict[str, str]]:
+        return [(await api.get(f"/policies/{version}"))["files"] for version in (was, now)]
+
+    before, after = against(work)
+    lines = [line for name in sorted({*before, *after}) for line in _changed(name, before, after)]
+    if as_json:
+        emit({"was": was, "now": now, "diff": lines})
+    else:
+        for line in lines:
+            Screen().line(line, {"+": "green", "-": "red"}.get(line[:1], ""))
+    if lines:
+        raise typer.Exit(Exit.FAILED)
+
+
+def _changed(name: str, before: dict[str, str], after: dict[str, str]) -> list[str]:
+    texts = (before.get(name, "").splitlines(), after.get(name, "").splitlines())
+    return list(difflib.unified_diff(*texts, f"was/{name}", f"now/{name}", lineterm=""))
 
 
 def _tell_problems(version: dict[str, Any]) -> None:

@@ -36,6 +36,7 @@ def register(app: typer.Typer) -> None:
         ("what-if", what_if),
         ("list", own_rules.versions),
         ("show", own_rules.show),
+        ("diff", own_rules.diff),
         ("put", own_rules.put),
         ("activate", own_rules.activate),
     ):

@@ -123,6 +123,12 @@ def test_a_forbid_of_a_tenant_holds_and_is_named() -> None:
     assert again.ask(release(proposal(after={"budget_max": 5}))) == denied
 
 
+def test_a_set_that_is_too_long_is_refused() -> None:
+    shipped = PolicyEngine.load()
+    with pytest.raises(SettingInvalid, match="more than"):
+        tenants.over(shipped.files, {"release.a.cedar": "// " + "x" * tenants.MOST_CHARACTERS})
+
+
 def test_a_set_is_parsed_once_and_its_questions_are_counted_with_the_others() -> None:
     shipped = PolicyEngine.load()
     content = canonical_bytes(everything('@escalate("look")'))

@@ -28,6 +28,13 @@ def test_the_worked_examples_hold() -> None:
         assert found.results.passed == 2
 
 
+def test_the_examples_about_approvals_validate() -> None:
+    text = (DOC.parent / "approvals.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```cedar\n(.*?)```", text, re.DOTALL)
+    found = checked({"release.own.cedar": "\n".join(examples)}, PolicyEngine.load())
+    assert (len(examples), found.problems, found.findings) == (2, (), ())
+
+
 def test_a_rule_that_is_quoted_is_one_that_ships() -> None:
     quoted = re.search(r"```\n(@id.*?)```", TEXT, re.DOTALL)
     assert quoted is not None

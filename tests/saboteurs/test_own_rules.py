@@ -1,5 +1,6 @@
 """A tenant's own rules: they tighten and never loosen, a broken set denies, and what is activated holds at once."""
 
+import asyncio
 import json
 from hashlib import sha256
 from typing import Any
@@ -116,6 +117,11 @@ async def test_an_activation_holds_in_every_process_from_its_answer_on(lab: Lab,
             assert (await other.mission())["failure"]["reason"] == "we pause"
             await activate(other.service, 0)
             assert (await lab.mission())["status"] == "awaiting_approval"
+    answers = await asyncio.gather(*(activate(lab.service, n % 2) for n in range(6)))
+    won = [answer.json()["number"] for answer in answers if answer.status_code == 200]
+    assert {answer.status_code for answer in answers} <= {200, 409}
+    state = (await lab.service.client.get(API)).json()
+    assert state["activations"][0]["number"] == max(won) == 6 + len(won)
 
 
 BROKEN: dict[str, dict[str, str]] = {

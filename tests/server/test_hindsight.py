@@ -106,6 +106,8 @@ async def by_command(service: Service, tmp_path: Path, text: str, made: list[dic
     (rules / "release.field.cedar").write_text(text.replace("contains", "holds"))
     broken = await run("policies", "put", str(rules), cwd=tmp_path, **there)
     assert (broken.code, broken.err.startswith("policy_invalid: tenant/release.field.cedar")) == (1, True)
+    changed = await run("policies", "diff", "1", "2", cwd=tmp_path, **there)
+    assert (changed.code, "+when { resource.fields.holds" in changed.out) == (1, True)
     refused = await run("policies", "activate", "2", cwd=tmp_path, **there)
     refused.error("policy_invalid")
     assert refused.code == 1
