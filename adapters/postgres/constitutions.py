@@ -103,9 +103,9 @@ class ConstitutionStore:
         async with self._as("") as conn:
             return await in_force(conn)
 
-    async def versions(self, hashes: Sequence[str] | None = None) -> list[DictRow]:
-        """Return documents with who did what about them, by hash or all, in the order they were proposed."""
-        async with self._as("") as conn:
+    async def versions(self, tenant_id: str, hashes: Sequence[str] | None = None) -> list[DictRow]:
+        """Return documents with what the tenant's people did about them, by hash or all, in the order of proposal."""
+        async with self._as(tenant_id) as conn:
             params = {"hashes": None if hashes is None else list(hashes)}
             return await (await conn.execute(self._q["versions"].encode(), params)).fetchall()
 

@@ -63,7 +63,7 @@ TAMPERINGS: Mapping[str, Callable[[], str]] = {
     "document-gone": lambda: "delete from colony_constitutions",
     "never-activated": lambda: "delete from colony_constitution_log",
 }
-SIGNATURES = ("content-and-hash", "another-key", "signature")
+SIGNATURES = ("another-key",)
 
 
 @contextmanager

@@ -4,15 +4,17 @@ import base64
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from adapters.postgres.provision import Dsns
 from contracts.constitution import Constitution
 from graph.constitution import raw, signed
 from policies.constitution import SHIPPED
 from server.principal import CAPABILITIES
 from tests.conftest import SHORT
-from tests.constitution import SIGNER, next_version
+from tests.constitution import INTRUDER, SIGNER, next_version
 from tests.server.tokens import Issuer
 from tests.support import Service, serving
 
@@ -130,3 +132,30 @@ async def test_production_refuses_missions_until_people_have_activated_one(datab
         assert (await service.client.get("/api/colony/health/ready")).json()["status"] == "ok"
         assert (await service.post(mission_id, "retry")).status_code == 202
         assert (await service.settled(mission_id))["failure"]["code"] != "constitution_unverified"
+
+
+async def test_what_an_intruder_activates_is_not_in_force(production: Service, database: str) -> None:
+    """He may own the database: as many different people as the document asks for must be there."""
+    assert (await proposed(production, "ada", SECOND)).status_code == 201
+    with psycopg.connect(database, autocommit=True) as admin:
+        admin.execute(
+            f"{INTRUDER}; insert into colony_constitution_log (tenant_id, sha256, event, actor_id) "
+            f"values ('acme', '{SECOND.sha256()}', 'activated', 'mallory')"
+        )
+    state = (await production.client.get(API, headers=by("ada"))).json()
+    assert (state["status"], state["reason"]) == ("unverified", "too few people agreed to the constitution in force")
+
+
+async def test_a_script_on_the_service_s_connection_learns_nobody_s_name(production: Service, dsns: Dsns) -> None:
+    assert (await proposed(production, "ada", SECOND)).status_code == 201
+    with psycopg.connect(dsns.app, autocommit=True) as script:
+        shown = script.execute("select log::text from colony_constitution_versions(null)").fetchall()
+        assert len(shown) == 2
+        assert not any(name in row[0] for row in shown for name in ("ada", "ann", "bob"))
+        for statement in (
+            "select * from colony_constitutions",
+            "insert into colony_constitution_log (sha256, event, actor_id) values ('', 'activated', 'mallory')",
+            "select colony_found_constitution('', 1, '', '', '')",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                script.execute(statement)

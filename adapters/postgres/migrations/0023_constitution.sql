@@ -48,7 +48,7 @@ language sql stable security definer set search_path = public, pg_temp as $$
   where l.event = 'activated' order by l.entry_id desc limit 1
 $$;
 
--- Documents by hash, or all; those that were never activated have no `activated_at`.
+-- Documents by hash, or all; those that were never activated have no `activated_at`. Who another tenant's people are is not told.
 create function colony_constitution_versions(hashes text[])
 returns table (sha256 text, version int, previous_sha256 text, content bytea, signature bytea, key_id text,
   created_at timestamptz, activated_at timestamptz, agreed int, log jsonb)
@@ -56,9 +56,10 @@ language sql stable security definer set search_path = public, pg_temp as $$
   select c.sha256, c.version, c.previous_sha256, c.content, c.signature, c.key_id, c.created_at,
     max(l.created_at) filter (where l.event = 'activated'),
     (count(distinct (l.tenant_id, l.actor_id)) filter (where l.event in ('proposed', 'approved')))::int,
-    coalesce(jsonb_agg(jsonb_build_object('event', l.event, 'tenant_id', l.tenant_id, 'actor_id', l.actor_id,
-      'reason', l.reason, 'at', l.created_at) order by l.entry_id) filter (where l.entry_id is not null), '[]')
-  from colony_constitutions c left join colony_constitution_log l using (sha256)
+    coalesce(jsonb_agg(jsonb_build_object('event', l.event, 'actor_id', case when l.tenant_id = t.own then l.actor_id end,
+      'reason', case when l.tenant_id = t.own then l.reason else '' end, 'at', l.created_at)
+      order by l.entry_id) filter (where l.entry_id is not null), '[]')
+  from (select colony_tenant() as own) t, colony_constitutions c left join colony_constitution_log l using (sha256)
   where hashes is null or c.sha256 = any(hashes)
   group by c.sha256 order by min(l.entry_id) nulls last, c.created_at
 $$;
@@ -139,21 +140,20 @@ begin
 end $$;
 
 grant create on schema public to colony_system;
-do $$
-declare
-  f regprocedure;
-begin
-  foreach f in array array['colony_constitution_in_force()', 'colony_constitution_versions(text[])',
-    'colony_propose_constitution(text, int, text, bytea, bytea, text, text, text)',
-    'colony_answer_constitution(text, boolean, int, text, text)',
-    'colony_found_constitution(text, int, bytea, bytea, text)']::regprocedure[]
-  loop
-    execute format('alter function %s owner to colony_system', f);
-    execute format('revoke all on function %s from public', f);
-    if f <> 'colony_found_constitution(text, int, bytea, bytea, text)'::regprocedure then
-      execute format('grant execute on function %s to colony_app', f);
-    end if;
-  end loop;
-end $$;
-grant execute on function colony_found_constitution(text, int, bytea, bytea, text) to colony_owner;
+alter function colony_constitution_in_force() owner to colony_system;
+alter function colony_constitution_versions(text[]) owner to colony_system;
+alter function colony_propose_constitution(text, int, text, bytea, bytea, text, text, text) owner to colony_system;
+alter function colony_answer_constitution(text, boolean, int, text, text) owner to colony_system;
+alter function colony_found_constitution(text, int, bytea, bytea, text) owner to colony_system;
 revoke create on schema public from colony_system;
+-- As their owner: anybody else's revoke takes nothing away.
+set local role colony_system;
+revoke all on function colony_constitution_in_force(), colony_constitution_versions(text[]),
+  colony_propose_constitution(text, int, text, bytea, bytea, text, text, text),
+  colony_answer_constitution(text, boolean, int, text, text),
+  colony_found_constitution(text, int, bytea, bytea, text) from public;
+grant execute on function colony_constitution_in_force(), colony_constitution_versions(text[]),
+  colony_propose_constitution(text, int, text, bytea, bytea, text, text, text),
+  colony_answer_constitution(text, boolean, int, text, text) to colony_app;
+grant execute on function colony_found_constitution(text, int, bytea, bytea, text) to colony_owner;
+set local role colony_owner;
