@@ -15,7 +15,7 @@ from adapters.postgres.missions import MissionStore
 from adapters.postgres.submissions import Submission
 from contracts.base import Value
 from contracts.canonical import digest
-from contracts.errors import Conflict
+from contracts.errors import BadInput, Conflict
 from contracts.lineage import Kinship, Lineage, Overrides, Rehearsal
 from contracts.ports import Mission, TemplatePort
 from contracts.stateflow import ENDED, Status
@@ -61,6 +61,7 @@ class Lineages:
         Raises:
             NotFound: there is no such mission for this tenant, or no such checkpoint.
             Conflict: nothing is recorded of it, or it is a replay itself.
+            BadInput: the overrides can't be used, or other rules were to be asked live under.
             Forbidden: the caller may not operate missions.
         """
         who.needs("mission:operate")
@@ -69,6 +70,9 @@ class Lineages:
             raise Conflict("a replay is not replayed", code="is_a_replay", hint="Replay its original.")
         if not await self.history.is_taped(who.tenant_id, mission_id):
             raise Conflict("nothing is recorded of this mission", code="not_recorded", hint=_NOT_RECORDED)
+        if asked.overrides.rules and "live" in {asked.mode, asked.on_missing}:
+            # What is asked live is asked for real: nobody brings the rules that let it.
+            raise BadInput("other rules are tried on the tape alone, with nothing asked live", code="rules_need_tape")
         check_usable(
             asked.overrides, self.forking.governance.engine, self.templates, list(self.forking.governance.tiers)
         )

@@ -81,6 +81,10 @@ async def test_overrides_that_cannot_be_used_make_no_mission(lab: Lab) -> None:
     for overrides in unusable:
         with pytest.raises(ColonyError):
             await begun(lab, mission_id, overrides=overrides)
+    # What is asked live is asked for real, and nobody brings the rules that let it.
+    for live in ({"mode": "live"}, {"on_missing": "live"}):
+        with pytest.raises(ColonyError, match="on the tape alone"):
+            await begun(lab, mission_id, overrides={"rules": {"release.no-stage.cedar": NO_STAGE}}, **live)
     assert len(lab.db.rows("select from colony_missions")) == 1
 
 

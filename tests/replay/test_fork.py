@@ -59,6 +59,24 @@ async def test_forks_from_every_checkpoint_run_to_their_end_and_none_skips_the_g
     assert rows_of(lab, mission_id) == before
 
 
+async def test_without_its_place_before_the_gate_a_fork_ends_and_nobody_was_asked(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mission_id = await done(lab)
+    written = await lab.service.writes()
+    monkeypatch.setattr("graph.forking._BEHIND", frozenset({"blocked", "failed"}))
+    behind = [c for c in checkpoints(lab, mission_id) if await following(lab, mission_id, c) == ["writeback"]]
+    mission = await lab.run(await forked(lab, mission_id, behind[0]))
+    assert mission["status"] == "completed", "the saboteur: it goes on behind the gate, and nobody is asked"
+    # Even then: what was granted was granted to the original.
+    assert await lab.service.writes() == written
+
+
+async def following(lab: Lab, mission_id: str, checkpoint_id: str) -> list[str]:
+    answer = await lab.service.client.get(f"/api/colony/missions/{mission_id}/checkpoints/{checkpoint_id}")
+    return list(answer.json()["next"])
+
+
 async def test_a_fork_s_effects_are_its_own(lab: Lab) -> None:
     await lab.service.seed_lead()
     waiting = (await lab.mission())["mission_id"]
@@ -87,12 +105,6 @@ async def test_a_fork_of_an_answered_question_asks_another_one(lab: Lab) -> None
     rejected = await lab.service.post(fork, "reject", reason="decided otherwise")
     assert rejected.status_code == 202
     assert (await lab.run(fork))["status"] == "rejected"
-
-
-async def at(lab: Lab, mission_id: str, following: str) -> str:
-    """Return the checkpoint that a stage comes after."""
-    items = (await lab.service.client.get(f"/api/colony/missions/{mission_id}/checkpoints")).json()["items"]
-    return str(next(item["checkpoint_id"] for item in items if item["next"] == [following]))
 
 
 async def test_an_edited_result_is_reviewed_again_and_a_person_is_told(lab: Lab) -> None:

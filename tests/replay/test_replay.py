@@ -6,10 +6,15 @@ from typing import Any
 import pytest
 
 from adapters.prompts.registry import TemplateRegistry
+from adapters.root.tools import RootTools
+from contracts.clock import SystemClock
 from contracts.packets import AggregationPacket
-from contracts.ports import Ports, StepResult, Template
+from contracts.ports import LedgerPort, Ports, StepResult, Template
 from contracts.state import MissionState
 from contracts.stateflow import Stage
+from graph.context import Record
+from graph.guarded import GuardedTools
+from graph.inforce import Asking
 from graph.steps import step
 from nodes.aggregator import aggregator
 from server.verify import render, verify_bytes
@@ -36,6 +41,20 @@ async def test_a_replay_is_identical_with_models_and_root_away_and_costs_nothing
     events = [e["event_type"] for e in await lab.service.events(report["mission_id"])]
     assert events.count("replay.simulated") == len(again["packet"]["writebacks"])
     assert not {"approval.requested", "writeback.intended"} & set(events)
+
+
+async def test_without_the_tape_a_replay_asks_the_root(lab: Lab) -> None:
+    mission_id = await done(lab)
+
+    def bare(ports: Ports, ledger: LedgerPort, record: Record) -> Ports:
+        asking = Asking(lab.colony.governance, ledger, record, "demo")
+        tools = RootTools(lab.root, "demo")
+        return replace(ports, tools=GuardedTools(tools, ledger, record, SystemClock(), ports.mission, asking))
+
+    await offline(lab)
+    report = await replayed(lab, mission_id, Swaps(rewire=bare))
+    assert not report["identical"]
+    assert report["failure"]["code"] == "root_unavailable"
 
 
 async def test_after_a_word_of_a_template_was_changed_the_first_call_that_differs_is_named(
