@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from contracts.ports import Clock, Mission
 
 _BRANCH = "branch:to:"
 _START = "__start__"
+_CHECKPOINT_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ class Past:
         Raises:
             NotFound: there is no such checkpoint of this mission.
         """
-        found = await self._saver.aget_tuple(config_of(self._mission.mission_id, checkpoint_id))
+        named = checkpoint_id is None or _CHECKPOINT_ID.fullmatch(checkpoint_id)
+        found = await self._saver.aget_tuple(config_of(self._mission.mission_id, checkpoint_id)) if named else None
         if found is None:
             raise NotFound("the mission has no such checkpoint", code="checkpoint_not_found")
         return checkpoint_of(found)
