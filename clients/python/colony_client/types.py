@@ -97,6 +97,13 @@ class Artifacts(TypedDict):
     items: list[Artifact]
 
 
+class Because(TypedDict):
+    """Why a task came to another result."""
+
+    task_key: str
+    because: list[str]
+
+
 class CantSay(TypedDict):
     """A decision whose question does not fit what the rules look at."""
 
@@ -106,6 +113,16 @@ class CantSay(TypedDict):
 
 
 Change = TypedDict("Change", {"path": 'str', "from": 'Any', "to": 'Any'})
+
+
+class Changes(TypedDict):
+    """What a counterfactual changed, and why."""
+
+    plan: list[Keyed]
+    claims: list[Keyed]
+    proposals: list[Keyed]
+    decisions: list[Decided]
+    why: list[Because]
 
 
 ChannelChange = TypedDict("ChannelChange", {"from": 'Any', "to": 'Any'})
@@ -199,6 +216,7 @@ class ConstitutionState(TypedDict):
     """What is in force; without one that verifies no mission runs, and ``code``, ``reason`` and ``hint`` say why."""
 
     status: Literal['in_force', 'unverified']
+    version: int | None
     sha256: str | None
     constitution: Constitution | None
     code: str | None
@@ -207,7 +225,7 @@ class ConstitutionState(TypedDict):
 
 
 class ConstitutionVersion(TypedDict):
-    """A signed document: ``agreed`` different people of the ``people`` that it needs."""
+    """A signed document: ``agreed`` different people of the ``people`` that it needs; without one if it was changed."""
 
     sha256: str
     version: int
@@ -215,11 +233,11 @@ class ConstitutionVersion(TypedDict):
     key_id: str
     status: Literal['proposed', 'rejected', 'in_force', 'superseded']
     agreed: int
-    people: int
+    people: int | None
     proposed_at: str
     activated_at: str | None
     log: list[ConstitutionEntry]
-    constitution: Constitution
+    constitution: Constitution | None
 
 
 class ConstitutionVersions(TypedDict):
@@ -242,6 +260,9 @@ class ContradictionValue(TypedDict):
 
     value: str
     claim_id: str
+
+
+Decided = TypedDict("Decided", {"layer": 'str', "action": 'str', "resource": 'str', "change": "Literal['flipped', 'asked', 'not asked']", "from": 'str | None', "to": 'str | None', "rules": 'list[str]', "reasons": 'list[str]'})
 
 
 class Delegation(TypedDict):
@@ -438,6 +459,16 @@ class KeyList(TypedDict):
     """A tenant's keys, newest first, those that were revoked included."""
 
     items: list[Key]
+
+
+class Keyed(TypedDict, total=False):
+    """A task, claim or proposal that is gone, new or changed, with the values that differ."""
+
+    task_key: str | None
+    claim: str | None
+    proposal: str | None
+    change: Literal['gone', 'new', 'changed']
+    values: list[Change]
 
 
 class Lineage(TypedDict):
@@ -643,10 +674,22 @@ class ReplayReport(TypedDict):
     calls: int
     by_stage: dict[str, dict[str, int]]
     roles: dict[str, int]
+    overrides: list[str]
+    changes: Changes | None
     status: dict[str, str]
     failure: dict[str, Any] | None
     first_divergence: Divergence | None
     first_call: Divergence | None
+
+
+class RuleFinding(TypedDict):
+    """What is certainly wrong with a rule that validates."""
+
+    rule_id: str
+    file: str
+    code: str
+    severity: str
+    message: str
 
 
 class RuleShown(TypedDict):
@@ -702,16 +745,23 @@ class RuleVersionWhole(TypedDict):
     created_at: str | None
     active: bool
     files: dict[str, str]
-    rules: list[RuleShown]
+    ok: bool
     problems: list[str]
+    findings: list[RuleFinding]
+    tests_passed: int
+    untested: list[str]
+    rules: list[RuleShown]
     rules_sha256: str | None
 
 
 class RulesChecked(TypedDict):
-    """Whether rules could be put in force, and what is wrong with them otherwise."""
+    """Whether rules could be put in force, what is wrong with them otherwise, and which no test is about."""
 
     ok: bool
     problems: list[str]
+    findings: list[RuleFinding]
+    tests_passed: int
+    untested: list[str]
     rules: list[RuleShown]
     rules_sha256: str | None
 
