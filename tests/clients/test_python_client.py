@@ -3,10 +3,10 @@
 import asyncio
 import inspect
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import generate
+import httpx
 import pytest
 from colony_client import AsyncColonyClient, ColonyClient, ColonyError, NotReachable
 
@@ -15,51 +15,34 @@ from tests.support import GOAL, Service
 LEAD = {"lead_id": "L-1"}
 
 
-@asynccontextmanager
-async def cut(service: Service, after_bytes: int, times: int) -> AsyncIterator[tuple[str, list[int]]]:
-    """Serve the service through a proxy that breaks its first connections off after some bytes."""
-    host, port = str(service.client.base_url.host), service.client.base_url.port
-    cuts: list[int] = []
+class Cut(httpx.AsyncHTTPTransport):
+    """A network that breaks the first event streams off after some bytes."""
 
-    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection(host, port)
+    def __init__(self, after_bytes: int, times: int) -> None:
+        super().__init__()
+        self.after_bytes, self.left = after_bytes, times
 
-        async def out() -> None:
-            while data := await reader.read(65_536):
-                back.write(data)
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await super().handle_async_request(request)
+        if "text/event-stream" in response.headers.get("content-type", "") and self.left:
+            self.left -= 1
+            response.stream = Broken(response.stream, self.after_bytes)
+        return response
 
-        sending = asyncio.create_task(out())
-        passed = 0
-        try:
-            while data := await there.read(500):
-                passed += len(data)
-                writer.write(data)
-                await writer.drain()
-                if passed > after_bytes and len(cuts) < times:
-                    cuts.append(passed)
-                    break
-        except ConnectionError:
-            pass
-        finally:
-            sending.cancel()
-            for end in (back, writer):
-                end.close()
-                with suppress(ConnectionError):
-                    await end.wait_closed()
 
-    handling: set[asyncio.Task[None]] = set()
+class Broken(httpx.AsyncByteStream):
+    def __init__(self, whole: Any, after_bytes: int) -> None:
+        self.whole, self.rest = whole, after_bytes
 
-    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        handling.add(asyncio.create_task(forward(reader, writer)))
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self.whole:
+            yield chunk[: self.rest]
+            self.rest -= len(chunk)
+            if self.rest <= 0:
+                raise httpx.ReadError("the network broke")
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", cuts
-    finally:
-        server.close()
-        for task in handling:
-            task.cancel()
-        await asyncio.gather(*handling, return_exceptions=True)
+    async def aclose(self) -> None:
+        await self.whole.aclose()
 
 
 def script(url: str) -> None:
@@ -90,16 +73,15 @@ async def test_a_script_runs_a_mission_from_question_to_bundle(service: Service)
 
 async def test_a_stream_that_is_cut_misses_nothing_and_repeats_nothing(service: Service) -> None:
     await service.seed_lead()
-    async with cut(service, 4_000, 5) as (url, cuts), AsyncColonyClient(url) as colony:
-        mission_id = (
-            await AsyncColonyClient(str(service.client.base_url)).submit("crm_lead_intelligence", GOAL, LEAD)
-        )["mission_id"]
+    network = Cut(4_000, 5)
+    async with AsyncColonyClient(str(service.client.base_url), transport=network) as colony:
+        mission_id = await service.submit()
         seen: list[dict[str, Any]] = []
         async for event in colony.stream(mission_id):
             seen.append(dict(event))
             if event["event_type"] == "approval.requested":
                 await service.post(mission_id, "approve")
-    assert len(cuts) == 5
+    assert network.left == 0
     assert [event["hash"] for event in seen] == [event["hash"] for event in await service.events(mission_id)]
     assert seen[-1]["event_type"] == "mission.completed"
 

@@ -26,10 +26,18 @@ class AsyncColonyClient:
         base_url: the service's address; otherwise ``COLONY_SERVICE_BASE_URL``, else the local one.
         api_key: an API key or a token; otherwise ``COLONY_SERVICE_API_KEY``. A local developer's service needs none.
         timeout_s: how long one answer is waited for, in seconds; event streams have no end.
+        transport: how connections are made, for a proxy or a network of one's own; httpx's way otherwise.
     """
 
-    def __init__(self, base_url: str | None = None, api_key: str | None = None, *, timeout_s: float = 30.0) -> None:
-        self._http = httpx.AsyncClient(**calls.settings(base_url, api_key, timeout_s))
+    def __init__(
+        self,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        *,
+        timeout_s: float = 30.0,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._http = httpx.AsyncClient(**calls.settings(base_url, api_key, timeout_s), transport=transport)
 
     async def __aenter__(self) -> Self:
         return self

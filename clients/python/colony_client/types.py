@@ -128,22 +128,10 @@ class Changes(TypedDict):
 ChannelChange = TypedDict("ChannelChange", {"from": 'Any', "to": 'Any'})
 
 
-class Checkpoint(TypedDict):
-    """One checkpoint: the stage that it was written after, what comes next, and the channels that it changed."""
-
-    checkpoint_id: str
-    parent_id: str | None
-    step: int
-    stage: str
-    next: list[str]
-    created_at: str
-    changed: list[str]
-
-
 class Checkpoints(TypedDict):
     """A mission's checkpoints, newest first."""
 
-    items: list[Checkpoint]
+    items: list[HistoryCheckpoint]
     next_cursor: str | None
 
 
@@ -433,12 +421,6 @@ class HardLimits(TypedDict, total=False):
     high_risk_people: int
     forbidden_fields: list[str]
     rules_sha256: list[str]
-
-
-class Health(TypedDict):
-    """The process is up."""
-
-    status: Literal['ok']
 
 
 class Key(TypedDict):
@@ -876,6 +858,24 @@ class WritebackProposal(TypedDict):
     taint: list[Taint]
     risk_level: Level
     payload_sha256: str
+
+
+class ShapesHealth(TypedDict):
+    """The process is up."""
+
+    status: Literal['ok']
+
+
+class HistoryCheckpoint(TypedDict):
+    """One checkpoint: the stage that it was written after, what comes next, and the channels that it changed."""
+
+    checkpoint_id: str
+    parent_id: str | None
+    step: int
+    stage: str
+    next: list[str]
+    created_at: str
+    changed: list[str]
 
 
 class HistoryPlace(TypedDict):
