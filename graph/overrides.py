@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from contracts.errors import BadInput
@@ -62,7 +62,7 @@ class OtherRoute:
 
 
 def check_usable(
-    overrides: Overrides, shipped: PolicyEngine, templates: TemplatePort, tiers: Sequence[ModelTier]
+    overrides: Overrides, shipped: PolicyEngine, templates: Callable[[], TemplatePort], tiers: Sequence[ModelTier]
 ) -> None:
     """See that overrides can be used before a mission is made with them.
 
@@ -72,7 +72,9 @@ def check_usable(
     """
     if overrides.rules:
         engine_with(shipped, overrides.rules)
-    for template_id in overrides.templates:
-        templates.get(template_id)
+    if overrides.templates:
+        known = templates()
+        for template_id in overrides.templates:
+            known.get(template_id)
     if overrides.route is not None and overrides.route not in tiers:
         raise BadInput(f"no model is configured for {overrides.route.value}", code="tier_unavailable")

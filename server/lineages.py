@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,10 +15,10 @@ from adapters.postgres.missions import MissionStore
 from adapters.postgres.submissions import Submission
 from contracts.base import Value
 from contracts.canonical import digest
-from contracts.errors import BadInput, Conflict
+from contracts.errors import BadInput, Conflict, Unavailable
 from contracts.lineage import Kinship, Lineage, Overrides, Rehearsal
 from contracts.ports import Mission, TemplatePort
-from contracts.stateflow import ENDED, Status
+from contracts.stateflow import ENDED, RUNNABLE, Status
 from graph.divergence import compared
 from graph.overrides import check_usable
 from graph.version import GRAPH_VERSION
@@ -51,7 +51,8 @@ class Lineages:
     store: MissionStore
     history: History
     forking: Forking
-    templates: TemplatePort
+    templates: Callable[[], TemplatePort]
+    enabled: bool = True
 
     async def replay(self, who: Principal, mission_id: str, asked: ReplayRequest, trace_id: str) -> str:
         """Run a mission again as a new one, without effects; returns the new one's id.
@@ -60,14 +61,18 @@ class Lineages:
 
         Raises:
             NotFound: there is no such mission for this tenant, or no such checkpoint.
-            Conflict: nothing is recorded of it, or it is a replay itself.
+            Conflict: nothing is recorded of it, it still runs, or it is a replay itself.
+            Unavailable: this deployment is switched off.
             BadInput: the overrides can't be used, or other rules were to be asked live under.
             Forbidden: the caller may not operate missions.
         """
         who.needs("mission:operate")
+        self._open()
         parent, row = await self.history.mission(who.tenant_id, mission_id)
         if row["lineage_kind"] == Kinship.REPLAY:
             raise Conflict("a replay is not replayed", code="is_a_replay", hint="Replay its original.")
+        if parent.status in RUNNABLE:
+            raise Conflict(f"the mission is {parent.status.value}", code="still_running", hint="Wait until it rests.")
         if not await self.history.is_taped(who.tenant_id, mission_id):
             raise Conflict("nothing is recorded of this mission", code="not_recorded", hint=_NOT_RECORDED)
         if asked.overrides.rules and "live" in {asked.mode, asked.on_missing}:
@@ -87,6 +92,10 @@ class Lineages:
         start = await self.forking.start(parent, child, at, edits, who.actor_id) if begins else None
         await self.forking.begin(parent, child, start)
         return child.mission_id
+
+    def _open(self) -> None:
+        if not self.enabled:
+            raise Unavailable("no missions are accepted here", code="disabled", hint="COLONY_ENABLED is false.")
 
     async def fork(
         self,
@@ -110,6 +119,7 @@ class Lineages:
             Forbidden: the caller may not operate missions.
         """
         who.needs("mission:operate")
+        self._open()
         parent, row = await self.history.mission(who.tenant_id, mission_id)
         if row["lineage_kind"] == Kinship.REPLAY:
             raise Conflict("a replay is not forked", code="is_a_replay", hint="Fork its original.")

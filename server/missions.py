@@ -93,7 +93,7 @@ class MissionService:
     def lineages(self) -> Lineages:
         """Whoever makes missions of missions."""
         forking = Forking(self.store, self.history, self.rules, self.governance)
-        return Lineages(self.store, self.history, forking, TemplateRegistry())
+        return Lineages(self.store, self.history, forking, TemplateRegistry, self.settings.enabled)
 
     @property
     def pasts(self) -> Pasts:
