@@ -12,6 +12,7 @@ import json
 import tempfile
 import zipfile
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -25,7 +26,7 @@ from contracts.packets import AggregationPacket, ReviewPacket
 from contracts.registry import Kind, read
 from contracts.released import released
 from server.verify.archive import MAX_BYTES, MAX_FILES
-from server.verify.contents import FORMAT
+from server.verify.contents import BEFORE, FORMAT
 
 StoredT = TypeVar("StoredT", bound=Contract)
 
@@ -56,12 +57,15 @@ async def make_bundle(
         TooLarge: the mission has left more behind than a bundle can hold.
     """
     record = await reader.record(tenant_id, mission_id)
-    return await asyncio.to_thread(packed, record, keys)
+    texts = await reader.rule_texts(tenant_id, _rules(record))
+    return await asyncio.to_thread(packed, replace(record, rules=texts), keys)
 
 
 def packed(record: MissionRecord, keys: Mapping[str, bytes] | None = None) -> bytes:
     """Return the archive of a mission's rows."""
     files = _files(record)
+    if record.rows:
+        files |= _sealed(record)
     if record.constitutions:
         lines = (_constitution(row, keys or {}) for row in _sorted(record.constitutions, "sha256"))
         files["constitutions.jsonl"] = _lines(lines)
@@ -90,24 +94,42 @@ def _member(name: str) -> zipfile.ZipInfo:
 
 def _manifest(record: MissionRecord, files: Mapping[str, bytes]) -> bytes:
     m = record.mission
-    decisions = map(_plain, (row for row in record.artifacts if row["kind"] == Kind.POLICY_DECISION))
-    rules = {str(decision.get("rules_sha256")) for decision in decisions}
     return canonical_bytes(
         {
-            "format": FORMAT,
+            "format": FORMAT if record.rows else BEFORE,
             "mission_id": m["mission_id"],
             "tenant_id": m["tenant_id"],
             "status": m["status"],
             "graph_version": m["graph_version"],
             "created_at": rfc3339(m["created_at"]),
             "events": {"seq": m["seq"], "head": m["head"]},
-            "rules": sorted(rules),
+            "rules": _rules(record),
             "files": [
                 {"file": name, "sha256": sha256_hex(content), "size": len(content)}
                 for name, content in sorted(files.items())
             ],
         }
     )
+
+
+def _rules(record: MissionRecord) -> list[str]:
+    """Return the hashes of the rule sets that decided."""
+    decisions = map(_plain, (row for row in record.artifacts if row["kind"] == Kind.POLICY_DECISION))
+    return sorted({str(decision.get("rules_sha256")) for decision in decisions})
+
+
+def _sealed(record: MissionRecord) -> dict[str, bytes]:
+    """Return what proves the rest: rows as they were hashed, roots with their proofs, and the rules."""
+    parts = ("root", "leaf", "rows")
+    rules = (_columns(row, ("rules_sha256",)) | {"content": _text(row["content"])} for row in record.rules)
+    return {
+        "rows.jsonl": _lines(sorted(record.rows, key=lambda row: (row["table"], row["key"]))),
+        "roots.jsonl": _lines(
+            _columns(row, ("signature", "public_key", "proof")) | {name: _text(row[name]) for name in parts}
+            for row in record.roots
+        ),
+        "rules.jsonl": _lines(rules),
+    }
 
 
 def _files(record: MissionRecord) -> dict[str, bytes]:

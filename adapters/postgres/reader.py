@@ -11,6 +11,7 @@ from typing import Any
 
 from psycopg.rows import DictRow
 
+from adapters.postgres.audit.rows import shown
 from adapters.postgres.guard import store_errors
 from adapters.postgres.pools import Pool
 from adapters.postgres.queries import Queries
@@ -33,6 +34,9 @@ class MissionRecord:
     model_calls: list[DictRow]
     tool_calls: list[DictRow]
     constitutions: list[DictRow] = field(default_factory=list)
+    rows: list[dict[str, str]] = field(default_factory=list)
+    roots: list[DictRow] = field(default_factory=list)
+    rules: list[DictRow] = field(default_factory=list)
 
 
 class MissionReader:
@@ -125,6 +129,12 @@ class MissionReader:
                     model_calls=await rows("bundle_model_calls"),
                     tool_calls=await rows("bundle_tool_calls"),
                     constitutions=await rows("bundle_constitutions"),
+                    rows=[
+                        {"table": table, **row}
+                        for table, statement in shown()
+                        for row in await (await conn.execute(statement.encode(), named)).fetchall()
+                    ],
+                    roots=await rows("bundle_roots"),
                 )
 
     async def approvals(self, tenant_id: str, mission_id: str | None, status: str | None) -> list[DictRow]:
@@ -138,6 +148,10 @@ class MissionReader:
     async def writebacks(self, tenant_id: str, mission_id: str) -> list[DictRow]:
         """Return how each approved proposal ended."""
         return await self._rows(tenant_id, "writebacks", mission_id=mission_id)
+
+    async def rule_texts(self, tenant_id: str, hashes: Sequence[str]) -> list[DictRow]:
+        """Return the texts of rule sets by the hashes that decisions name: rules_sha256, content."""
+        return await self._rows(tenant_id, "rule_texts", hashes=list(hashes))
 
     async def constitutions(self, hashes: Sequence[str]) -> list[DictRow]:
         """Return constitutions by their hashes, as they were signed: sha256, version, content, signature, key_id."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -15,13 +16,18 @@ Key = Annotated[
     typer.Option(help="The operator's public key: constitutions must be signed by it; several with commas between."),
 ]
 
+Keys = Annotated[
+    list[str] | None,
+    typer.Option("--key", help="A public key that roots must be signed with, as `colony audit key` shows; repeatable."),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command()(verify)
 
 
-def verify(bundle: Bundle, constitution_key: Key = None, as_json: Json = False) -> None:
+def verify(bundle: Bundle, keys: Keys = None, constitution_key: Key = None, as_json: Json = False) -> None:
     """Check a mission's audit bundle; nothing but the file is needed."""
     import sys
 
@@ -32,7 +38,9 @@ def verify(bundle: Bundle, constitution_key: Key = None, as_json: Json = False) 
         trusted = keys_of(constitution_key or "")
     except ValueError as exc:
         raise BadInput("--constitution-key is not an Ed25519 public key", hint="It is 32 bytes as base64.") from exc
-    report = verify_bundle(bundle, trusted)
+    if wrong := [one for one in keys or () if not re.fullmatch("[0-9a-f]{64}", one)]:
+        raise BadInput(f"{wrong[0]!r} is not a public key", code="key_invalid", hint="It is 64 hex digits.")
+    report = verify_bundle(bundle, trusted, keys or ())
     if as_json:
         sys.stdout.write(to_json(report) + "\n")
     else:

@@ -3,18 +3,17 @@
 It shares no code with what made the bundle: hashes, the event chain, the filter of what may be released and the
 payload hashes are all recomputed here from their definitions, and every quote is looked up in the stored evidence.
 
-What a bundle without a signature can't prove: who made it. Every hash in it can be recomputed by anybody, so somebody
-who re-makes the whole bundle, every artifact id, event and hash consistently, gets one that verifies; so does one that
-is cut back to an earlier, consistent state of the mission. What makes that visible is a hash of the bundle or of the
-chain's head that was kept elsewhere (the report names both), until bundles carry a signature made with the
-constitution's keys. Some of what a bundle lists is bound to the chain by no hash; it is only checked for agreement with
-what is, and ``docs/audit-bundle.md`` names it field by field.
+What a bundle that no root has sealed can't prove: who made it. Every hash in it can be recomputed by anybody, so
+somebody who re-makes the whole bundle consistently gets one that verifies; so does one that is cut back to an earlier,
+consistent state of the mission. A signed root, made apart from the bundle, shows both, where a key is named that it
+must be signed with; else a hash of the bundle or of the chain's head that was kept elsewhere does (the report names
+both). What is bound by nothing at all, ``docs/audit-bundle.md`` names field by field.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -29,6 +28,9 @@ from server.verify import (
     mission,
     packet,
     people,
+    roots,
+    rows,
+    rulebook,
     writebacks,
 )
 from server.verify.contents import Contents, inventory, read
@@ -58,6 +60,9 @@ CHECKS: Mapping[str, Callable[[Contents], str]] = {
     "grants": approvals.grants,
     "writebacks": writebacks.writebacks,
     "ending": mission.ending,
+    "rows": rows.rows,
+    "rulebook": rulebook.rulebook,
+    "sealed": roots.sealed,
 }
 """The checks of what a bundle says, in the order they are made; archive, inventory and form come before them."""
 
@@ -77,21 +82,22 @@ def keys_of(text: str) -> tuple[bytes, ...]:
     return keys
 
 
-def verify_bundle(path: Path, trusted: tuple[bytes, ...] = ()) -> Report:
+def verify_bundle(path: Path, trusted: tuple[bytes, ...] = (), keys: Collection[str] = ()) -> Report:
     """Check a bundle. Whatever is in the file, this returns a report: malformed content is a check that failed.
 
     Args:
         path: the file.
         trusted: the public keys (32 bytes) that its constitutions must be signed by; any, if none is named.
+        keys: public keys, 64 hex digits each; a root signed by one must have sealed the mission, if any is named.
     """
     try:
         data = archive.load(path)
     except Broken as exc:
         return Report((_failed("archive", str(exc)),))
-    return verify_bytes(data, trusted)
+    return verify_bytes(data, trusted, keys)
 
 
-def verify_bytes(data: bytes, trusted: tuple[bytes, ...] = ()) -> Report:
+def verify_bytes(data: bytes, trusted: tuple[bytes, ...] = (), keys: Collection[str] = ()) -> Report:
     """Check a bundle that has been read already."""
     named = sha256_hex(data)
     try:
@@ -101,7 +107,7 @@ def verify_bytes(data: bytes, trusted: tuple[bytes, ...] = ()) -> Report:
     size = f"{len(files)} files, {len(data)} bytes, in the one form that a bundle has"
     checks = [Check("archive", ok=True, detail=size), _made("inventory", partial(inventory, files))]
     try:
-        contents = read(files, trusted)
+        contents = read(files, trusted, keys)
     except Broken as exc:
         return Report((*checks, _failed("form", str(exc))), named)
     checks.append(Check("form", ok=True, detail="every file is canonical JSON with the fields it should have"))

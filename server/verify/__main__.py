@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Verify the bundle that the command line names."""
     parser = argparse.ArgumentParser(prog="colony verify", description="Verify a mission's audit bundle, offline.")
     parser.add_argument("bundle", type=Path, help="the bundle, a .zip file")
+    parser.add_argument(
+        "--key",
+        action="append",
+        default=[],
+        help="a public key that roots must be signed with (hex); repeatable",
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument(
         "--constitution-key", default="", help="the operator's public key (base64), or several with commas"
@@ -25,7 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         trusted = keys_of(options.constitution_key)
     except ValueError:
         parser.error("--constitution-key is not an Ed25519 public key, 32 bytes as base64")
-    report = verify_bundle(options.bundle, trusted)
+    if any(not re.fullmatch("[0-9a-f]{64}", key) for key in options.key):
+        parser.error("--key takes 64 hex digits")
+    report = verify_bundle(options.bundle, trusted, options.key)
     shown = to_json(report) if options.json else render(report)
     # A terminal that can't show what somebody wrote into a bundle must not turn a report into a crash.
     sys.stdout.write(shown.encode("ascii", "backslashreplace").decode() + "\n")

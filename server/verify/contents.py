@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from server.verify.plain import Broken, Record, parse, sha256_hex
 
-FORMAT = "colony-bundle/1"
+FORMAT, BEFORE = "colony-bundle/2", "colony-bundle/1"
+"""The form of a bundle, and the one before it: without rows, roots and rules."""
 _LISTS = ("events", "artifacts", "approvals", "grants", "writebacks", "model_calls", "tool_calls")
-FIXED = ("manifest.json", "mission.json", *(f"{name}.jsonl" for name in _LISTS))
+_SINCE = ("rows", "roots", "rules")
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Contents:
         artifacts: the contents of the artifacts by id; ``hashes`` the SHA-256 of each one's bytes.
         packet: what was released, if anything was.
         constitutions: what the decisions were made under; empty in bundles from before there was one.
+        keys: public keys, 64 hex digits each; a root signed by one must have sealed the mission, if any is named.
         trusted: the public keys that constitutions must be signed by; any, if none is named.
     """
 
@@ -49,7 +51,11 @@ class Contents:
     model_calls: list[Record]
     tool_calls: list[Record]
     packet: Record | None
+    rows: list[Record] = field(default_factory=list)
+    roots: list[Record] = field(default_factory=list)
+    rules: list[Record] = field(default_factory=list)
     constitutions: list[Record] = field(default_factory=list)
+    keys: frozenset[str] = frozenset()
     trusted: tuple[bytes, ...] = ()
 
     def artifact(self, artifact_id: str, prefix: str) -> Record:
@@ -97,14 +103,28 @@ class Contents:
         return self.mission.text("mission_id")
 
 
+def _lists(files: Mapping[str, bytes]) -> tuple[str, ...]:
+    """Return the lists that a bundle of this form has.
+
+    Raises:
+        Broken: one of its files is missing.
+    """
+    if "manifest.json" not in files:
+        raise Broken("the bundle has no manifest.json")
+    lists = (*_LISTS, *_SINCE) if _manifest(files).text("format") == FORMAT else _LISTS
+    for name in ("mission.json", *(f"{name}.jsonl" for name in lists)):
+        if name not in files:
+            raise Broken(f"the bundle has no {name}")
+    return lists
+
+
 def inventory(files: Mapping[str, bytes]) -> str:
     """Hold the files against the manifest's list.
 
     Raises:
         Broken: a file is missing, is not listed, or is not the one that is listed.
     """
-    if missing := [name for name in FIXED if name not in files]:
-        raise Broken(f"the bundle has no {missing[0]}")
+    _lists(files)
     listed = _manifest(files).records("files")
     names = [row.text("file") for row in listed]
     present = sorted(set(files) - {"manifest.json"})
@@ -122,19 +142,18 @@ def _manifest(files: Mapping[str, bytes]) -> Record:
     return Record.of(parse(files["manifest.json"], "manifest.json"), "manifest.json")
 
 
-def read(files: Mapping[str, bytes], trusted: tuple[bytes, ...] = ()) -> Contents:
+def read(files: Mapping[str, bytes], trusted: tuple[bytes, ...] = (), keys: Collection[str] = ()) -> Contents:
     """Read every file.
 
     Args:
         files: the bundle's.
         trusted: the public keys that constitutions must be signed by; any, if none is named.
+        keys: those that a root must be signed by; any, if none is named.
 
     Raises:
         Broken: one is missing, can't be read, or is not in the canonical form.
     """
-    if missing := [name for name in FIXED if name not in files]:
-        raise Broken(f"the bundle has no {missing[0]}")
-    lists = {name: _lines(files, name) for name in _LISTS}
+    lists = {name: _lines(files, name) for name in _lists(files)}
     stored = {n.removesuffix(".json").rpartition("/")[2]: n for n in files if n.startswith("artifacts/")}
     packet = files.get("packet.json")
     return Contents(
@@ -152,6 +171,8 @@ def read(files: Mapping[str, bytes], trusted: tuple[bytes, ...] = ()) -> Content
         packet=None if packet is None else Record.of(parse(packet, "packet.json"), "packet.json"),
         constitutions=_lines(files, "constitutions") if "constitutions.jsonl" in files else [],
         trusted=trusted,
+        **{name: lists.get(name, []) for name in _SINCE},
+        keys=frozenset(keys),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from server.verify.approvals import decision_of
-from server.verify.contents import FORMAT, Contents, Event
+from server.verify.contents import BEFORE, FORMAT, Contents, Event
 from server.verify.packet import final
 from server.verify.plain import Broken, Record, digest, same
 
@@ -20,7 +20,7 @@ def mission(c: Contents) -> str:
     Raises:
         Broken: they are not of one and the same mission.
     """
-    if c.manifest.text("format") != FORMAT or c.manifest.fields.keys() != _MANIFEST:
+    if c.manifest.text("format") not in {FORMAT, BEFORE} or c.manifest.fields.keys() != _MANIFEST:
         raise Broken(f"the manifest is not that of a {FORMAT}")
     for key in ("mission_id", "tenant_id", "status", "graph_version", "created_at"):
         if c.manifest.text(key) != c.mission.text(key):

@@ -139,6 +139,21 @@ class Record:
         """Return a field of any type, which must be there."""
         return self.fields[key] if key in self.fields else self._wrong(key, "there")
 
+    def parsed(self, key: str) -> Record:
+        """Return the object that a text holds; the text need not be in the canonical form."""
+        return Record.of(self._json(key), f"{self.where}, {key}")
+
+    def listed(self, key: str) -> list[Any]:
+        """Return the list that a text holds."""
+        value = self._json(key)
+        return value if isinstance(value, list) else self._wrong(key, "a list")
+
+    def _json(self, key: str) -> Any:
+        try:
+            return json.loads(self.text(key), object_pairs_hook=_unique, parse_constant=_refused)
+        except (ValueError, RecursionError) as exc:
+            raise Broken(f"{self.where}: `{key}` can't be read as JSON") from exc
+
     def _list(self, key: str) -> list[Any]:
         value = self.fields.get(key)
         return value if isinstance(value, list) else self._wrong(key, "a list")

@@ -16,6 +16,7 @@ from adapters.postgres.maintenance.restore import restore
 from adapters.postgres.provision import dsns_for
 from contracts.clock import SystemClock
 from contracts.errors import IntegrityBroken
+from server.verify import render, verify_bytes
 from tests.conftest import SHORT
 from tests.support import Service, serving, until
 
@@ -50,7 +51,7 @@ async def a_worker_seals_what_is_new(database: str, homes: tuple[Path, Path], pa
         serving({**environment, "COLONY_HOME": str(one)}, SHORT) as service,
         serving({**environment, "COLONY_HOME": str(other)}, SHORT),
     ):
-        await completed(service)
+        mission_id = await completed(service)
 
         async def sealed() -> bool:
             found = checked(database, one)
@@ -58,6 +59,10 @@ async def a_worker_seals_what_is_new(database: str, homes: tuple[Path, Path], pa
             return found.last is not None and not found.unsealed and not found.findings and held[0] == held[1]
 
         await until(sealed, "a root over all that is new, in both folders", patience_s)
+        bundle = await service.client.get(f"/api/colony/missions/{mission_id}/bundle")
+        report = verify_bytes(bundle.content, keys=[AuditKey.read(one / "audit-key.pem").public])
+        assert report.ok, render(report)
+        assert report.checks[-1].detail.startswith("sealed to its end by root")
 
 
 async def test_a_worker_seals_what_is_new(database: str, tmp_path: Path) -> None:

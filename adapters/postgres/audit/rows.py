@@ -280,6 +280,16 @@ def _query(table: Table) -> str:
 _QUERIES = {name: _query(table) for name, table in TABLES.items()}
 
 
+def shown() -> Iterator[tuple[str, str]]:
+    """Return the tables that a bundle is made of, each with the SQL of one mission's rows: ``key, told``."""
+    for name, table in TABLES.items():
+        if not table.dropped and name not in (EVENTS, "colony_replay_reports"):
+            key = ", ".join(f"r.{column}" for column in table.key) or "''"
+            # Names and expressions are those above.
+            statement = f"select concat_ws(' ', {key}) as key, {told(table)} as told from {name} r "  # noqa: S608
+            yield name, statement + "where r.mission_id = %(mission_id)s"
+
+
 def rows_of(conn: psycopg.Connection[DictRow], missions: Sequence[str]) -> Iterator[Row]:
     """Return every audited row of some missions, table by table, each table's in the order of its keys."""
     for name, query in _QUERIES.items():

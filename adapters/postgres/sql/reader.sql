@@ -74,6 +74,13 @@ union all
 select 'plan', artifact_id, revision, task_key, content, sha256 from colony_plans where mission_id = %(mission_id)s
 order by kind, revision, task_key, artifact_id;
 
+-- name: bundle_roots
+select l.number, r.content as root, r.signature, r.public_key, l.content as leaf, l.proof, l.rows
+from colony_audit_leaves l join colony_audit_roots r using (number) where l.mission_id = %(mission_id)s order by l.number;
+
+-- name: rule_texts
+select rules_sha256, content from colony_rule_texts where rules_sha256 = any(%(hashes)s) order by 1;
+
 -- name: bundle_grants
 select proposal_id, payload_sha256, interrupt_id, actor_id, content, sha256, created_at from colony_approval_grants
 where mission_id = %(mission_id)s order by proposal_id, payload_sha256;
