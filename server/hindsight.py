@@ -99,11 +99,17 @@ class Hindsight:
         since = _EPOCH + timedelta(milliseconds=wanted.since_ms)
         names = {"since": since, "limit": wanted.limit + 1, **_from_cursor(wanted.cursor)}
         rows = await self.store.rows(tenant_id, "history", **names)
-        total = (await self.store.rows(tenant_id, "history_size", since=since))[0]["decisions"]
+        first = wanted.cursor is None
+        size = await self.store.rows(tenant_id, "history_size", since=since) if first else []
         page = rows[: wanted.limit]
         found = await asyncio.to_thread(_flips, engine, page)
         more = _to_cursor(page[-1]) if len(rows) > len(page) else None
-        return {**found, "rules_sha256": engine.rules_sha256, "total": total, "next_cursor": more}
+        return {
+            **found,
+            "rules_sha256": engine.rules_sha256,
+            "total": size[0]["decisions"] if first else None,
+            "next_cursor": more,
+        }
 
     def _engine(self, files: Mapping[str, str]) -> PolicyEngine:
         if SCHEMA_FILE in files:

@@ -175,10 +175,13 @@ class CantSay(Shape):
 
 
 class WhatIfPage(Shape):
-    """A page of history under other rules: ``examined`` decisions of ``total``, as ``questions`` different ones."""
+    """A page of history under other rules: ``examined`` decisions, as ``questions`` different ones.
+
+    ``total``, on the first page alone, is how many decisions there are to examine.
+    """
 
     rules_sha256: str
-    total: int
+    total: int | None
     examined: int
     questions: int
     flips: list[FlipShown]

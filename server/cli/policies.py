@@ -146,7 +146,8 @@ def what_if(rules: Given, since: Since = None, as_json: Json = False) -> None:
     moment = _moment(since)
     body: dict[str, Any] = {
         "files": own_rules.files_in(rules),
-        "since_ms": int(moment.timestamp() * 1000) if moment else 0,
+        "since_ms": max(0, int(moment.timestamp() * 1000)) if moment else 0,
+        "limit": 1_000,
     }
     whole: dict[str, Any] = {"examined": 0, "questions": 0, "flips": [], "unanswerable": []}
     told = Screen(err=True)
@@ -159,11 +160,12 @@ def what_if(rules: Given, since: Since = None, as_json: Json = False) -> None:
                 whole[name] += page[name]
             for name in ("flips", "unanswerable"):
                 whole[name] += page[name]
-            whole.update(rules_sha256=page["rules_sha256"], total=page["total"])
+            whole["rules_sha256"] = page["rules_sha256"]
+            whole.setdefault("total", page["total"])
             cursor = page["next_cursor"]
             if cursor is None:
                 return
-            told.line(f"{whole['examined']} of {page['total']} decisions, {len(whole['flips'])} flips")
+            told.line(f"{whole['examined']} of {whole['total']} decisions, {len(whole['flips'])} flips")
 
     against(work)
     if as_json:

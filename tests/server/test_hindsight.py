@@ -51,7 +51,7 @@ async def flips(service: Service, files: dict[str, str], **more: Any) -> tuple[s
         body = {"files": files, **more, **({"cursor": cursor} if cursor else {})}
         answer = await service.client.post(f"{API}/what-if", json=body)
         assert answer.status_code == 200, answer.text
-        last = answer.json()
+        last = answer.json() | ({"total": last["total"]} if cursor else {})
         found |= {(f["mission_id"], f["decision_id"]) for f in last["flips"]}
         if (cursor := last["next_cursor"]) is None:
             return found, last
