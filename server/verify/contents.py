@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from server.verify.plain import Broken, Record, parse, sha256_hex
 
@@ -95,7 +96,13 @@ class Contents:
     @property
     def rehearsed(self) -> bool:
         """Whether the mission replays another: what people decided is played back, and writes are simulated."""
-        return self.mission.record("lineage").text_or_none("lineage_kind") == "replay"
+        return self.lineage.get("kind") == "replay"
+
+    @property
+    def lineage(self) -> dict[str, Any]:
+        """What the mission's first event, which the chain covers, says that it comes of; nothing of a submission."""
+        told = self.events[0].payload.fields.get("lineage") if self.events else None
+        return told if isinstance(told, dict) else {}
 
     @property
     def mission_id(self) -> str:

@@ -11,6 +11,7 @@ from server.verify.plain import Broken, Record, digest, same
 
 TERMINAL = frozenset({"completed", "blocked", "rejected", "cancelled", "expired", "failed"})
 _ASKED = ("mission_type", "origin_surface", "user_goal", "inputs", "metadata")
+_LINEAGE = {name: name for name in ("parent_mission_id", "parent_checkpoint_id")} | {"kind": "lineage_kind"}
 _MANIFEST = {"format", "mission_id", "tenant_id", "status", "graph_version", "created_at", "files", "events", "rules"}
 
 
@@ -32,6 +33,9 @@ def mission(c: Contents) -> str:
         raise Broken("the mission is filed under another person than the one who submitted it")
     if c.mission.text("mission_type") != request.text("mission_type"):
         raise Broken("the mission is filed under another class than the one that was asked for")
+    lineage = c.mission.record("lineage").fields
+    if [lineage.get(key) for key in _LINEAGE.values()] != [c.lineage.get(name) for name in _LINEAGE]:
+        raise Broken("the mission is filed as coming of another than it was begun from")
     envelope = c.mission.record_or_none("envelope")
     if envelope is not None:
         _envelope(c, request, envelope)
