@@ -31,6 +31,7 @@ from server.verify import (
     roots,
     rows,
     rulebook,
+    taints,
     writebacks,
 )
 from server.verify.contents import Contents, inventory, read
@@ -55,6 +56,7 @@ CHECKS: Mapping[str, Callable[[Contents], str]] = {
     "claims": packet.claims,
     "evidence": packet.evidence,
     "requests": approvals.requests,
+    "taint": taints.taints,
     "answers": approvals.answers,
     "people": people.people,
     "grants": approvals.grants,
