@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from contracts.registry import Kind
 from contracts.stateflow import Stage
 from contracts.tape import Channel, Taped
 from graph.tape import newest
@@ -46,15 +47,20 @@ def compared(original: Sequence[Taped], replay: Sequence[Taped], begins: tuple[i
     artifacts = [one for one in is_now if one.channel is Channel.ARTIFACT]
     same, differing = _matched(was, is_now)
     missing = _matched(is_now, needed)[1]
-    first = next(iter(differing), None) or next(iter(missing), None)
+    asked = {(one.stage, one.revision, one.request_sha256) for one in was if _decides(one)}
+    ruled = [one for one in differing if _decides(one) and (one.stage, one.revision, one.request_sha256) in asked]
+    said = {(one.stage, one.revision, one.request_sha256) for one in ruled}
+    missing = [one for one in missing if (one.stage, one.revision, one.request_sha256) not in said]
+    first = next((one for one in differing if one not in ruled), None) or next(iter([*missing, *ruled]), None)
     call = next((one for one in differing if one.channel is not Channel.ARTIFACT), None)
     report: dict[str, Any] = {
         "identical": first is None,
         "artifacts": len(artifacts),
         "artifacts_identical": sum(one.channel is Channel.ARTIFACT for one in same),
         "calls": len(is_now) - len(artifacts),
+        "under_other_rules": len(ruled),
         "by_stage": _counted(is_now),
-        "first_divergence": None if first is None else _divergence(first, was, absent=not differing),
+        "first_divergence": None if first is None else _divergence(first, was, absent=first in missing),
         "first_call": None if call is None else _divergence(call, was, absent=False),
     }
     return Compared(first is None, report)
@@ -77,6 +83,10 @@ def _matched(there: Iterable[Taped], here: Iterable[Taped]) -> tuple[list[Taped]
         else:
             differing.append(one)
     return same, differing
+
+
+def _decides(one: Taped) -> bool:
+    return one.channel is Channel.ARTIFACT and json.loads(one.request)[0] == Kind.POLICY_DECISION
 
 
 _PLAYED = frozenset({Channel.PERSON, Channel.WRITE})
@@ -102,7 +112,8 @@ def _divergence(one: Taped, was: Sequence[Taped], *, absent: bool) -> dict[str, 
     """Say what differs first, beside what stood in its place."""
     peers = [other for other in newest(was) if _name(other) == _name(one)]
     if one.channel is Channel.ARTIFACT:
-        peers = [other for other in peers if other.request_sha256 == one.request_sha256]
+        kind = json.loads(one.request)[0]
+        peers = [other for other in peers if json.loads(other.request)[0] == kind]
     other = None if absent else _closest(one, peers)
     told: dict[str, Any] = {
         "stage": one.stage.value,

@@ -13,7 +13,7 @@ from typing import Any
 from contracts import errors
 from contracts.base import Contract
 from contracts.canonical import canonical_bytes
-from contracts.decisions import ApprovalDecision
+from contracts.decisions import ApprovalDecision, PolicyDecision
 from contracts.errors import ColonyError, FenceLost, RecordingMissing, StoreUnavailable
 from contracts.lineage import Rehearsal
 from contracts.ports import CatalogPort, Clock, SourceCard, ToolPort
@@ -244,7 +244,10 @@ class TapedClock:
 
 def made(contract: Contract, stage: Stage, revision: int) -> Taped:
     """Return the note that an artifact was made; its bytes are kept with it."""
-    kind, task_key = kind_of(contract).value, str(getattr(contract, "task_key", ""))
-    return Taped(
-        Channel.ARTIFACT, stage, revision, task_key, request_of(kind, task_key), None, answer_sha256=contract.sha256()
-    )
+    task_key = str(getattr(contract, "task_key", ""))
+    named = [kind_of(contract).value, task_key]
+    if isinstance(contract, PolicyDecision):
+        # Under other rules the same answer to the same question is another artifact: it is told apart by this.
+        named += [contract.question_sha256, contract.outcome.value]
+    name, sha256 = request_of(*named), contract.sha256()
+    return Taped(Channel.ARTIFACT, stage, revision, task_key, name, None, answer_sha256=sha256)

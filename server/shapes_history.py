@@ -72,6 +72,7 @@ class ReplayReport(Shape):
     artifacts: int
     artifacts_identical: int
     calls: int
+    under_other_rules: int
     by_stage: dict[str, dict[str, int]]
     roles: dict[str, int]
     overrides: list[str]

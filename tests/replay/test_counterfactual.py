@@ -33,6 +33,17 @@ async def test_a_rule_that_forbids_a_field_flips_exactly_the_decisions_that_touc
     assert not report["changes"]["claims"]
     assert not report["changes"]["plan"]
     assert report["overrides"] == ["rules"]
+    assert (report["first_divergence"]["stage"], report["under_other_rules"] > 5) == ("release_gate", True)
+
+
+async def test_rules_that_decide_the_same_are_told_apart_from_what_they_change(lab: Lab) -> None:
+    mission_id = await done(lab)
+    never = NO_STAGE.replace('contains("stage")', 'contains("no such field")').replace("no-stage", "nothing")
+    report = await replayed(lab, mission_id, overrides={"rules": {"release.nothing.cedar": never}})
+    assert not report["identical"]
+    assert report["under_other_rules"] == report["artifacts"] - report["artifacts_identical"] > 5
+    assert report["first_divergence"]["call"] == "artifact: policy_decision"
+    assert not report["changes"]["decisions"]
 
 
 async def test_a_prompt_that_was_changed_is_asked_live_where_that_is_wanted(lab: Lab) -> None:
