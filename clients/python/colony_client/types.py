@@ -654,6 +654,7 @@ class ReplayReport(TypedDict):
     artifacts: int
     artifacts_identical: int
     calls: int
+    under_other_rules: int
     by_stage: dict[str, dict[str, int]]
     roles: dict[str, int]
     overrides: list[str]
@@ -796,10 +797,10 @@ class Usage(TypedDict):
 
 
 class WhatIfPage(TypedDict):
-    """A page of history under other rules: ``examined`` decisions of ``total``, as ``questions`` different ones."""
+    """A page of history under other rules: ``examined`` decisions, as ``questions`` different ones."""
 
     rules_sha256: str
-    total: int
+    total: int | None
     examined: int
     questions: int
     flips: list[FlipShown]
