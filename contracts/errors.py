@@ -29,6 +29,7 @@ ColonyError
 │   │   └── KeyMissing        what is stored is encrypted under a key that this process does not have
 │   ├── RootUnavailable       the product's backend
 │   └── ServiceUnavailable    Colony's own API, seen from a client
+├── DestinationRefused        an outbound call would have gone where it may not
 ├── RootRefused               the root answered, and the answer is no
 ├── RecordingMissing          a replay asked something that its original never asked
 ├── OutcomeUnknown            a write was sent and nobody can say whether it happened
@@ -262,6 +263,13 @@ class RecordingMissing(ColonyError):
 
     code = "recording_missing"
     default_hint = "Its report names the first difference. With on_missing=live the answer is asked for anew."
+
+
+class DestinationRefused(ColonyError):
+    """An outbound call would have gone where it may not: another host, or an address that is not to be called."""
+
+    code = "destination_refused"
+    default_hint = "Check the URL that is set for it, and what its host's name leads to."
 
 
 class OutcomeUnknown(ColonyError):

@@ -97,6 +97,7 @@ def export_to(endpoint: str) -> Iterator[None]:
     session = requests.Session()
     # A proxy from the environment is for the way out, never for this machine's own collector.
     session.trust_env = urlsplit(endpoint).hostname not in {"localhost", "127.0.0.1", "::1"}
+    session.max_redirects = 0
     exporter = StrippedExporter(OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", session=session))
     resource = Resource.create({"service.name": os.environ.get("OTEL_SERVICE_NAME", "colony")})
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)

@@ -1,7 +1,7 @@
 """A webhook as a channel: news for people, posted one by one for each mission, signed as Standard Webhooks has it.
 
 At least once: ``webhook-id`` is the event's id, so a receiver drops what it has seen. No redirect is followed and no
-proxy of the environment is used: what was checked is what is called.
+proxy of the environment is used.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import SecretStr
 
-from adapters.events.addresses import is_loopback, resolve
 from adapters.events.notices import Event, notice
+from adapters.outbound.addresses import is_loopback
+from adapters.outbound.client import guarded
+from adapters.outbound.gate import Gate, origin_of
 from contracts.canonical import canonical_bytes
-from contracts.errors import SettingInvalid
+from contracts.errors import DestinationRefused, SettingInvalid
 from contracts.ports.relayed import Carried, Line, Trouble
 from contracts.topics import is_notified
 
@@ -60,9 +62,9 @@ class WebhookChannel:
         self._url = httpx.URL(url)
         self._key = key_of(secret)
         self._base_url = base_url
-        self._allow_private = allow_private
         self._patience = patience or Patience()
-        self._client = httpx.AsyncClient(timeout=self._patience.answer_s, trust_env=False, follow_redirects=False)
+        gate = Gate(origin_of(self._url), inside=allow_private)
+        self._client = guarded(httpx.AsyncClient, gate, timeout=self._patience.answer_s)
         self._at_a_time = asyncio.Semaphore(_AT_A_TIME)
         self._not_before = 0.0
 
@@ -91,26 +93,17 @@ class WebhookChannel:
 
     async def _post(self, event: Event) -> Trouble | None:
         body = canonical_bytes(notice(event, self._base_url))
-        port = self._url.port or (443 if self._url.scheme == "https" else 80)
+        headers = {
+            "content-type": "application/json",
+            **signed(self._key, str(event["event_id"]), int(time.time()), body),
+        }
+        request = self._client.build_request("POST", self._url, content=body, headers=headers)
         try:
-            address = await resolve(self._url.host, port, allow_private=self._allow_private)
-            if address is None:
-                return Trouble("address_not_allowed", refused=True)
-            # The address that was judged is the one that is called; certificate and Host stay the name's.
-            request = self._client.build_request(
-                "POST",
-                self._url.copy_with(host=address.strip("[]")),
-                content=body,
-                headers={
-                    "host": self._url.netloc.decode(),
-                    "content-type": "application/json",
-                    **signed(self._key, str(event["event_id"]), int(time.time()), body),
-                },
-                extensions={"sni_hostname": self._url.host},
-            )
             async with asyncio.timeout(self._patience.answer_s):
                 answer = await self._client.send(request, stream=True)
                 await answer.aclose()  # what it says is of no use, and may be long
+        except DestinationRefused:
+            return Trouble("address_not_allowed", refused=True)
         except (httpx.HTTPError, OSError) as exc:
             return Trouble(type(exc).__name__, refused=True)
         if answer.is_success:

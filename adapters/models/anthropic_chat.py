@@ -29,7 +29,7 @@ class _Chat(ChatAnthropic):
 
 def build(endpoint: Endpoint) -> Provider:
     """Make the chat model of an endpoint."""
-    client = http_client(endpoint)
+    client = http_client(endpoint, endpoint.base_url or _ANTHROPIC)
     settings: dict[str, Any] = {
         "model": endpoint.route.model,
         "base_url": endpoint.base_url or _ANTHROPIC,

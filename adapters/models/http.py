@@ -5,6 +5,8 @@ from __future__ import annotations
 import httpx2
 
 from adapters.models.routefile import Endpoint
+from adapters.outbound.client import guarded
+from adapters.outbound.gate import Gate, origin_of
 from adapters.tracing import stamp
 
 CONNECT_SECONDS = 5.0
@@ -18,8 +20,8 @@ NO_KEY = "none"
 """Stands for a key where there is none: without any, a client would take one from the environment."""
 
 
-def http_client(endpoint: Endpoint) -> httpx2.AsyncClient:
-    """Return the client for an endpoint; each answer's time is bounded by the one who asks.
+def http_client(endpoint: Endpoint, home: str) -> httpx2.AsyncClient:
+    """Return the client for an endpoint, whose address is ``home``; each answer's time is bounded by the one who asks.
 
     A private endpoint is never reached through a proxy, and a redirect, which could lead a prompt elsewhere, is not
     followed. Providers' clients take headers from the environment (an organization, a project, any other, even another
@@ -33,10 +35,11 @@ def http_client(endpoint: Endpoint) -> httpx2.AsyncClient:
         request.headers["authorization"] = f"Bearer {key}"
         request.headers["user-agent"] = _AGENT
 
-    timeout = httpx2.Timeout(None, connect=CONNECT_SECONDS)
-    return httpx2.AsyncClient(
-        timeout=timeout,
+    gate = Gate(origin_of(httpx2.URL(home)), inside=True, private=endpoint.route.private)
+    return guarded(
+        httpx2.AsyncClient,
+        gate,
+        timeout=httpx2.Timeout(None, connect=CONNECT_SECONDS),
         trust_env=not endpoint.route.private,
-        follow_redirects=False,
         event_hooks={"request": [own, stamp]},
     )

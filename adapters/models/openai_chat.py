@@ -21,7 +21,7 @@ def build(endpoint: Endpoint) -> Provider:
     Everything that the client would else take from the environment is given, so that a stray variable can't send a
     prompt elsewhere. The elder ``max_tokens`` is what compatible servers know; OpenAI's own models want the newer name.
     """
-    client = http_client(endpoint)
+    client = http_client(endpoint, endpoint.base_url or _OPENAI)
     kind = BaseChatOpenAI if endpoint.base_url else ChatOpenAI
     model = kind(
         model=endpoint.route.model,

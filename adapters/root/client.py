@@ -13,6 +13,8 @@ import httpx
 from pydantic import SecretStr, ValidationError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from adapters.outbound.client import guarded
+from adapters.outbound.gate import Gate, origin_of
 from adapters.root import catalyst
 from adapters.root.paths import checked_path, lead_path, page_path, segment
 from adapters.root.reading import Fetched, every_page
@@ -65,8 +67,9 @@ class RootClient:
         fresh = httpx.Limits(max_keepalive_connections=0)
         shared: dict[str, Any] = {"base_url": base_url, "headers": headers, "timeout": timeout, "trust_env": outside}
         shared["event_hooks"] = {"request": [stamp]}
-        self._reads = httpx.AsyncClient(**shared)
-        self._writes = httpx.AsyncClient(**shared, limits=fresh)
+        gate = Gate(origin_of(httpx.URL(base_url)), inside=True)
+        self._reads = guarded(httpx.AsyncClient, gate, **shared)
+        self._writes = guarded(httpx.AsyncClient, gate, **shared, limits=fresh)
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from contracts.errors import ColonyError, SettingInvalid
+from contracts.errors import ColonyError, DestinationRefused, SettingInvalid
 from server.cli.checks import PATIENCE_S, Finding
 
 if TYPE_CHECKING:
@@ -47,10 +47,15 @@ async def _ask(endpoint: Endpoint) -> tuple[str, str]:
         else {"Authorization": f"Bearer {key}"}
     )
     base = (endpoint.base_url or _HOMES[provider]).rstrip("/")
+    from adapters.outbound.client import guarded
+    from adapters.outbound.gate import Gate, origin_of
+
     try:
-        async with httpx.AsyncClient(timeout=PATIENCE_S, trust_env=not endpoint.route.private) as client:
+        gate = Gate(origin_of(httpx.URL(base)), inside=True, private=endpoint.route.private)
+        proxied = not endpoint.route.private
+        async with guarded(httpx.AsyncClient, gate, timeout=PATIENCE_S, trust_env=proxied) as client:
             answer = await client.get(base + _PATHS[provider], headers=headers if key else {})
-    except httpx.HTTPError as exc:
+    except (httpx.HTTPError, DestinationRefused) as exc:
         return f"{provider} does not answer ({type(exc).__name__})", "See docs/runbooks/provider-outage.md."
     if answer.status_code in _REFUSED:
         return f"{provider} refuses the key", "Set the variable that the routes file names in api_key_env."

@@ -9,9 +9,9 @@ import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
-from adapters.events.addresses import resolve
 from adapters.events.webhook import Patience, WebhookChannel, retry_after_ms
-from contracts.errors import SettingInvalid
+from adapters.outbound.gate import Gate
+from contracts.errors import DestinationRefused, SettingInvalid
 from contracts.events import EventType, NewEvent
 from server.relays import channels_for
 from server.settings import load_settings
@@ -167,12 +167,13 @@ async def test_news_from_before_the_webhook_was_set_are_not_told(stand: Stand, r
      "::ffff:10.0.0.1", "fd00::1", "100.64.0.1", "fe80::1"],
 )  # fmt: skip
 async def test_addresses_that_lead_inside_are_not_for_production(host: str) -> None:
-    assert await resolve(host, 443, allow_private=False) is None
+    with pytest.raises(DestinationRefused):
+        await Gate(("https", host, 443)).admitted(host, 443)
 
 
-@pytest.mark.parametrize(("host", "address"), [("1.1.1.1", "1.1.1.1"), ("2606:4700::1111", "[2606:4700::1111]")])
+@pytest.mark.parametrize(("host", "address"), [("1.1.1.1", "1.1.1.1"), ("2606:4700::1111", "2606:4700::1111")])
 async def test_addresses_of_the_open_internet_are(host: str, address: str) -> None:
-    assert await resolve(host, 443, allow_private=False) == address
+    assert await Gate(("https", host, 443)).admitted(host, 443) == [address]
 
 
 @pytest.mark.parametrize(
