@@ -10,6 +10,7 @@ import structlog
 from adapters.audit.files import RootFiles
 from adapters.audit.keys import AuditKey
 from adapters.postgres.audit.seal import Sealer, Sealing
+from adapters.postgres.vault import Vault, master_keys
 from contracts.clock import SystemClock
 from contracts.errors import ColonyError
 from server.settings import Settings
@@ -41,7 +42,16 @@ def sealer_for(settings: Settings, dsn: str) -> Sealer:
     Raises:
         SettingInvalid: the key can't be read or made.
     """
-    return Sealer(dsn, root_files(settings), audit_key(settings), SystemClock())
+    return Sealer(dsn, root_files(settings), audit_key(settings), SystemClock(), vault=audit_vault(settings))
+
+
+def audit_vault(settings: Settings) -> Vault:
+    """Return what opens the events that the audit follows; it judges plaintext by the chain, like anything else.
+
+    Raises:
+        SettingInvalid: PAYLOAD_ENCRYPTION_KEY is no key.
+    """
+    return Vault(master_keys(settings.payload_encryption_key), tolerant=True)
 
 
 class Auditing:

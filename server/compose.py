@@ -21,6 +21,7 @@ from adapters.postgres.constitutions import ConstitutionStore
 from adapters.postgres.delegations import DelegationStore
 from adapters.postgres.deltas import DELTAS, WATCHED, DeltaFeed, DeltaWriter
 from adapters.postgres.doorbell import Doorbell
+from adapters.postgres.encryption import confirm, until_encrypted
 from adapters.postgres.halts import Halts
 from adapters.postgres.history import History
 from adapters.postgres.keys import ApiKeys
@@ -151,8 +152,7 @@ async def open_colony(
         StoreCorrupted: the embedded data folder can't be started from.
     """
     assert_strict()
-    times = times or LeaseTimes()
-    clock = SystemClock()
+    times, clock = times or LeaseTimes(), SystemClock()
     endpoints = read_routes(settings.model_routes_file, settings.default_model_route, settings.secret)
     routes = ModelRoutes({t: e.route for t, e in endpoints.items()}, settings.default_model_route)
     async with AsyncExitStack() as stack:
@@ -185,6 +185,7 @@ async def open_colony(
         worker = Worker(queue, claims, keeper, runner, intake, service, sweep_ms=times.sweep_ms, beside=(auditing.run,))
         relays = await open_relays(settings, api, db.dsns.app, name, stack)
         loops = {"doorbell": doorbell.listen(), "delta writer": writer.run(), "delta feed": feed.run()}
+        loops["encryption"] = until_encrypted(api)
         background = [asyncio.create_task(loop, name=name) for name, loop in loops.items()]
         stack.push_async_callback(ended, *background)
         stats = {name: pool.get_stats for name, pool in pools.items()}
@@ -208,6 +209,7 @@ async def _pools(stack: AsyncExitStack, db: Database, settings: Settings, times:
         "api": await _pool(stack, dsns.app, "api", 12, db, patience_s=_API_PATIENCE_S),
         "runs": await _pool(stack, dsns.app, "runs", most, db, least=0, transaction_ms=times.lease_ms),
     }
+    await confirm(pools["api"])
     if settings.root_api_base_url is None:
         pools["root"] = await _pool(stack, dsns.root, "root", 8, db)
     return pools

@@ -5,13 +5,18 @@ from __future__ import annotations
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 
+import structlog
+
 from adapters.postgres.cluster import open_cluster
+from adapters.postgres.encryption import vault_for
 from adapters.postgres.provision import Dsns, dsns_for, migrate
 from adapters.postgres.secrets import Secrets, read_secrets
 from adapters.postgres.vault import Vault, master_keys
 from contracts.errors import SettingInvalid
 from server.constitution import founded
 from server.settings import Settings
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -27,16 +32,18 @@ def database(settings: Settings, stack: AsyncExitStack) -> Database:
     """Open the embedded cluster or use ``DATABASE_URL``, and bring the database to the present schema.
 
     Raises:
-        SettingInvalid: the URL or the home can't be used.
+        SettingInvalid: the URL, the home or the encryption key can't be used.
         StoreUnavailable: Postgres does not answer.
         StoreCorrupted: the embedded data folder can't be started from.
     """
-    vault = Vault(master_keys(settings.payload_encryption_key))
+    keys = master_keys(settings.payload_encryption_key)
     admin = administrator(settings, stack)
     migrate(admin)
+    if settings.deployment_mode.is_production and not keys:
+        _log.warning("payloads are stored unencrypted", hint="Set PAYLOAD_ENCRYPTION_KEY; see docs/encryption.md.")
     secrets = read_secrets(admin)
     founded(admin, settings, secrets)
-    return Database(dsns_for(admin), secrets, vault)
+    return Database(dsns_for(admin), secrets, vault_for(admin, keys))
 
 
 def administrator(settings: Settings, stack: AsyncExitStack | ExitStack) -> str:

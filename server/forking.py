@@ -69,7 +69,9 @@ class Forking:
                 return Start(found, None)
             held = await _held(past, found)
             stage = Stage(found.next[0])
-            rows = await self.history.on(conn, "all_events", mission_id=parent.mission_id)
+            stored = await self.history.on(conn, "all_events", mission_id=parent.mission_id)
+            names = {"mission_id": parent.mission_id}
+            rows = [conn.vault.opened("colony_events", parent.tenant_id, row, **names) for row in stored]
             told = recorded_events(rows, stage.value, held.revision)
             law = self.governance.guard.verified(await constitution_in_force(conn))
         held, told = edited(held, told, updates)

@@ -48,7 +48,7 @@ async def reconcile(dsn: str, root: RootClient, service: MissionService) -> list
         StoreUnavailable: Postgres does not answer; the hold stays.
     """
     await asyncio.to_thread(complete, dsn)
-    found = await asyncio.to_thread(open_writebacks, dsn)
+    found = await asyncio.to_thread(open_writebacks, dsn, service.store.vault)
     if found is None:
         return None
     by_mission: dict[tuple[str, str], list[tuple[OpenWriteback, Shown]]] = defaultdict(list)
@@ -90,7 +90,7 @@ async def resolve(dsn: str, root: RootClient, service: MissionService) -> list[F
         StoreUnavailable: Postgres does not answer.
     """
     findings = []
-    for one in await asyncio.to_thread(unresolved_writebacks, dsn):
+    for one in await asyncio.to_thread(unresolved_writebacks, dsn, service.store.vault):
         seen = (await shown(root, one.tenant_id, one.proposal)).shown
         async with service.store.take(one.tenant_id, one.mission_id, ACTOR) as taken:
             if taken.mission.status in ENDED and await _record(taken, one, _found(one, seen)):

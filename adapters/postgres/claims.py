@@ -91,6 +91,7 @@ class Claims:
         trace_id, names_of = row["trace_id"], (row["mission_id"], row["tenant_id"])
         unit = Unit(conn, Holder(*names_of, epoch, trace_id, row["actor_id"], span_id(trace_id)), self._clock)
         try:
+            row = conn.vault.opened("colony_missions", row["tenant_id"], row)
             mission = mission_of({**row, "epoch": epoch, "status": Status.RUNNING.value})
         except IntegrityBroken as exc:
             await _give_up(unit, row["stage"], exc.code, exc.message, exc.hint)

@@ -98,7 +98,8 @@ class DeltaWriter:
         with store_errors():
             async with self._pool.connection() as conn, conn.transaction():
                 await self._pool.stamp(conn, call.tenant_id, str(call.epoch))
-                await conn.execute(self._q["say"], {**said, "text": clean})
+                row = conn.vault.sealed("colony_deltas", call.tenant_id, {**said, "text": clean})
+                await conn.execute(self._q["say"], row)
 
     async def _prune(self) -> None:
         with suppress(ColonyError), store_errors():
@@ -181,4 +182,5 @@ class DeltaFeed:
             async with self._pool.connection() as conn, conn.transaction():
                 await self._pool.stamp(conn, tenant_id)
                 cursor = await conn.execute(self._q["heard"], {"mission_id": mission_id, "ids": list(ids)})
-                return await cursor.fetchall()
+                rows = await cursor.fetchall()
+        return [self._pool.vault.opened("colony_deltas", tenant_id, row) for row in rows]

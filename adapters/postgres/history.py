@@ -61,7 +61,8 @@ class History:
         rows = await self.rows(tenant_id, "mission", mission_id=mission_id)
         if not rows:
             raise NotFound("there is no such mission", code="mission_not_found")
-        return mission_of(rows[0]), rows[0]
+        row = self._pool.vault.opened("colony_missions", tenant_id, rows[0])
+        return mission_of(row), row
 
     async def is_taped(self, tenant_id: str, mission_id: str) -> bool:
         """Tell whether there is a tape of a mission."""
@@ -73,7 +74,8 @@ class History:
         Raises:
             IntegrityBroken: a recorded text is not what it was.
         """
-        return await asyncio.to_thread(taped_of, await self.rows(tenant_id, "tape", mission_id=mission_id))
+        rows = await self.rows(tenant_id, "tape", mission_id=mission_id)
+        return await asyncio.to_thread(taped_of, rows, self._pool.vault, tenant_id)
 
     async def stages(self, tenant_id: str, mission_id: str) -> dict[str, int]:
         """Return how often each stage was entered."""
@@ -89,12 +91,16 @@ class History:
     async def report(self, tenant_id: str, mission_id: str) -> dict[str, Any] | None:
         """Return the stored report of a replay, if there is one yet."""
         rows = await self.rows(tenant_id, "report", mission_id=mission_id)
-        return dict(rows[0]["payload"]) if rows else None
+        opened = [
+            self._pool.vault.opened("colony_replay_reports", tenant_id, row, mission_id=mission_id) for row in rows
+        ]
+        return dict(opened[0]["payload"]) if opened else None
 
     async def keep_report(self, tenant_id: str, mission_id: str, report: Mapping[str, Any]) -> None:
         """Store the report of a replay, once."""
-        named = {"identical": report["identical"], "payload": Jsonb(dict(report))}
-        await self.rows(tenant_id, "keep_report", mission_id=mission_id, **named)
+        said = {"mission_id": mission_id, "payload": Jsonb(dict(report))}
+        sealed = self._pool.vault.sealed("colony_replay_reports", tenant_id, said)
+        await self.rows(tenant_id, "keep_report", identical=report["identical"], **sealed)
 
     async def artifacts(self, tenant_id: str, mission_id: str) -> list[dict[str, Any]]:
         """Return what a mission made, each with its content as JSON."""
@@ -109,7 +115,8 @@ class History:
         one = {ref["id"] for ref in refs if "id" in ref}
         sets = {(ref["kind"], ref["revision"]) for ref in refs if "kind" in ref}
         rows = await self._reader.artifacts(tenant_id, mission_id)
-        rows += await self.rows(tenant_id, "plans", mission_id=mission_id)
+        plans = await self.rows(tenant_id, "plans", mission_id=mission_id)
+        rows += [self._pool.vault.opened("colony_plans", tenant_id, row, mission_id=mission_id) for row in plans]
         held = [r for r in rows if r["artifact_id"] in one or (r["kind"], r["revision"]) in sets]
         read = [{**row, "payload": json.loads(bytes(row["content"]))} for row in held if row["content"] is not None]
         return {_name(row): row for row in read}

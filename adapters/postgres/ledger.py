@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -20,8 +22,9 @@ from adapters.postgres.saver import StepSaver
 from adapters.postgres.sealed_checkpoints import TenantSerializer
 from adapters.postgres.steady import Tenure
 from adapters.postgres.unit import Connection, Unit
+from adapters.postgres.vault import MissionVault
 from contracts.base import Contract, InterruptId, MissionId
-from contracts.canonical import sha256_hex
+from contracts.canonical import canonical_bytes, sha256_hex
 from contracts.constitution import StoredConstitution
 from contracts.decisions import ApprovalDecision
 from contracts.errors import IntegrityBroken
@@ -39,6 +42,7 @@ class RunLedger:
         self._conn = conn
         self._mission = mission
         self._clock = clock
+        self._vault = MissionVault(conn.vault, mission.tenant_id, mission.mission_id)
         self._lock = Tenure()
         self._unit: Unit | None = None
         self._q = Queries.load("ledger")
@@ -84,23 +88,25 @@ class RunLedger:
     async def fetch(self, kind: Kind, revision: int | None, ids: Sequence[str] | None = None) -> list[Contract]:
         """Return stored artifacts of one kind, verified, sorted by id."""
         statement = (
-            f"select content, sha256 from {SPECS[kind].table} where mission_id = %(mission_id)s "  # noqa: S608
-            "and (%(revision)s::int is null or revision = %(revision)s) "
+            f"select artifact_id, revision, task_key, content, sha256 from {SPECS[kind].table} "  # noqa: S608
+            "where mission_id = %(mission_id)s and (%(revision)s::int is null or revision = %(revision)s) "
             "and (%(ids)s::text[] is null or artifact_id = any(%(ids)s)) order by artifact_id"
         )
         rows = await self._rows(statement, revision=revision, ids=list(ids) if ids is not None else None)
-        return await asyncio.to_thread(_decoded, kind, rows)
+        return await asyncio.to_thread(_decoded, kind, rows, self._vault)
 
     async def results(self, revision: int) -> dict[str, WorkerResult]:
         """Return the task results of one plan revision by task key."""
         rows = await self._rows(self._q["results"], revision=revision)
+        rows = [self._vault.opened(SPECS[Kind.WORKER_RESULT].table, row) for row in rows]
         found = (read(Kind.WORKER_RESULT, bytes(row["content"]), row["sha256"]) for row in rows)
         return {result.task_key: result for result in found if isinstance(result, WorkerResult)}
 
     async def passes(self) -> list[HeldPass]:
         """Return the mission's passes with their seals, those of the newest plan revision last."""
         seals = [PassSeal(**row) for row in await self._rows(self._q["seals"])]
-        rows = await self._rows(self._q["passes"])
+        table = SPECS[Kind.LIBRARIAN_PASS].table
+        rows = [self._vault.opened(table, row) for row in await self._rows(self._q["passes"])]
         found = [(read(Kind.LIBRARIAN_PASS, bytes(r["content"]), r["sha256"]), r["revision"]) for r in rows]
         return [
             HeldPass(one, revision, tuple(s for s in seals if s.pass_id == artifact_id(one) and s.revision == revision))
@@ -111,7 +117,9 @@ class RunLedger:
     async def calls_made(self) -> list[tuple[str, str, Mapping[str, Any], int]]:
         """Return how often each tool call was made, as (task key, tool, arguments, times), since the last retry."""
         rows = await self._rows(self._q["calls_made"])
-        return [(row["task_key"], row["tool"], row["arguments"], row["times"]) for row in rows]
+        calls = [self._vault.opened("colony_tool_calls", row) for row in rows]
+        same = Counter((c["task_key"], c["tool"], canonical_bytes(c["arguments"])) for c in calls)
+        return [(task_key, tool, json.loads(arguments), n) for (task_key, tool, arguments), n in same.items()]
 
     async def constitution(self) -> StoredConstitution | None:
         """Return what the store has as the constitution in force, unverified; None if none was ever activated."""
@@ -120,7 +128,8 @@ class RunLedger:
 
     async def decision(self, interrupt_id: InterruptId) -> ApprovalDecision | None:
         """Return the stored decision on an approval, or None while it is pending."""
-        rows = await self._rows(self._q["decision"], interrupt_id=interrupt_id)
+        found = await self._rows(self._q["decision"], interrupt_id=interrupt_id)
+        rows = [self._vault.opened("colony_approvals", row, interrupt_id=interrupt_id) for row in found]
         with intact("decision"):
             return ApprovalDecision.model_validate_json(bytes(rows[0]["decision_content"])) if rows else None
 
@@ -130,7 +139,7 @@ class RunLedger:
         Raises:
             IntegrityBroken: a stored grant was changed.
         """
-        rows = await self._rows(self._q["grants"])
+        rows = [self._vault.opened("colony_approval_grants", r) for r in await self._rows(self._q["grants"])]
         for row in rows:
             if sha256_hex(bytes(row["content"])) != row["sha256"]:
                 raise IntegrityBroken("a stored approval grant does not match its hash")
@@ -153,11 +162,14 @@ class RunLedger:
         Raises:
             IntegrityBroken: a recorded text is not what it was.
         """
-        return await asyncio.to_thread(taped_of, await self._rows(self._history["tape"], mission_id=mission_id))
+        rows = await self._rows(self._history["tape"], mission_id=mission_id)
+        return await asyncio.to_thread(taped_of, rows, self._conn.vault, self._mission.tenant_id)
 
     async def signals(self, mission_type: str) -> list[tuple[PheromoneSignal, datetime]]:
         """Return the tenant's pheromone signals for a mission class."""
         rows = await self._rows(self._q["signals"], mission_type=mission_type)
+        vault, tenant_id = self._conn.vault, self._mission.tenant_id
+        rows = [vault.opened("colony_pheromone_signals", tenant_id, row) for row in rows]
         with intact("signal"):
             return [(PheromoneSignal.model_validate(row["payload"]), row["created_at"]) for row in rows]
 
@@ -174,9 +186,10 @@ class RunLedger:
         await self._rows(self._rules["keep"], rules_sha256=rules_sha256, content=content)
 
 
-def _decoded(kind: Kind, rows: Sequence[DictRow]) -> list[Contract]:
+def _decoded(kind: Kind, rows: Sequence[DictRow], vault: MissionVault) -> list[Contract]:
     """Read and verify what was stored, every hash made anew; large evidence must not keep the process waiting."""
-    found = [read(kind, bytes(row["content"]), row["sha256"]) for row in rows]
+    opened = (vault.opened(SPECS[kind].table, row) for row in rows)
+    found = [read(kind, bytes(row["content"]), row["sha256"]) for row in opened]
     for contract in found:
         contract.sha256()
     return found

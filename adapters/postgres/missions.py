@@ -25,6 +25,7 @@ from adapters.postgres.records import intact, mission_of
 from adapters.postgres.rulesets import Active, active_of
 from adapters.postgres.submissions import Submission, Submitted, received
 from adapters.postgres.unit import Connection, Unit
+from adapters.postgres.vault import MissionVault, Vault
 from adapters.tracing import span_id, traceparent
 from contracts.base import ActorId, InterruptId
 from contracts.canonical import sha256_hex
@@ -69,8 +70,9 @@ class Takeover:
         """Store one person's answer in its place."""
         content = answer.canonical()
         names = {"interrupt_id": answer.interrupt_id, "number": answer.number, "on_behalf_of": answer.on_behalf_of}
-        stored = {"payload": Jsonb(json.loads(content)), "content": content, "sha256": sha256_hex(content)}
-        await self._rows("give", **names, **stored)
+        stored = {"payload": Jsonb(json.loads(content)), "content": content}
+        sealed = self.unit.vault.sealed("colony_approval_answers", **names, **stored)
+        await self._rows("give", **sealed, sha256=sha256_hex(content))
 
     async def escalate(self, interrupt_id: str) -> bool:
         """Mark the pending approval as escalated; False when it has been."""
@@ -93,9 +95,11 @@ class Takeover:
         """Return what the store has as the constitution in force, unverified."""
         return await in_force(self.connection)
 
-    async def refusals(self) -> list[DictRow]:
-        """Return the refused answers that the mission's chain records."""
-        return await self._rows("refusals")
+    async def refusals(self) -> list[dict[str, Any]]:
+        """Return the refused answers that the mission's chain records: interrupt id, who, code, rules."""
+        rows = [self.unit.vault.opened("colony_events", row) for row in await self._rows("refusals")]
+        said = [(row["actor_id"], json.loads(bytes(row["content"]))["payload"]) for row in rows]
+        return [{"actor_id": who, **{k: p.get(k) for k in ("interrupt_id", "code", "rules")}} for who, p in said]
 
     async def was_asked(self, interrupt_id: str) -> bool:
         """Tell whether this is, or was, one of the mission's approvals."""
@@ -110,6 +114,11 @@ class MissionStore:
         self._dispatcher = dispatcher
         self._clock = clock
         self._q = Queries.load("missions")
+
+    @property
+    def vault(self) -> Vault:
+        """How payloads of this database are sealed."""
+        return self._pool.vault
 
     @asynccontextmanager
     async def _transaction(self, tenant_id: str) -> AsyncIterator[Connection]:
@@ -165,7 +174,8 @@ class MissionStore:
             "kind": kin.kind.value if kin else None,
         }
         await conn.execute(self._q["scope_epoch"], {"epoch": "1"})
-        await conn.execute(self._q["insert"], {**names, **versions, **come_of, "payload": Jsonb(payload)})
+        row = conn.vault.sealed("colony_missions", s.tenant_id, {**names, "payload": Jsonb(payload)})
+        await conn.execute(self._q["insert"], {**versions, **come_of, **row})
         holder = Holder(s.mission_id, s.tenant_id, 1, s.trace_id, s.actor_id, span_id(s.trace_id))
         unit = Unit(conn, holder, self._clock)
         await unit.open_budget(s.token_budget, s.time_budget_ms)
@@ -192,7 +202,7 @@ class MissionStore:
         async with self._transaction(tenant_id) as conn:
             names = {"mission_id": mission_id}
             row = await self._locked(conn, names)
-            pending = await self._pending(conn, names)
+            pending = await self._pending(conn, MissionVault(conn.vault, tenant_id, mission_id), names)
             await conn.execute(self._q["scope_epoch"], {"epoch": str(row["epoch"] + 1)})
             await conn.execute(self._q["take_over"], names)
             await conn.execute(self._q["evict"], names)
@@ -210,8 +220,9 @@ class MissionStore:
         row = await (await takeover.connection.execute(self._q["ending"], names)).fetchone()
         if row is None or EventType(row["event_type"]) not in TERMINAL_EVENTS:
             return
-        counted = {"effects": row["effects"]} if "effects" in row["payload"] else {}
-        payload = {**row["payload"], **counted}
+        said = json.loads(bytes(takeover.unit.vault.opened("colony_events", row)["content"]))["payload"]
+        counted = {"effects": row["effects"]} if "effects" in said else {}
+        payload = {**said, **counted}
         takeover.unit.record(NewEvent(event_type=EventType(row["event_type"]), payload=payload, actor=row["actor_id"]))
 
     async def writing(self, takeover: Takeover) -> bool:
@@ -239,7 +250,7 @@ class MissionStore:
         row = await (await conn.execute(self._q["lock"], names)).fetchone()
         if row is None:
             raise NotFound("there is no such mission", code="mission_not_found")
-        return row
+        return conn.vault.opened("colony_missions", row["tenant_id"], row)
 
     async def resume(self, takeover: Takeover) -> None:
         """Enqueue the mission inside the takeover's transaction.
@@ -256,16 +267,16 @@ class MissionStore:
         if halted is None or halted["halted"]:
             raise Halted("everything of this tenant is halted")
 
-    async def _pending(self, conn: Connection, names: dict[str, Any]) -> Pending | None:
+    async def _pending(self, conn: Connection, vault: MissionVault, names: dict[str, Any]) -> Pending | None:
         row = await (await conn.execute(self._q["pending"], names)).fetchone()
         if row is None:
             return None
-        content = bytes(row["content"])
+        content = bytes(vault.opened("colony_approvals", row)["content"])
         if sha256_hex(content) != row["sha256"]:
             raise IntegrityBroken("the stored approval request does not match its hash")
-        stored = await (
-            await conn.execute(self._q["answers"], names | {"interrupt_id": row["interrupt_id"]})
-        ).fetchall()
+        which = {"interrupt_id": row["interrupt_id"]}
+        answers = await (await conn.execute(self._q["answers"], names | which)).fetchall()
+        stored = [vault.opened("colony_approval_answers", one, **which) for one in answers]
         if any(sha256_hex(bytes(one["content"])) != one["sha256"] for one in stored):
             raise IntegrityBroken("a stored answer does not match its hash")
         with intact("approval"):

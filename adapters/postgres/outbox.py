@@ -96,7 +96,7 @@ class Outbox:
                 rows = await cursor.fetchall()
         events: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for row in rows:
-            events[row["mission_id"]].append(_event(row))
+            events[row["mission_id"]].append(_event(self._pool.vault.opened("colony_events", tenant_id, row)))
         read = [replace(line, events=tuple(events[line.mission_id])) for line in lines]
         return read, room - (int(rows[-1]["running"]) if rows else 0)
 

@@ -3,8 +3,9 @@
 Roles keep authority apart. ``colony_owner`` owns the tables and never logs in; ``colony_app`` is what the service
 runs as, owns nothing and can't bypass row-level security; ``colony_system`` owns the few functions that cross tenants;
 ``colony_queue`` sees the queue and nothing else; ``colony_root`` sees the embedded root and nothing else;
-``colony_audit`` reads what missions leave behind and writes the roots that seal it. Two more are taken on by the
-administrator for a command: ``colony_backup`` reads everything, ``colony_pruner`` drops what replay alone needs.
+``colony_audit`` reads what missions leave behind and writes the roots that seal it. Three more are taken on by the
+administrator for a command: ``colony_backup`` reads everything, ``colony_pruner`` drops what replay alone needs,
+``colony_sealer`` encrypts anew what is stored.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ from contracts.errors import SettingInvalid, StoreUnavailable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 LOGIN_ROLES = ("colony_app", "colony_queue", "colony_root", "colony_audit")
-BACKUP_ROLE, PRUNE_ROLE = "colony_backup", "colony_pruner"
-ROLES = ("colony_owner", "colony_system", BACKUP_ROLE, PRUNE_ROLE, *LOGIN_ROLES)
+BACKUP_ROLE, PRUNE_ROLE, SEAL_ROLE = "colony_backup", "colony_pruner", "colony_sealer"
+ROLES = ("colony_owner", "colony_system", BACKUP_ROLE, PRUNE_ROLE, SEAL_ROLE, *LOGIN_ROLES)
 QUEUE_SCHEMA = "queue"
 OWNER_OPTION = "-c role=colony_owner"
 OLDEST_SERVER = 17
@@ -198,7 +199,7 @@ def ensure_roles(conn: psycopg.Connection[dict[str, Any]], admin_password: str) 
         if login:
             password = role_password(admin_password, role)
             conn.execute(sql.SQL("alter role {} login password {}").format(sql.Identifier(role), sql.Literal(password)))
-    conn.execute("grant colony_owner, colony_system, colony_backup, colony_pruner to current_user")
+    conn.execute("grant colony_owner, colony_system, colony_backup, colony_pruner, colony_sealer to current_user")
     conn.execute("grant colony_system to colony_owner")
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from psycopg.rows import DictRow
 
 from adapters.postgres.audit.rows import shown
 from adapters.postgres.guard import store_errors
+from adapters.postgres.opening import OpenRows, constitutions_of
 from adapters.postgres.pools import Pool
 from adapters.postgres.queries import Queries
 from adapters.postgres.unit import Connection
@@ -44,6 +46,7 @@ class MissionReader:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._opened = OpenRows(pool.vault)
         self._q = Queries.load("reader")
 
     @asynccontextmanager
@@ -66,7 +69,7 @@ class MissionReader:
         rows = await self._rows(tenant_id, "mission", mission_id=mission_id)
         if not rows:
             raise NotFound("there is no such mission", code="mission_not_found")
-        return rows[0]
+        return self._opened.of("colony_missions", tenant_id, rows)[0]
 
     async def missions(
         self,
@@ -79,24 +82,28 @@ class MissionReader:
     ) -> list[DictRow]:
         """Return missions, newest first; ``before`` is the last row of the page before."""
         moment, last = before or (None, None)
-        return await self._rows(
+        rows = await self._rows(
             tenant_id, "missions", status=status, mission_type=mission_type, before=moment, before_id=last, limit=limit
         )
+        return self._opened.of("colony_missions", tenant_id, rows)
 
     async def artifacts(self, tenant_id: str, mission_id: str, kind: str | None = None) -> list[DictRow]:
         """Return the artifacts of a mission in the order they were stored."""
-        return await self._rows(tenant_id, "artifacts", mission_id=mission_id, kind=kind)
+        rows = await self._rows(tenant_id, "artifacts", mission_id=mission_id, kind=kind)
+        return await asyncio.to_thread(self._opened.artifacts, tenant_id, mission_id, rows)
 
     async def newest(self, tenant_id: str, mission_id: str, *kinds: str) -> dict[str, DictRow]:
         """Return the newest artifact of each kind, by kind."""
-        rows = await self._rows(tenant_id, "newest", mission_id=mission_id, kinds=list(kinds))
+        found = await self._rows(tenant_id, "newest", mission_id=mission_id, kinds=list(kinds))
+        rows = await asyncio.to_thread(self._opened.artifacts, tenant_id, mission_id, found)
         return {row["kind"]: row for row in reversed(rows)}
 
     async def events(
         self, tenant_id: str, mission_id: str, after: int, limit: int = 500, *, kind: str | None = None
     ) -> list[dict[str, Any]]:
         """Return recorded events after a seq, in order, as they were hashed; of one type if asked."""
-        rows = await self._rows(tenant_id, "events", mission_id=mission_id, after=after, limit=limit, kind=kind)
+        found = await self._rows(tenant_id, "events", mission_id=mission_id, after=after, limit=limit, kind=kind)
+        rows = self._opened.of("colony_events", tenant_id, found, mission_id=mission_id)
         return [
             {**json.loads(bytes(r["content"])), "seq": r["seq"], "prev_hash": r["prev_hash"], "hash": r["hash"]}
             for r in rows
@@ -119,7 +126,7 @@ class MissionReader:
 
                 if not (missions := await rows("mission")):
                     raise NotFound("there is no such mission", code="mission_not_found")
-                return MissionRecord(
+                found = MissionRecord(
                     mission=missions[0],
                     events=await rows("events", after=0, limit=None, kind=None),
                     artifacts=await rows("bundle_artifacts"),
@@ -128,7 +135,6 @@ class MissionReader:
                     writebacks=await rows("writebacks"),
                     model_calls=await rows("bundle_model_calls"),
                     tool_calls=await rows("bundle_tool_calls"),
-                    constitutions=await rows("bundle_constitutions"),
                     rows=[
                         {"table": table, **row}
                         for table, statement in shown()
@@ -136,18 +142,24 @@ class MissionReader:
                     ],
                     roots=await rows("bundle_roots"),
                 )
+                opened = await asyncio.to_thread(_whole, found, OpenRows(self._pool.vault, lenient=True))
+                wanted = constitutions_of(opened.artifacts)
+                return replace(opened, constitutions=await rows("bundle_constitutions", wanted=wanted))
 
     async def approvals(self, tenant_id: str, mission_id: str | None, status: str | None) -> list[DictRow]:
         """Return approvals, oldest first."""
-        return await self._rows(tenant_id, "approvals", mission_id=mission_id, status=status)
+        rows = await self._rows(tenant_id, "approvals", mission_id=mission_id, status=status)
+        return self._opened.approvals(tenant_id, rows)
 
     async def sources(self, tenant_id: str, missions: Sequence[str], ids: Sequence[str]) -> list[DictRow]:
         """Return where pieces of evidence come from and whose text they are: mission, id, kind, trust, source."""
-        return await self._rows(tenant_id, "sources", missions=list(missions), ids=list(ids))
+        rows = await self._rows(tenant_id, "sources", missions=list(missions), ids=list(ids))
+        return await asyncio.to_thread(self._opened.sources, tenant_id, rows)
 
     async def writebacks(self, tenant_id: str, mission_id: str) -> list[DictRow]:
         """Return how each approved proposal ended."""
-        return await self._rows(tenant_id, "writebacks", mission_id=mission_id)
+        rows = await self._rows(tenant_id, "writebacks", mission_id=mission_id)
+        return self._opened.of("colony_writebacks", tenant_id, rows, mission_id=mission_id)
 
     async def rule_texts(self, tenant_id: str, hashes: Sequence[str]) -> list[DictRow]:
         """Return the texts of rule sets by the hashes that decisions name: rules_sha256, content."""
@@ -170,3 +182,22 @@ class MissionReader:
             StoreUnavailable: there is none.
         """
         await self._rows("", "ping")
+
+
+def _whole(record: MissionRecord, rows: OpenRows) -> MissionRecord:
+    """Open everything of a record; what does not open stays as it is stored, for the verifier to name."""
+    tenant_id, mission_id = record.mission["tenant_id"], record.mission["mission_id"]
+
+    def of(table: str, found: list[DictRow]) -> list[DictRow]:
+        return rows.of(table, tenant_id, found, mission_id=mission_id)
+
+    return replace(
+        record,
+        mission=of("colony_missions", [record.mission])[0],
+        events=of("colony_events", record.events),
+        artifacts=rows.artifacts(tenant_id, mission_id, record.artifacts),
+        approvals=rows.approvals(tenant_id, record.approvals),
+        grants=of("colony_approval_grants", record.grants),
+        writebacks=of("colony_writebacks", record.writebacks),
+        tool_calls=of("colony_tool_calls", record.tool_calls),
+    )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from adapters.postgres.vault import Vault
 from contracts.base import ActorId, MissionId, TenantId
 from contracts.canonical import sha256_hex
 from contracts.errors import IntegrityBroken
@@ -67,14 +68,23 @@ def _mission(row: Mapping[str, Any]) -> Mission:
     )
 
 
-def taped_of(rows: Iterable[Mapping[str, Any]]) -> list[Taped]:
-    """Read a tape.
+def taped_of(rows: Iterable[Mapping[str, Any]], vault: Vault, tenant_id: str) -> list[Taped]:
+    """Read a tape of a tenant's.
 
     Raises:
         IntegrityBroken: a recorded text is not what it was, or is gone.
     """
     with intact("recording"):
-        return [_taped(row) for row in rows]
+        return [_taped(_opened(row, vault, tenant_id)) for row in rows]
+
+
+def _opened(row: Mapping[str, Any], vault: Vault, tenant_id: str) -> dict[str, Any]:
+    texts = {"request": row["request_sha256"], "answer": row["answer_sha256"]}
+    opened = {
+        name: vault.opened("colony_recorded", tenant_id, {"content": row[name]}, sha256=sha256)["content"]
+        for name, sha256 in texts.items()
+    }
+    return {**row, **opened}
 
 
 def _taped(row: Mapping[str, Any]) -> Taped:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -23,6 +23,13 @@ def task_key(contract: Contract) -> str:
             return contract.task_key
         case _:
             return ""
+
+
+def encoded(artifacts: Sequence[Contract]) -> list[bytes]:
+    """Return the bytes to store, with every hash made; large evidence must not keep the process waiting."""
+    for contract in artifacts:
+        contract.sha256()
+    return [contract.canonical() for contract in artifacts]
 
 
 def event_params(event: RuntimeEvent) -> dict[str, Any]:

@@ -61,6 +61,10 @@ class TenantsRules:
         await self.store.rows(self.tenant_id, "keep", rules_sha256=rules_sha256, content=content)
 
 
+_DECISIONS = ("decision", "history")
+"""The queries that return stored decisions."""
+
+
 class RuleSetStore:
     """Rule sets, one short transaction a call."""
 
@@ -83,7 +87,10 @@ class RuleSetStore:
         """Run one of the named queries as a tenant."""
         async with self._as(tenant_id) as conn:
             cursor = await conn.execute(self._q[statement], params)
-            return await cursor.fetchall() if cursor.description else []
+            rows = await cursor.fetchall() if cursor.description else []
+        if statement not in _DECISIONS:
+            return rows
+        return [self._pool.vault.opened("colony_policy_decisions", tenant_id, row) for row in rows]
 
     async def put(self, tenant_id: str, content: bytes, *, note: str, actor_id: str) -> tuple[int, bool]:
         """Store a checked set; returns its version, and whether it is a new one: the newest once more is not.

@@ -98,6 +98,23 @@ class CheckpointSealer:
             "metadata": self._metadata(row),
         }
 
+    def resealed(self, row: DictRow) -> dict[str, Any]:
+        """Return a checkpoint's own columns anew, under the present key; its channels are not opened."""
+        checkpoint, inline, stored = self._inline(row)
+        if stored is None:
+            stored = sorted(name.decode() for name, kind, _ in row[_VALUES] or () if kind != b"empty")
+        place = _place(row, row["checkpoint_id"], row["parent_checkpoint_id"], checkpoint)
+        sealed = self._vault.seal_value(self._tenant_id, place, {"inline": inline, "stored": stored})
+        metadata = self.metadata(row, row["checkpoint_id"], self._metadata(row))
+        return {"checkpoint": {**checkpoint, _VALUES: {SEALED: sealed}}, "metadata": metadata}
+
+    def resealed_blob(self, row: DictRow) -> DictRow:
+        """Return a channel's or a pending write's row with its value sealed under the present key."""
+        *names, blob = row.values()
+        kind = "checkpoint_writes" if "task_id" in row else "checkpoint_blobs"
+        place = (kind, "blob", *names)
+        return {**row, "blob": self._seal(place, self._vault.open(self._tenant_id, place, bytes(blob)))}
+
     def _inline(self, row: DictRow) -> tuple[dict[str, Any], dict[str, Any], list[str] | None]:
         """Return the checkpoint, its scalar values, and which channels have rows of their own, if that is known."""
         checkpoint, values = row["checkpoint"], row["checkpoint"].get(_VALUES) or {}

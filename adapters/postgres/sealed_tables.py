@@ -53,7 +53,7 @@ TABLES: Mapping[str, Sealed] = {
     "colony_missions": Sealed(
         ("mission_id",),
         values=("step_update",),
-        parts={"payload": {"request": (), "envelope": (), "failure": ("code",)}},
+        parts={"payload": {"request": (), "envelope": (), "failure": ("code",), "rehearsal": ()}},
     ),
     "colony_events": Sealed(("mission_id", "seq"), ("content",), copies=_PAYLOAD),
     "colony_plans": _ARTIFACT,
@@ -77,5 +77,8 @@ TABLES: Mapping[str, Sealed] = {
     "colony_model_calls": Sealed(("mission_id", "call_id"), ("request", "response"), prunable=True),
     "colony_tool_calls": Sealed(("mission_id", "call_id"), ("response",), ("arguments",), prunable=True),
     "colony_pheromone_signals": Sealed(("mission_id", "signal_id"), values=("payload",)),
+    # Once a tenant, whichever missions asked or were answered it.
+    "colony_recorded": Sealed(("sha256",), ("content",)),
+    "colony_replay_reports": Sealed(("mission_id",), values=("payload",)),
     "colony_deltas": Sealed(("mission_id", "task_key", "call_id"), texts=("text",)),
 }

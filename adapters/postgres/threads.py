@@ -47,7 +47,16 @@ class ThreadStore:
     async def rows(self, tenant_id: str, statement: str, **params: Any) -> list[DictRow]:
         """Run one named query as a tenant."""
         async with self.acting(tenant_id) as conn:
-            return await (await conn.execute(self._q[statement], params)).fetchall()
+            rows = await (await conn.execute(self._q[statement], params)).fetchall()
+        return [self._opened(tenant_id, row) if row.get("failure") else row for row in rows]
+
+    def _opened(self, tenant_id: str, row: DictRow) -> DictRow:
+        """Open why a mission failed; the failure of another graph's run is no mission's."""
+        if row.get("mission_id") is None:
+            return row
+        said = {"payload": {"failure": row["failure"]}}
+        opened = self._pool.vault.opened("colony_missions", tenant_id, said, mission_id=row["mission_id"])
+        return {**row, **opened["payload"]}
 
     async def create(
         self, tenant_id: str, actor_id: str, thread_id: str, metadata: Mapping[str, Any], config: Mapping[str, Any]

@@ -13,8 +13,9 @@ from psycopg.types.json import Jsonb
 
 from adapters.postgres.chaining import Holder, chained
 from adapters.postgres.queries import Queries
-from adapters.postgres.rows import call_params, event_params, taped_params, task_key, texts_of, tool_params
+from adapters.postgres.rows import call_params, encoded, event_params, taped_params, task_key, texts_of, tool_params
 from adapters.postgres.steady import SteadyConnection
+from adapters.postgres.vault import MissionVault
 from contracts.base import Contract, InterruptId
 from contracts.canonical import canonical_bytes, digest, sha256_hex
 from contracts.clock import rfc3339
@@ -40,6 +41,7 @@ class Unit:
         self.conn = conn
         self.holder = holder
         self.released = False
+        self.vault = MissionVault(conn.vault, holder.tenant_id, holder.mission_id)
         self._clock = clock
         self._events: list[NewEvent] = []
         self._q = Queries.load("unit")
@@ -76,7 +78,7 @@ class Unit:
         for event in self._events:
             seq += 1
             made = chained(event, self.holder, seq, prev, rfc3339(self._clock.now()))
-            rows.append(self._params(event_params(made)))
+            rows.append(self._params(self.vault.sealed("colony_events", **event_params(made))))
             prev = made.hash
         await self._run("advance", seq=seq, head=prev, was=was)
         async with self.conn.cursor() as cursor:
@@ -86,7 +88,7 @@ class Unit:
 
     async def put(self, revision: int, artifacts: Sequence[Contract]) -> None:
         """Store artifacts, written once; the same content under the same name is left alone."""
-        for contract, content in zip(artifacts, await asyncio.to_thread(_encoded, artifacts), strict=True):
+        for contract, content in zip(artifacts, await asyncio.to_thread(encoded, artifacts), strict=True):
             kind = kind_of(contract)
             columns: dict[str, Any] = {
                 "artifact_id": artifact_id(contract),
@@ -105,6 +107,7 @@ class Unit:
                 columns |= {"layer": contract.layer.value, "outcome": contract.outcome.value}
             names = ", ".join(columns)
             marks = ", ".join(f"%({c})s" for c in columns)
+            columns = self.vault.sealed(SPECS[kind].table, **columns)
             # Table and columns come from the registry and the lines above, never from input.
             statement = f"insert into {SPECS[kind].table} ({names}) values ({marks}) on conflict do nothing"  # noqa: S608
             await self.conn.execute(statement.encode(), columns)
@@ -125,7 +128,8 @@ class Unit:
 
     async def enter(self, stage: Stage, step_key: str, update: Mapping[str, Any]) -> None:
         """Note that a step is done, what it gave, and which stage comes next."""
-        await self._guarded("enter", stage=stage.value, step_key=step_key, step_update=Jsonb(dict(update)))
+        given = self.vault.sealed("colony_missions", step_update=Jsonb(dict(update)))
+        await self._guarded("enter", stage=stage.value, step_key=step_key, **given)
 
     async def move(self, status: Status, *, failure: Mapping[str, Any] | None = None) -> None:
         """Change the mission's status; one that ends leaves no question open.
@@ -134,7 +138,7 @@ class Unit:
             Conflict: the mission is not in a state that allows the move.
         """
         was = [s.value for s, to in STATUS_MOVES.items() if status in to]
-        if await self._run("move", to=status.value, was=was, failure=Jsonb(dict(failure)) if failure else None) == 0:
+        if await self._run("move", to=status.value, was=was, failure=self.vault.part("failure", failure)) == 0:
             raise Conflict(f"the mission can't become {status.value} from where it is", code="illegal_move")
         if status in ENDED:
             await self._leave_open()
@@ -144,10 +148,11 @@ class Unit:
     async def _leave_open(self) -> None:
         """A write that is under way when its mission ends has an unknown outcome; that is said before the end is."""
         outcome = EffectOutcome("unknown", {"code": "mission_ended", "reason": "its mission ended while it was sent"})
-        cursor = await self.conn.execute(
-            self._q["leave_open"], self._params({"status": outcome.status, "outcome": Jsonb(dict(outcome.detail))})
-        )
-        left = [WritebackProposal.model_validate(row["payload"]) for row in await cursor.fetchall()]
+        cursor = await self.conn.execute(self._q["under_way"], self._params({}))
+        rows = [self.vault.opened("colony_writebacks", row) for row in await cursor.fetchall()]
+        left = [WritebackProposal.model_validate(row["payload"]) for row in rows]
+        for proposal in left:
+            await self.settle(proposal, outcome)
         ends = (n for n, event in enumerate(self._events) if event.event_type in TERMINAL_EVENTS)
         at = next(ends, len(self._events))
         self._events[at:at] = [effect_event(proposal, outcome) for proposal in left]
@@ -158,7 +163,7 @@ class Unit:
 
     async def admit(self, envelope: MissionEnvelope) -> None:
         """Store the admitted envelope."""
-        await self._guarded("admit", envelope=Jsonb(envelope.model_dump(mode="json")))
+        await self._guarded("admit", envelope=self.vault.part("envelope", envelope.model_dump(mode="json")))
 
     async def open_budget(self, tokens: int, time_ms: int) -> None:
         """Open the mission's budget."""
@@ -169,14 +174,11 @@ class Unit:
     ) -> datetime:
         """Open the approval that people are to answer; returns its deadline. Asking the same again changes nothing."""
         content = request.canonical()
+        stored = self.vault.sealed(
+            "colony_approvals", interrupt_id=interrupt_id, payload=Jsonb(json.loads(content)), content=content
+        )
         row = await self._row(
-            "ask_person",
-            interrupt_id=interrupt_id,
-            payload=Jsonb(json.loads(content)),
-            content=content,
-            sha256=sha256_hex(content),
-            timeout_ms=timeout_ms,
-            escalate_ms=escalate_ms,
+            "ask_person", **stored, sha256=sha256_hex(content), timeout_ms=timeout_ms, escalate_ms=escalate_ms
         )
         if row is None:
             raise FenceLost("another process has taken this mission over")
@@ -189,20 +191,20 @@ class Unit:
             Conflict: there is no such pending approval.
         """
         content = decision.canonical()
-        params = {"interrupt_id": decision.interrupt_id, "decision": Jsonb(json.loads(content)), "content": content}
-        if await self._run("decide", **params) == 0:
+        said = {"decision": Jsonb(json.loads(content)), "decision_content": content}
+        stored = self.vault.sealed("colony_approvals", interrupt_id=decision.interrupt_id, **said)
+        if await self._run("decide", **stored) == 0:
             raise Conflict("this approval has been answered already", code="already_decided")
         for proposal in decision.granted:
             granted = canonical_bytes(proposal.model_dump(mode="json"))
-            await self._run(
-                "grant",
-                interrupt_id=decision.interrupt_id,
+            stored = self.vault.sealed(
+                "colony_approval_grants",
                 proposal_id=proposal.proposal_id,
                 payload_sha256=proposal.payload_sha256,
                 payload=Jsonb(json.loads(granted)),
                 content=granted,
-                sha256=sha256_hex(granted),
             )
+            await self._run("grant", interrupt_id=decision.interrupt_id, **stored, sha256=sha256_hex(granted))
 
     async def reopen_approval(
         self, timeout_ms: int, escalate_ms: int | None
@@ -215,7 +217,7 @@ class Unit:
         row = await self._row("reopen_approval", timeout_ms=timeout_ms, escalate_ms=escalate_ms)
         if row is None:
             return None
-        content = bytes(row["content"])
+        content = bytes(self.vault.opened("colony_approvals", row)["content"])
         if sha256_hex(content) != row["sha256"]:
             raise IntegrityBroken("the stored approval request does not match its hash")
         return row["interrupt_id"], ApprovalRequest.model_validate_json(content), row["expires_at"]
@@ -227,30 +229,30 @@ class Unit:
             Denied: no grant covers exactly this payload.
         """
         name = {"proposal_id": proposal.proposal_id, "payload_sha256": proposal.payload_sha256}
-        payload = Jsonb(proposal.model_dump(mode="json"))
-        if await self._row("intend", **name, idempotency_key=idempotency_key, payload=payload) is not None:
+        stored = self.vault.sealed("colony_writebacks", **name, payload=Jsonb(proposal.model_dump(mode="json")))
+        if await self._row("intend", **stored, idempotency_key=idempotency_key) is not None:
             return None
         row = await self._row("effect", **name)
         if row is None:
             raise Denied("no approval covers exactly this payload", code="grant_missing")
-        return EffectOutcome(row["status"], row["outcome"] or {})
+        return EffectOutcome(row["status"], self.vault.opened("colony_writebacks", row, **name)["outcome"] or {})
 
     async def settle(self, proposal: WritebackProposal, outcome: EffectOutcome) -> None:
         """Record how a write ended."""
-        await self._run(
-            "settle",
-            proposal_id=proposal.proposal_id,
-            payload_sha256=proposal.payload_sha256,
-            status=outcome.status,
-            outcome=Jsonb(dict(outcome.detail)),
-        )
+        name = {"proposal_id": proposal.proposal_id, "payload_sha256": proposal.payload_sha256}
+        stored = self.vault.sealed("colony_writebacks", **name, outcome=Jsonb(dict(outcome.detail)))
+        await self._run("settle", **stored, status=outcome.status)
 
     async def spend(self, calls: Sequence[ModelCall], tools: Sequence[ToolCall], revision: int) -> None:
         """Record model and tool calls and charge the budget for them."""
         for tool in tools:
-            await self._run("tool_call", revision=revision, **tool_params(tool))
+            await self._run(
+                "tool_call", revision=revision, **self.vault.sealed("colony_tool_calls", **tool_params(tool))
+            )
         for call in calls:
-            await self._run("model_call", revision=revision, **call_params(call))
+            await self._run(
+                "model_call", revision=revision, **self.vault.sealed("colony_model_calls", **call_params(call))
+            )
         if calls:
             await self._run(
                 "charge",
@@ -264,7 +266,8 @@ class Unit:
         """Store what was asked and answered: each text once a tenant."""
         if taped:
             async with self.conn.cursor() as cursor:
-                await cursor.executemany(self._q["recorded"], texts_of(taped))
+                texts = [self.vault.sealed("colony_recorded", **text) for text in texts_of(taped)]
+                await cursor.executemany(self._q["recorded"], texts)
                 await cursor.executemany(self._q["tape"], [self._params(taped_params(one)) for one in taped])
 
     async def hold(self, tokens: int) -> None:
@@ -274,25 +277,23 @@ class Unit:
     async def leave(self, signals: Sequence[PheromoneSignal]) -> None:
         """Leave pheromone signals for later missions."""
         for signal in signals:
+            said = signal.model_dump(mode="json")
+            stored = self.vault.sealed(
+                "colony_pheromone_signals",
+                signal_id="ps_" + digest([self.holder.mission_id, said])[:24],
+                payload=Jsonb(said),
+            )
             await self._run(
                 "leave",
-                signal_id="ps_" + digest([self.holder.mission_id, signal.model_dump(mode="json")])[:24],
+                **stored,
                 mission_type=signal.mission_type,
                 kind=signal.kind,
                 source=signal.source,
                 strength=signal.strength,
                 half_life_ms=signal.half_life_ms,
-                payload=Jsonb(signal.model_dump(mode="json")),
             )
 
     async def release_lease(self) -> None:
         """Give the mission's lease up: nobody runs it from here on. Its time is charged to the budget."""
         self.released = True
         await self._run("release_lease")
-
-
-def _encoded(artifacts: Sequence[Contract]) -> list[bytes]:
-    """Return the bytes to store, with every hash made; large evidence must not keep the process waiting."""
-    for contract in artifacts:
-        contract.sha256()
-    return [contract.canonical() for contract in artifacts]

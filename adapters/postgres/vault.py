@@ -158,7 +158,7 @@ class Vault:
         if column in spec.parts:
             return Jsonb({k: self.part(place, tenant_id, k, v) for k, v in given.obj.items()})
         kept = spec.copies[column].kept
-        return Jsonb({name: given.obj[name] for name in kept})
+        return Jsonb({name: given.obj[name] for name in kept if name in given.obj})
 
     def part(self, place: Place, tenant_id: str, name: str, value: Any) -> Any:
         """Return what is stored for one member of a JSON column that is sealed in parts."""
@@ -224,6 +224,28 @@ class Vault:
                 self._ciphers.clear()
             found = self._ciphers[name, tenant_id] = AESGCM(derived(self._keys[name], "tenant", tenant_id))
         return found
+
+
+class MissionVault:
+    """A vault for the rows of one mission; methods raise what the vault's do."""
+
+    def __init__(self, vault: Vault, tenant_id: str, mission_id: str) -> None:
+        self._vault = vault
+        self._tenant_id = tenant_id
+        self._mission = {"mission_id": mission_id}
+
+    def sealed(self, table: str, **columns: Any) -> dict[str, Any]:
+        """Return a row's columns, with the mission's name, as they are to be stored."""
+        return self._vault.sealed(table, self._tenant_id, {**self._mission, **columns})
+
+    def opened(self, table: str, row: Mapping[str, Any], **known: Any) -> dict[str, Any]:
+        """Return a stored row as it was given; ``known`` are columns that name it and were not read."""
+        return self._vault.opened(table, self._tenant_id, row, **{**self._mission, **known})
+
+    def part(self, name: str, value: Mapping[str, Any] | None) -> Jsonb | None:
+        """Return a member of the mission's payload as it is to be stored."""
+        place = ("colony_missions", "payload", self._mission["mission_id"])
+        return Jsonb(self._vault.part(place, self._tenant_id, name, dict(value))) if value else None
 
 
 def _bound(head: bytes, tenant_id: str, place: Place) -> bytes:

@@ -96,7 +96,7 @@ def check(
     from adapters.audit.files import RootFiles
     from adapters.postgres.audit.check import check as look
     from adapters.postgres.audit.store import connected
-    from server.auditing import audit_key, root_files
+    from server.auditing import audit_key, audit_vault, root_files
 
     if wrong := [one for one in keys or () if not _KEY.fullmatch(one)]:
         raise BadInput(f"{wrong[0]!r} is not a public key", code="key_invalid", hint="It is 64 hex digits.")
@@ -104,7 +104,7 @@ def check(
         own = audit_key(settings) if not keys else None
         files = RootFiles(roots) if roots else root_files(settings)
         public = keys or ([own.public] if own else [])
-        with connected(dsn) as conn:
+        with connected(dsn, audit_vault(settings)) as conn:
             done = look(conn, files if files.folder.is_dir() else None, public, quick=quick)
     if as_json:
         emit({"ok": not done.findings, **asdict(done)})

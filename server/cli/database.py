@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from contracts.errors import BadInput, SettingInvalid
+from server.cli.encryption import register as encryption
 from server.cli.output import Json, Screen, emit
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="The database: the embedded one, or DATABASE_URL's.")
     for command in (migrate, backup, restore, reconcile, prune):
         group.command()(command)
+    encryption(group)
     app.add_typer(group, name="db")
 
 
@@ -132,17 +134,19 @@ async def _reconcile(dsn: str, settings: Settings) -> tuple[bool, list[Finding]]
     """End the hold, if there is one, else read back what ended missions left open; returns whether there was one."""
     from adapters.postgres.maintenance.hold import let_go, open_writebacks, unresolved_writebacks
     from adapters.postgres.maintenance.restore import complete
+    from adapters.postgres.vault import Vault, master_keys
     from adapters.root.client import RootClient
     from server.compose import open_colony
     from server.reconcile import reconcile as held_against
     from server.reconcile import resolve
 
     await asyncio.to_thread(complete, dsn)
-    held = await asyncio.to_thread(open_writebacks, dsn) is not None
+    vault = Vault(master_keys(settings.payload_encryption_key))
+    held = await asyncio.to_thread(open_writebacks, dsn, vault) is not None
     if held and settings.root_api_base_url is None:  # the embedded root went back in time with everything else
         await asyncio.to_thread(let_go, dsn, {"findings": [], "root": "embedded"})
         return True, []
-    if not held and not await asyncio.to_thread(unresolved_writebacks, dsn):
+    if not held and not await asyncio.to_thread(unresolved_writebacks, dsn, vault):
         return False, []
     root = RootClient(settings.root_base_url, settings.root_api_key)
     try:

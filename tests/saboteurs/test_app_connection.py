@@ -13,7 +13,12 @@ from tests.saboteurs.conftest import Finished
 from tests.saboteurs.test_tenants import forged
 
 FORBIDDEN = "42501"
-NOBODYS = {"public.colony_status_moves", "public.colony_restores", "public.checkpoint_migrations"}
+NOBODYS = {
+    "public.colony_status_moves",
+    "public.colony_restores",
+    "public.checkpoint_migrations",
+    "public.colony_encryption",
+}
 """Read by the service without a tenant: legal moves, whether a restore is held back, versions."""
 RELATIONS = (
     "select n.nspname || '.' || c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace "

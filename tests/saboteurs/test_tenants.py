@@ -82,7 +82,7 @@ def test_every_table_of_the_service_carries_a_tenant(finished: Finished) -> None
         # nothing of anybody; secrets are for the owner alone.
         nobodys = ("yoyo", "colony_metric_")
         expected = {"colony_status_moves", "colony_outbox_channels", "colony_restores", "checkpoint_migrations"}
-        expected |= {"colony_secrets", "colony_constitutions", "colony_audit_roots"}
+        expected |= {"colony_secrets", "colony_constitutions", "colony_audit_roots", "colony_encryption"}
         assert {t for t in without if not any(name in t for name in nobodys)} == expected
 
 

@@ -44,11 +44,15 @@ class Held:
 
 @dataclass(frozen=True)
 class Sealed:
-    """What one root sealed of a mission; ``rows`` as they are listed in the database, None: the list is not the one."""
+    """What one root sealed of a mission; ``rows`` as they are listed in the database, None: the list is not the one.
+
+    ``plaintext``: it is from before the database was encrypted, and knows the rows as they were then.
+    """
 
     number: int
     leaf: Leaf
     rows: tuple[tuple[str, str, str], ...] | None
+    plaintext: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,8 @@ def _sealed_chain(sealed: Sequence[Sealed], hashes: Sequence[str]) -> _Found:
 
 def _sealed_rows(stored: Stored, sealed: Sequence[Sealed]) -> _Found:
     now = {(row.table, row.key): row.sha256 for row in stored.rows}
+    encrypted = {(row.table, row.key) for row in stored.rows if _is_encrypted(row)}
+    before = {one.number for one in sealed if one.plaintext}
     went_on = bool(sealed) and stored.held.seq > sealed[-1].leaf.seq
     for one in sealed:
         if one.rows is None:
@@ -152,8 +158,15 @@ def _sealed_rows(stored: Stored, sealed: Sequence[Sealed]) -> _Found:
         if (name, key) not in now:
             if not (table and table.dropped and stored.held.pruned):
                 yield name, key, f"the row is gone, which root {number} sealed"
+        elif number in before and (name, key) in encrypted:
+            continue
         elif now[name, key] != sha256 and not (table and table.settles and went_on):
             yield name, key, f"it is not what root {number} sealed"
+
+
+def _is_encrypted(row: Row) -> bool:
+    """Tell whether something of a row is encrypted, and so proves itself to whoever has the key."""
+    return "sealed" in json.loads(row.told).values()
 
 
 def _union(sealed: Sequence[Sealed]) -> dict[tuple[str, str], tuple[int, str]]:

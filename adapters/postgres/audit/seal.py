@@ -23,6 +23,7 @@ from adapters.postgres.audit.store import (
     sealed,
     stored,
 )
+from adapters.postgres.vault import Vault
 from contracts.canonical import ZERO_HASH, canonical_bytes, sha256_hex
 from contracts.errors import IntegrityBroken
 from contracts.ports import Clock
@@ -47,8 +48,11 @@ class _Entry:
 class Sealer:
     """Seals one database's missions. Of several processes one does it at a time, the others copy its roots."""
 
-    def __init__(self, dsn: str, files: RootFiles, key: AuditKey | None, clock: Clock) -> None:
+    def __init__(
+        self, dsn: str, files: RootFiles, key: AuditKey | None, clock: Clock, *, vault: Vault | None = None
+    ) -> None:
         self._dsn = dsn
+        self._vault = vault
         self._files = files
         self._key = key
         self._clock = clock
@@ -67,7 +71,7 @@ class Sealer:
             SettingInvalid: the files can't be written.
         """
         done = Sealing()
-        with connected(self._dsn) as conn, self._files.turn():
+        with connected(self._dsn, self._vault) as conn, self._files.turn():
             self._copy(conn, restored=restored)
             if not rows(conn, "turn")[0]["mine"]:
                 done.busy = True

@@ -14,16 +14,24 @@ from adapters.audit.roots import Leaf, Root
 from adapters.postgres.audit.examine import Held, Sealed, Stored, listed
 from adapters.postgres.audit.rows import Row, rows_of
 from adapters.postgres.guard import store_errors
+from adapters.postgres.opening import OpenRows
 from adapters.postgres.queries import Queries
+from adapters.postgres.vault import Vault
 
-Connection = psycopg.Connection[DictRow]
+
+class Connection(psycopg.Connection[DictRow]):
+    """The audit's connection, with what opens the events that it follows."""
+
+    vault = Vault()
+
+
 QUERIES = Queries.load("audit")
 PAGE = 200
 
 
 @contextmanager
-def connected(dsn: str) -> Iterator[Connection]:
-    """Open a connection as ``colony_audit``.
+def connected(dsn: str, vault: Vault | None = None) -> Iterator[Connection]:
+    """Open a connection as ``colony_audit``; without a vault the events of an encrypted database can't be followed.
 
     Raises:
         StoreUnavailable: Postgres does not answer.
@@ -31,10 +39,11 @@ def connected(dsn: str) -> Iterator[Connection]:
     options = "-c search_path=public -c statement_timeout=600000"
     with (
         store_errors(),
-        psycopg.connect(
+        Connection.connect(
             dsn, autocommit=True, row_factory=dict_row, application_name="colony audit", options=options
         ) as conn,
     ):
+        conn.vault = vault or Vault()
         yield conn
 
 
@@ -67,8 +76,11 @@ def stored(conn: Connection, missions: Sequence[Held]) -> list[Stored]:
     for row in rows_of(conn, names):
         by_mission[row.mission_id].append(row)
     events: dict[str, list[DictRow]] = defaultdict(list)
+    tenants = {held.mission_id: held.tenant_id for held in missions}
+    opening = OpenRows(getattr(conn, "vault", Vault()), lenient=True)
     for event in rows(conn, "events", missions=names):
-        events[event["mission_id"]].append(event)
+        mission_id = event["mission_id"]
+        events[mission_id] += opening.of("colony_events", tenants[mission_id], [event])
     return [Stored(held, by_mission[held.mission_id], events[held.mission_id]) for held in missions]
 
 
@@ -77,7 +89,8 @@ def sealed(conn: Connection, missions: Sequence[str]) -> dict[str, list[Sealed]]
     found: dict[str, list[Sealed]] = defaultdict(list)
     for row in rows(conn, "sealed", missions=list(missions)):
         leaf = Leaf.read(row["content"])
-        found[row["mission_id"]].append(Sealed(row["number"], leaf, listed(leaf, row["rows"])))
+        rows_of_it = listed(leaf, row["rows"])
+        found[row["mission_id"]].append(Sealed(row["number"], leaf, rows_of_it, plaintext=row["plaintext"]))
     return found
 
 

@@ -13,6 +13,8 @@ from psycopg.types.json import Jsonb
 
 from adapters.postgres.guard import store_errors
 from adapters.postgres.queries import Queries
+from adapters.postgres.vault import Vault
+from contracts.decisions import ApprovalRequest
 from contracts.evidence import WritebackProposal
 
 
@@ -31,7 +33,7 @@ class OpenWriteback:
     over: bool = False
 
 
-def open_writebacks(dsn: str) -> list[OpenWriteback] | None:
+def open_writebacks(dsn: str, vault: Vault | None = None) -> list[OpenWriteback] | None:
     """Return what has to be held against the root; None when the database is not on hold.
 
     Raises:
@@ -43,10 +45,11 @@ def open_writebacks(dsn: str) -> list[OpenWriteback] | None:
         if conn.execute("select colony_on_hold() as held").fetchone() != {"held": True}:
             return None
         rows = conn.execute(queries["open_writebacks"]).fetchall()
-    return [_read(row) for row in rows]
+    vault = vault or Vault()
+    return [one for row in rows for one in _asked(row, vault)]
 
 
-def unresolved_writebacks(dsn: str) -> list[OpenWriteback]:
+def unresolved_writebacks(dsn: str, vault: Vault | None = None) -> list[OpenWriteback]:
     """Return the writes of missions that have ended, of which nobody knows whether they happened.
 
     Raises:
@@ -55,12 +58,25 @@ def unresolved_writebacks(dsn: str) -> list[OpenWriteback]:
     with _administrator(dsn) as conn:
         conn.execute("set role colony_backup")
         rows = conn.execute(Queries.load("maintenance")["unresolved_writebacks"]).fetchall()
-    return [_read(row) for row in rows]
+    vault = vault or Vault()
+    return [_begun(vault.opened("colony_writebacks", row["tenant_id"], row)) for row in rows]
 
 
-def _read(row: DictRow) -> OpenWriteback:
-    proposal = WritebackProposal.model_validate(row["proposal"])
-    return OpenWriteback(row["mission_id"], row["tenant_id"], row["state"], proposal, bool(row.get("over")))
+def _begun(row: Mapping[str, Any]) -> OpenWriteback:
+    proposal = WritebackProposal.model_validate(row["payload"])
+    return OpenWriteback(row["mission_id"], row["tenant_id"], row["state"], proposal, row["over"])
+
+
+def _asked(row: DictRow, vault: Vault) -> list[OpenWriteback]:
+    """Return what an approval asks for, or a grant lets through."""
+    content = bytes(vault.opened(row["held_in"], row["tenant_id"], row)["content"])
+    pending = row["state"] == "pending"
+    found = ApprovalRequest.model_validate_json(content).proposals if pending else [_granted(content)]
+    return [OpenWriteback(row["mission_id"], row["tenant_id"], row["state"], one) for one in found]
+
+
+def _granted(content: bytes) -> WritebackProposal:
+    return WritebackProposal.model_validate_json(content)
 
 
 def let_go(dsn: str, report: Mapping[str, Any]) -> None:

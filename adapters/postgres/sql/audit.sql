@@ -38,8 +38,11 @@ select mission_id, seq, content, prev_hash, hash from colony_events where missio
 order by mission_id, seq;
 
 -- name: sealed
-select mission_id, number, content, rows from colony_audit_leaves where mission_id = any(%(missions)s)
-order by mission_id, number;
+select l.mission_id, l.number, l.content, l.rows, coalesce((
+    select (convert_from(r.content, 'UTF8')::json ->> 'at')::timestamptz < e.since from colony_encryption e
+  ), false) as plaintext
+from colony_audit_leaves l join colony_audit_roots r using (number) where l.mission_id = any(%(missions)s)
+order by l.mission_id, l.number;
 
 -- name: root
 insert into colony_audit_roots (number, content, sha256, signature, public_key)

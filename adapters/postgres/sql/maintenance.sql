@@ -42,12 +42,13 @@ returning restore_id;
 
 -- name: open_writebacks
 -- What may have been written after the backup was taken: asked, granted or begun, and not known to be over.
-select m.mission_id, m.tenant_id, 'pending' as state, p.value as proposal
+select m.mission_id, m.tenant_id, 'pending' as state, 'colony_approvals' as held_in, a.interrupt_id,
+  null as proposal_id, null as payload_sha256, a.content
 from colony_approvals a join colony_missions m using (mission_id)
-cross join lateral jsonb_array_elements(a.payload -> 'proposals') as p
 where a.status = 'pending' and m.status = 'awaiting_approval'
 union all
-select m.mission_id, m.tenant_id, coalesce(w.status, 'granted'), g.payload
+select m.mission_id, m.tenant_id, coalesce(w.status, 'granted'), 'colony_approval_grants', null,
+  g.proposal_id, g.payload_sha256, g.content
 from colony_approval_grants g join colony_missions m using (mission_id)
 left join colony_writebacks w using (mission_id, proposal_id, payload_sha256)
 where m.status in ('running', 'failed', 'awaiting_approval') and coalesce(w.status, 'granted') in ('granted', 'intended')
@@ -55,7 +56,7 @@ order by 1;
 
 -- name: unresolved_writebacks
 -- A failed or expired mission can be retried, which sends what was not done.
-select m.mission_id, m.tenant_id, w.status as state, w.payload as proposal,
+select m.mission_id, m.tenant_id, w.status as state, w.proposal_id, w.payload_sha256, w.payload,
   m.status not in ('failed', 'expired') and w.updated_at < clock_timestamp() - interval '1 minute' as over
 from colony_writebacks w join colony_missions m using (mission_id)
 where w.status in ('intended', 'unknown') and m.status not in ('received', 'running', 'awaiting_approval')
@@ -90,13 +91,13 @@ delete from checkpoints where thread_id = %(mission_id)s;
 
 -- name: prune_model_calls
 update colony_model_calls
-set response_sha256 = encode(sha256(response), 'hex'), request = '', response = ''
-where mission_id = %(mission_id)s and response_sha256 is null;
+set response_sha256 = coalesce(response_sha256, encode(sha256(response), 'hex')), request = '', response = ''
+where mission_id = %(mission_id)s and request <> '';
 
 -- name: prune_tool_calls
 update colony_tool_calls
-set response_sha256 = encode(sha256(response), 'hex'), response = null
-where mission_id = %(mission_id)s and response_sha256 is null and response is not null;
+set response_sha256 = coalesce(response_sha256, encode(sha256(response), 'hex')), response = null
+where mission_id = %(mission_id)s and response is not null;
 
 -- name: prune_named
 select request_sha256 as sha256 from colony_recordings where mission_id = %(mission_id)s

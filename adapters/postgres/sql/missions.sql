@@ -31,7 +31,7 @@ delete from colony_leases where mission_id = %(mission_id)s;
 select exists (select from colony_writebacks where mission_id = %(mission_id)s) as writing;
 
 -- name: ending
-select event_type, payload, actor_id, (
+select seq, event_type, content, actor_id, (
   select coalesce(jsonb_object_agg(status, n), '{}')
   from (select status, count(*) as n from colony_writebacks where mission_id = %(mission_id)s group by status) as counted
 ) as effects
@@ -43,7 +43,7 @@ select interrupt_id, status, content, sha256, expires_at, created_at, escalated_
 from colony_approvals where mission_id = %(mission_id)s and status = 'pending';
 
 -- name: answers
-select content, sha256 from colony_approval_answers
+select number, content, sha256 from colony_approval_answers
 where mission_id = %(mission_id)s and interrupt_id = %(interrupt_id)s order by number;
 
 -- name: give
@@ -56,8 +56,7 @@ where mission_id = %(mission_id)s and interrupt_id = %(interrupt_id)s and status
 returning interrupt_id;
 
 -- name: refusals
-select payload ->> 'interrupt_id' as interrupt_id, actor_id, payload ->> 'code' as code, payload -> 'rules' as rules
-from colony_events where mission_id = %(mission_id)s and event_type = 'approval.refused';
+select seq, content, actor_id from colony_events where mission_id = %(mission_id)s and event_type = 'approval.refused';
 
 -- name: asked
 select from colony_approvals where mission_id = %(mission_id)s and interrupt_id = %(interrupt_id)s;

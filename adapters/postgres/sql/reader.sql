@@ -17,7 +17,7 @@ where mission_id = %(mission_id)s and (%(kind)s::text is null or kind = %(kind)s
 order by created_at, kind, revision, task_key, artifact_id;
 
 -- name: newest
-select kind, payload, content, sha256, revision from colony_artifacts
+select kind, artifact_id, task_key, payload, content, sha256, revision from colony_artifacts
 where mission_id = %(mission_id)s and kind = any(%(kinds)s) order by revision desc, created_at desc;
 
 -- name: events
@@ -28,11 +28,13 @@ order by seq limit %(limit)s;
 -- name: approvals
 select a.mission_id, a.interrupt_id, a.status, a.payload, a.content, a.sha256, a.decision, a.decision_content,
        a.decided_by, a.decided_at, a.expires_at, a.created_at, a.actor_id, a.escalate_at, a.escalated_at,
+       array(select s.number from colony_approval_answers s where s.mission_id = a.mission_id
+             and s.interrupt_id = a.interrupt_id order by s.number) as numbers,
        array(select s.content from colony_approval_answers s where s.mission_id = a.mission_id
              and s.interrupt_id = a.interrupt_id order by s.number) as answers,
        array(select s.created_at from colony_approval_answers s where s.mission_id = a.mission_id
              and s.interrupt_id = a.interrupt_id order by s.number) as answered_at,
-       m.mission_type, m.payload -> 'envelope' ->> 'risk_level' as risk_level,
+       m.mission_type, m.payload as mission_payload,
        (extract(epoch from clock_timestamp() - a.created_at) * 1000)::bigint as age_ms
 from colony_approvals a join colony_missions m using (mission_id)
 where (%(mission_id)s::text is null or a.mission_id = %(mission_id)s)
@@ -40,8 +42,7 @@ where (%(mission_id)s::text is null or a.mission_id = %(mission_id)s)
 order by a.created_at, a.interrupt_id;
 
 -- name: sources
-select distinct on (mission_id, artifact_id) mission_id, artifact_id, payload ->> 'kind' as kind, payload ->> 'trust' as trust,
-       payload -> 'source' as source
+select distinct on (mission_id, artifact_id) mission_id, artifact_id, revision, task_key, content
 from colony_research_artifacts where mission_id = any(%(missions)s) and artifact_id = any(%(ids)s);
 
 -- name: writebacks
@@ -75,8 +76,12 @@ select 'plan', artifact_id, revision, task_key, content, sha256 from colony_plan
 order by kind, revision, task_key, artifact_id;
 
 -- name: bundle_roots
+-- A root from before the database was encrypted knows the rows as they were then.
 select l.number, r.content as root, r.signature, r.public_key, l.content as leaf, l.proof, l.rows
-from colony_audit_leaves l join colony_audit_roots r using (number) where l.mission_id = %(mission_id)s order by l.number;
+from colony_audit_leaves l join colony_audit_roots r using (number)
+where l.mission_id = %(mission_id)s and not exists (
+  select from colony_encryption e where (convert_from(r.content, 'UTF8')::json ->> 'at')::timestamptz < e.since)
+order by l.number;
 
 -- name: rule_texts
 select rules_sha256, content from colony_rule_texts where rules_sha256 = any(%(hashes)s) order by 1;
@@ -97,6 +102,4 @@ select call_id, task_key, revision, status, tool, arguments, reason, coalesce(re
 from colony_tool_calls where mission_id = %(mission_id)s order by created_at, call_id;
 
 -- name: bundle_constitutions
-select sha256, version, content, signature, key_id from colony_constitution_versions(array(
-  select distinct payload ->> 'constitution_sha256' from colony_policy_decisions
-  where mission_id = %(mission_id)s and payload ->> 'constitution_sha256' is not null));
+select sha256, version, content, signature, key_id from colony_constitution_versions(%(wanted)s);

@@ -39,11 +39,11 @@ select number, version, rules_sha256, actor_id, reason, created_at from colony_r
 order by number desc limit %(limit)s;
 
 -- name: decision
-select mission_id, revision, content, sha256, created_at from colony_policy_decisions
+select mission_id, artifact_id, revision, task_key, content, sha256, created_at from colony_policy_decisions
 where artifact_id = %(decision_id)s order by created_at, mission_id, revision limit 50;
 
 -- name: history
-select mission_id, artifact_id, revision, content, sha256, created_at from colony_policy_decisions
+select mission_id, artifact_id, revision, task_key, content, sha256, created_at from colony_policy_decisions
 where created_at >= %(since)s::timestamptz
   and (%(after)s::timestamptz is null
        or (created_at, mission_id, artifact_id, revision) > (%(after)s, %(mission_id)s::text, %(decision_id)s::text, %(revision)s::int))

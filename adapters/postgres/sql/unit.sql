@@ -104,7 +104,7 @@ limit 1;
 
 -- name: decide
 update colony_approvals
-set status = 'decided', decision = %(decision)s, decision_content = %(content)s, decided_by = %(actor)s,
+set status = 'decided', decision = %(decision)s, decision_content = %(decision_content)s, decided_by = %(actor)s,
     decided_at = clock_timestamp(), updated_at = now(), epoch = colony_epoch()
 where mission_id = %(mission_id)s and interrupt_id = %(interrupt_id)s and status = 'pending'
 returning interrupt_id;
@@ -135,10 +135,9 @@ returning status;
 select status, outcome from colony_writebacks
 where mission_id = %(mission_id)s and proposal_id = %(proposal_id)s and payload_sha256 = %(payload_sha256)s;
 
--- name: leave_open
-update colony_writebacks set status = %(status)s, outcome = %(outcome)s, updated_at = now(), epoch = colony_epoch()
-where mission_id = %(mission_id)s and status = 'intended'
-returning payload;
+-- name: under_way
+select proposal_id, payload_sha256, payload from colony_writebacks
+where mission_id = %(mission_id)s and status = 'intended' for update;
 
 -- name: settle
 update colony_writebacks set status = %(status)s, outcome = %(outcome)s, updated_at = now(), epoch = colony_epoch()

@@ -20,7 +20,7 @@ def test_a_secret_is_never_shown(database: str) -> None:
     assert repr(secrets) == "Secrets()"
 
 
-@pytest.mark.parametrize("role", [*LOGIN_ROLES, "colony_system", "colony_pruner"])
+@pytest.mark.parametrize("role", [*LOGIN_ROLES, "colony_system", "colony_pruner", "colony_sealer"])
 def test_no_role_that_the_service_runs_as_reads_them(database: str, role: str) -> None:
     with Backdoor(database).undone() as conn:
         conn.execute(f"set local role {role}")
