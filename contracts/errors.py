@@ -149,6 +149,13 @@ class PreconditionStale(Conflict):
     code = "precondition_stale"
 
 
+class Halted(Conflict):
+    """Somebody has halted the tenant, or everybody: nothing that would run is accepted."""
+
+    code = "halted"
+    default_hint = "`colony halt show` says who has halted it and why, `colony halt lift` lifts it."
+
+
 class Denied(ColonyError):
     """A policy said no."""
 
@@ -208,13 +215,6 @@ class Unavailable(ColonyError):
     """Something Colony depends on does not answer."""
 
     code = "unavailable"
-
-
-class Halted(Unavailable):
-    """Somebody has halted the tenant, or everybody: nothing that would run is accepted."""
-
-    code = "halted"
-    default_hint = "`colony halt show` says who has halted it and why, `colony halt lift` lifts it."
 
 
 class StoreUnavailable(Unavailable):

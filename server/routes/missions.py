@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Query
 from fastapi.requests import Request
 from fastapi.responses import JSONResponse, Response
 
-from contracts.errors import BadInput, NotFound
+from contracts.errors import BadInput, Conflict, NotFound
 from contracts.mission import MissionClass, MissionRequest
 from contracts.stateflow import Status
 from server import shapes, views
@@ -36,7 +36,7 @@ Cursor = Annotated[
     "/missions",
     status_code=202,
     response_model=shapes.Submitted,
-    responses=fails(*BODY_FAILS),
+    responses=fails(Conflict, *BODY_FAILS),
     openapi_extra=takes(MissionRequest, required=True),
 )
 async def submit(

@@ -80,7 +80,7 @@ async def test_a_halt_stops_the_writes_that_are_left_and_lifted_they_happen_once
     assert (await api.mission(mission_id))["status"] == "running"
     asked = {"mission_type": "crm_lead_intelligence", "user_goal": "What now?", "inputs": {"lead_id": "L-1"}}
     refused = await api.client.post("/api/colony/missions", json=asked)
-    assert (refused.status_code, refused.json()["code"]) == (503, "halted")
+    assert (refused.status_code, refused.json()["code"]) == (409, "halted")
     state = (await api.client.get(HALT)).json()
     assert (state["halted"], state["items"][0]["reason"]) == (True, "odd writes")
 

@@ -16,7 +16,7 @@ GUARDED = {"401", "403", "429", "503"}
 BODY = {"400", "413", "415", "422"}
 COMMANDS = ("approve", "reject", "cancel", "retry", "fail")
 CALLS: dict[tuple[str, str], set[str]] = {
-    ("post", "/missions"): {"202", *GUARDED, *BODY},
+    ("post", "/missions"): {"202", "409", *GUARDED, *BODY},
     ("get", "/missions"): {"200", "422", *GUARDED},
     ("get", "/missions/{mission_id}"): {"200", "404", *GUARDED},
     ("get", "/missions/{mission_id}/artifacts"): {"200", "404", "422", *GUARDED},
