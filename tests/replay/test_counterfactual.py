@@ -58,6 +58,7 @@ async def test_a_prompt_that_was_changed_is_asked_live_where_that_is_wanted(lab:
     assert not live["changes"]["claims"], "the built-in model reads no instructions"
 
 
+@pytest.mark.long
 async def test_an_edited_result_shows_in_what_rests_on_it(lab: Lab) -> None:
     mission_id = await done(lab)
     results = {r["task_key"]: r["payload"] for r in await lab.service.artifacts(mission_id, "worker_result")}
@@ -68,6 +69,7 @@ async def test_an_edited_result_shows_in_what_rests_on_it(lab: Lab) -> None:
     assert [w["task_key"] for w in report["changes"]["why"]] == ["propose_writebacks"]
 
 
+@pytest.mark.long
 async def test_a_live_replay_asks_again_and_writes_nothing(lab: Lab) -> None:
     mission_id = await done(lab)
     await lab.service.seed_lead(notes="changed since")
@@ -99,6 +101,7 @@ async def test_overrides_that_cannot_be_used_make_no_mission(lab: Lab) -> None:
     assert len(lab.db.rows("select from colony_missions")) == 1
 
 
+@pytest.mark.long
 async def test_a_whole_set_of_rules_may_stand_in_the_place_of_the_deployment_s(lab: Lab) -> None:
     mission_id = await done(lab)
     whole = load_rules()

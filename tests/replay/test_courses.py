@@ -33,10 +33,10 @@ async def waits(lab: Lab) -> dict[str, Any]:
     return await lab.mission()
 
 
-_LONG = [pytest.param(course, marks=pytest.mark.long) for course in (retried, failed, waits)]
+_LONG = [pytest.param(course, marks=pytest.mark.long) for course in (revised, read_again, retried, failed, waits)]
 
 
-@pytest.mark.parametrize("course", [revised, read_again, died, *_LONG], ids=lambda c: c.__name__)
+@pytest.mark.parametrize("course", [died, *_LONG], ids=lambda c: c.__name__)
 async def test_a_replay_comes_to_the_same_whatever_course_its_original_took(lab: Lab, course: Any) -> None:
     mission = await course(lab)
     await offline(lab)

@@ -16,7 +16,7 @@ LEAD = ("root__get_lead", {"lead_id": "L-1"})
 OUTSIDE = ("root__get_lead", {"lead_id": "L-2"})
 
 
-@pytest_asyncio.fixture(params=["openai", "anthropic"])
+@pytest_asyncio.fixture(params=["openai", pytest.param("anthropic", marks=pytest.mark.long)])
 async def wire(request: pytest.FixtureRequest) -> AsyncIterator[Wire]:
     async with replaying(request.param) as served:
         yield served
