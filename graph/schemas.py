@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from langgraph.pregel import Pregel
-from pydantic import TypeAdapter
+from pydantic import PydanticUserError, TypeAdapter
 from typing_extensions import TypedDict
 
 from contracts.base import Value
@@ -32,6 +33,25 @@ def mission_state() -> Schema:
     # pydantic reads the fields of a TypedDict of its own kind only.
     shape: Any = TypedDict("MissionState", dict.fromkeys(MissionState.__annotations__, Any), total=False)  # type: ignore[misc]
     return TypeAdapter(shape).json_schema()
+
+
+def of_graph(graph: Pregel[Any, Any, Any, Any]) -> Schema:
+    """Return a graph's schemas; one that has no JSON schema is null."""
+    state = _schema(graph.get_output_jsonschema)
+    return {
+        "input_schema": _schema(graph.get_input_jsonschema),
+        "output_schema": state,
+        "state_schema": state or {"type": "object"},
+        "config_schema": {"type": "object", "properties": {}},
+        "context_schema": _schema(lambda: graph.get_context_jsonschema() or {}),
+    }
+
+
+def _schema(of: Callable[[], Schema]) -> Schema | None:
+    try:
+        return of()
+    except (PydanticUserError, TypeError, AttributeError, ValueError):
+        return None
 
 
 def drawn(graph: Pregel[Any, Any, Any, Any], *, xray: int | bool = False) -> Schema:

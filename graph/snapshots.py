@@ -7,9 +7,11 @@ from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.errors import InvalidUpdateError
 from langgraph.pregel import Pregel
 from langgraph.types import Interrupt, PregelTask, StateSnapshot
 
+from contracts.errors import BadInput
 from graph.plain import plain
 from graph.topology import compiled
 
@@ -61,6 +63,33 @@ async def history(
         limit=limit,
     )
     return [shown(snapshot) async for snapshot in found]
+
+
+async def updated(graph: Pregel[Any, Any, Any, Any], config: RunnableConfig, values: Any, as_node: str | None) -> Shown:
+    """Write into a state as one of the graph's nodes; returns the name of the checkpoint that it led to.
+
+    Raises:
+        BadInput: the graph can't take it.
+    """
+    try:
+        return checkpoint_of(await graph.aupdate_state(config, values, as_node=as_node))
+    except (InvalidUpdateError, KeyError, ValueError, TypeError) as exc:
+        raise BadInput("the graph does not take these values", code="invalid_update") from exc
+
+
+async def copied(saver: BaseCheckpointSaver[Any], source: str, to: str) -> None:
+    """Copy a thread's checkpoints, with what is pending at each, into another thread."""
+    found = [one async for one in saver.alist({"configurable": {"thread_id": source}})]
+    for one in reversed(found):
+        namespace = one.config["configurable"].get("checkpoint_ns", "")
+        parent = one.parent_config["configurable"].get("checkpoint_id") if one.parent_config else None
+        at = config_of(to, parent, namespace)
+        made = await saver.aput(at, one.checkpoint, one.metadata, one.checkpoint["channel_versions"])
+        pending: dict[str, list[tuple[str, Any]]] = {}
+        for task, channel, value in one.pending_writes or ():
+            pending.setdefault(task, []).append((channel, value))
+        for task, writes in pending.items():
+            await saver.aput_writes(made, writes, task)
 
 
 def shown(snapshot: StateSnapshot) -> Shown:

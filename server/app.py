@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 
 from server import errors, openapi
 from server.compose import Colony
@@ -34,6 +35,14 @@ def create_app(colony: Colony) -> FastAPI:
     app.add_middleware(CountedRequests, metrics=colony.metrics)
     app.add_middleware(InTrace)
     errors.install(app)
+    if settings.cors_origins is not None:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins.split(","),
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["Location", "Content-Location", "X-Pagination-Total", "X-Pagination-Next"],
+        )
     for module in (constitution, missions, events, commands, delegations, history, keys, policies, halts, health):
         app.include_router(module.router)
     for router in ROUTERS:

@@ -190,10 +190,16 @@ async def open_colony(
         stack.push_async_callback(ended, *background)
         stats = {name: pool.get_stats for name, pool in pools.items()}
         metrics = ProcessMetrics(stats, lambda: doorbell.waiting, lambda: keeper.holding)
-        reader, keys, law = MissionReader(api), ApiKeys(api), Constituting(ConstitutionStore(api), governance.guard)
+        reader, keys = MissionReader(api), ApiKeys(api)
         parts = (service, reader, doorbell, feed, worker, root_store, governance, metrics, relays, keys, db.vault)
-        rest: dict[str, Any] = {"halts": Halts(api), "policies": PolicyService(rules, governance), "constituting": law}
-        yield Colony(settings, *parts, **rest, sdk=open_sdk(api, service, reader, doorbell, feed))
+        sdk = open_sdk(pools, service, reader, doorbell, feed, times=times, name=name)
+        yield Colony(settings, *parts, **_law(api, rules, governance), sdk=sdk)
+
+
+def _law(api: Pool, rules: RuleSetStore, governance: Governance) -> dict[str, Any]:
+    """Make what people rule with: halts, tenants' rules, the constitution."""
+    constituting = Constituting(ConstitutionStore(api), governance.guard)
+    return {"halts": Halts(api), "policies": PolicyService(rules, governance), "constituting": constituting}
 
 
 def _root(stack: AsyncExitStack, settings: Settings, patience: Patience | None) -> RootClient:
@@ -210,6 +216,8 @@ async def _pools(stack: AsyncExitStack, db: Database, settings: Settings, times:
         "runs": await _pool(stack, dsns.app, "runs", most, db, least=0, transaction_ms=times.lease_ms),
     }
     await confirm(pools["api"])
+    if settings.extra_graphs is not None:
+        pools["graphs"] = await _pool(stack, dsns.app, "graphs", 16, db, transaction_ms=times.lease_ms)
     if settings.root_api_base_url is None:
         pools["root"] = await _pool(stack, dsns.root, "root", 8, db)
     return pools

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 _PATIENCE_S = 5.0
 
 
-async def ended(*tasks: asyncio.Task[None]) -> None:
+async def ended(*tasks: asyncio.Task[Any]) -> None:
     """Cancel tasks and wait until each has ended.
 
     Once is not enough: a cancellation that meets a driver in the middle of a statement may come out as that driver's

@@ -28,6 +28,8 @@ Capability = Literal[
 ]
 CAPABILITIES: frozenset[str] = frozenset(get_args(Capability))
 TENANT_HEADER = "X-Colony-Tenant"
+KEY_HEADER = "X-Api-Key"
+"""The header in which the LangGraph SDK's clients send their key, or a token."""
 TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ROLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}")
 _MOST_ROLES = 100
@@ -78,8 +80,11 @@ class Gatekeeper:
             Unauthenticated: there are no credentials that hold.
         """
         given = request.headers.getlist("Authorization")
-        if len(given) > 1:
-            raise Unauthenticated("there are two Authorization headers")
+        keys = request.headers.getlist(KEY_HEADER)
+        if len(given) > 1 or len(keys) > 1 or (given and keys):
+            raise Unauthenticated("there is more than one Authorization or X-Api-Key header")
+        if keys:
+            return await self._bearer(keys[0].strip())
         if given:
             scheme, _, credentials = given[0].partition(" ")
             if scheme.lower() != "bearer" or not credentials.strip():

@@ -90,6 +90,7 @@ async def running(
             if work:
                 colony.worker.start()
                 colony.relays.start()
+                colony.sdk.begin_work()
             _log.info("ready", url=f"http://{host}:{settings.port}", worker=work)
             try:
                 yield colony
@@ -100,6 +101,7 @@ async def running(
                 if work:
                     await colony.worker.stop()
                     await colony.relays.stop()
+                    await colony.sdk.end_work()
     finally:
         sock.close()
 
@@ -164,12 +166,14 @@ async def work_only(
                 _log.info("metrics", url=url)
             colony.worker.start()
             colony.relays.start()
+            colony.sdk.begin_work()
             _log.info("worker ready", concurrency=settings.max_concurrent_missions)
             try:
                 await _until(stopped, colony, work=True)
             finally:
                 await colony.worker.stop()
                 await colony.relays.stop()
+                await colony.sdk.end_work()
 
 
 async def relay_only(settings: Settings, *, metrics: tuple[str, int] | None = None) -> None:

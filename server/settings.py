@@ -18,6 +18,7 @@ from contracts.errors import SettingInvalid
 from contracts.mission import ModelTier
 
 _KEY_BYTES = 32
+_ORIGINS = r"^https?://[A-Za-z0-9.\-\[\]:]+(,https?://[A-Za-z0-9.\-\[\]:]+)*$"
 _UNBROKEN = re.compile(r"[!-~]+")
 _BROKERS = r"^[A-Za-z0-9_.\-\[\]:]+:[0-9]{1,5}(,[A-Za-z0-9_.\-\[\]:]+:[0-9]{1,5})*$"
 
@@ -118,6 +119,8 @@ class Settings(BaseSettings):
     audit_key_file: Path | None = Field(None, alias="COLONY_AUDIT_KEY_FILE")
     audit_interval_ms: Ms = Field(60_000, alias="COLONY_AUDIT_INTERVAL_MS")
     otlp_endpoint: Url | None = Field(None, alias="OTEL_EXPORTER_OTLP_ENDPOINT")
+    extra_graphs: Path | None = Field(None, alias="COLONY_EXTRA_GRAPHS")
+    cors_origins: str | None = Field(None, alias="COLONY_CORS_ORIGINS", pattern=_ORIGINS)
     log_level: str = Field("INFO", alias="LOG_LEVEL", pattern=r"^(?i:debug|info|warning|error)$")
 
     @field_validator("*", mode="before")
@@ -176,6 +179,7 @@ RESERVED = (
 
 _A_TIME = "milliseconds, a whole number from 1 to 2592000000"
 _RIGHT = {
+    "COLONY_CORS_ORIGINS": "origins such as https://app.example.com, with commas between",
     "COLONY_DEPLOYMENT_MODE": "one of " + ", ".join(DeploymentMode),
     "DEFAULT_MODEL_ROUTE": "one of " + ", ".join(ModelTier),
     "LOG_LEVEL": "one of debug, info, warning, error",

@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 
-from contracts.classes import CLASSES
-from contracts.errors import BadInput, NotFound
+from contracts.errors import BadInput, Conflict, NotFound
 from graph import schemas, snapshots
+from graph.plain import plain
 from server.body import parsed
 from server.openapi import BODY_FAILS, fails, takes
-from server.principal import Reader
+from server.principal import Principal, Reader, Submitter
 from server.routes.parts import Body, BoundedRoute
+from server.routes.sdk_parts import SdkParts
 from server.sdk import assistants, bodies, shapes
+from server.sdk.extra_assistants import GraphAssistants
+from server.sdk.service import Sdk
 
 router = APIRouter(tags=["assistants"], route_class=BoundedRoute)
 
@@ -38,10 +41,10 @@ async def info() -> JSONResponse:
     responses=fails(*BODY_FAILS),
     openapi_extra=takes(bodies.AssistantSearch),
 )
-async def search(who: Reader, body: Body) -> JSONResponse:  # noqa: ARG001
+async def search(who: Reader, sdk: SdkParts, body: Body) -> JSONResponse:
     """List assistants."""
-    found = _found(parsed(bodies.AssistantSearch, body))
     asked = parsed(bodies.AssistantSearch, body)
+    found = await _found(who, sdk, asked)
     page = found[asked.offset : asked.offset + asked.limit]
     return JSONResponse(page, headers={"X-Pagination-Total": str(len(found))})
 
@@ -52,25 +55,90 @@ async def search(who: Reader, body: Body) -> JSONResponse:  # noqa: ARG001
     responses=fails(*BODY_FAILS),
     openapi_extra=takes(bodies.AssistantSearch),
 )
-async def count(who: Reader, body: Body) -> JSONResponse:  # noqa: ARG001
+async def count(who: Reader, sdk: SdkParts, body: Body) -> JSONResponse:
     """Count assistants."""
-    return JSONResponse(len(_found(parsed(bodies.AssistantSearch, body))))
+    return JSONResponse(len(await _found(who, sdk, parsed(bodies.AssistantSearch, body))))
 
 
-def _found(asked: bodies.AssistantSearch) -> list[dict[str, Any]]:
+async def _found(who: Principal, sdk: Sdk, asked: bodies.AssistantSearch) -> list[dict[str, Any]]:
     wanted = (asked.metadata or {}).items()
+    extra = await sdk.extra.assistants.listed(who) if sdk.extra is not None else []
     return [
         one
-        for one in assistants.listed()
+        for one in (*extra, *assistants.listed())
         if asked.graph_id in {None, one["graph_id"]}
-        and (asked.name or "").lower() in one["name"]
+        and (asked.name or "").lower() in one["name"].lower()
         and all(one["metadata"].get(key) == value for key, value in wanted)
     ]
 
 
+def _made(sdk: Sdk) -> GraphAssistants:
+    if sdk.extra is None:
+        raise Conflict(
+            "assistants are the mission classes, and no others can be made",
+            code="assistants_fixed",
+            hint="What differs from one mission to the next belongs into its inputs.",
+        )
+    return sdk.extra.assistants
+
+
+@router.post(
+    "/assistants",
+    response_model=shapes.Assistant,
+    responses=fails(NotFound, Conflict, *BODY_FAILS),
+    openapi_extra=takes(bodies.AssistantCreate, required=True),
+)
+async def make(who: Submitter, sdk: SdkParts, body: Body) -> JSONResponse:
+    """Keep an assistant of a developer's own graph."""
+    asked, made = parsed(bodies.AssistantCreate, body), _made(sdk)
+    if asked.if_exists == "do_nothing" and asked.assistant_id and (known := await made.find(who, asked.assistant_id)):
+        return JSONResponse(known)
+    return JSONResponse(await made.make(who, asked.graph_id, asked.assistant_id, asked.told))
+
+
+@router.patch(
+    "/assistants/{assistant_id:name}",
+    response_model=shapes.Assistant,
+    responses=fails(NotFound, Conflict, *BODY_FAILS),
+    openapi_extra=takes(bodies.AssistantPatch),
+)
+async def change(assistant_id: str, who: Submitter, sdk: SdkParts, body: Body) -> JSONResponse:
+    """Change an assistant of a developer's own graph."""
+    found = await _made(sdk).change(who, checked(assistant_id), parsed(bodies.AssistantPatch, body).told)
+    if found is None:
+        raise assistants.assistant_not_found()
+    return JSONResponse(found)
+
+
+@router.delete("/assistants/{assistant_id:name}", status_code=204, responses=fails(NotFound, Conflict))
+async def forget(assistant_id: str, who: Submitter, sdk: SdkParts) -> Response:
+    """Forget an assistant of a developer's own graph."""
+    if not await _made(sdk).forget(who, checked(assistant_id)):
+        raise assistants.assistant_not_found()
+    return Response(status_code=204)
+
+
+def checked(assistant_id: str) -> str:
+    """Return an assistant's id if it can be one.
+
+    Raises:
+        NotFound: no assistant has such an id.
+    """
+    if not assistant_id.isprintable():
+        raise assistants.assistant_not_found()
+    return assistant_id
+
+
+async def _graph(who: Principal, sdk: Sdk, assistant_id: str) -> str | None:
+    checked(assistant_id)
+    return await sdk.extra.assistants.graph_of(who, assistant_id) if sdk.extra is not None else None
+
+
 @router.get("/assistants/{assistant_id:name}", response_model=shapes.Assistant, responses=fails(NotFound))
-async def assistant(assistant_id: str, who: Reader) -> JSONResponse:  # noqa: ARG001
+async def assistant(assistant_id: str, who: Reader, sdk: SdkParts) -> JSONResponse:
     """Return one assistant."""
+    if sdk.extra is not None and (found := await sdk.extra.assistants.find(who, checked(assistant_id))) is not None:
+        return JSONResponse(found)
     kind = assistants.class_of(assistant_id)
     if kind is None:
         raise assistants.assistant_not_found()
@@ -85,23 +153,30 @@ def depth_of(xray: str) -> int | bool:
 @router.get("/assistants/{assistant_id:name}/graph", response_model=shapes.Graph, responses=fails(NotFound, BadInput))
 async def graph(
     assistant_id: str,
-    who: Reader,  # noqa: ARG001
+    who: Reader,
+    sdk: SdkParts,
     xray: Annotated[str, Query(pattern="^(true|false|True|False|[0-9]{1,2})$")] = "false",
 ) -> JSONResponse:
     """Return an assistant's graph: its nodes and edges."""
+    name = await _graph(who, sdk, assistant_id)
+    if name is not None and sdk.extra is not None:
+        return JSONResponse(plain(await sdk.extra.drawn(who, name, xray=depth_of(xray))))
     assistants.class_of(assistant_id)
     return JSONResponse(schemas.drawn(snapshots.mission_graph(), xray=depth_of(xray)))
 
 
 @router.get("/assistants/{assistant_id:name}/schemas", response_model=shapes.Schemas, responses=fails(NotFound))
-async def schemas_of(assistant_id: str, who: Reader) -> JSONResponse:  # noqa: ARG001
+async def schemas_of(assistant_id: str, who: Reader, sdk: SdkParts) -> JSONResponse:
     """Return what an assistant takes and what its state is, as JSON schemas."""
-    kind = assistants.class_of(assistant_id)
-    return JSONResponse(assistants.schemas_of(kind if kind is not None else next(iter(CLASSES))))
+    name = await _graph(who, sdk, assistant_id)
+    if name is not None and sdk.extra is not None:
+        return JSONResponse(plain(await sdk.extra.schemas(who, name)))
+    return JSONResponse(assistants.schemas_of(assistants.class_of(assistant_id)))
 
 
 @router.get("/assistants/{assistant_id:name}/subgraphs", response_model=shapes.AnyObject, responses=fails(NotFound))
-async def subgraphs(assistant_id: str, who: Reader) -> JSONResponse:  # noqa: ARG001
+async def subgraphs(assistant_id: str, who: Reader, sdk: SdkParts) -> JSONResponse:
     """Return an assistant's subgraphs: the governed graph has none."""
-    assistants.class_of(assistant_id)
+    if await _graph(who, sdk, assistant_id) is None:
+        assistants.class_of(assistant_id)
     return JSONResponse({})

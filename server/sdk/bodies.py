@@ -148,6 +148,30 @@ class AssistantSearch(Body):
     offset: Offset = 0
 
 
+class AssistantPatch(Body):
+    """What is to be changed about an assistant."""
+
+    name: Annotated[str, StringConstraints(max_length=200)] | None = None
+    description: Annotated[str, StringConstraints(max_length=2_000)] | None = None
+    config: Notes | None = None
+    context: Notes | None = None
+    metadata: Notes | None = None
+
+    @property
+    def told(self) -> Notes:
+        """What was given."""
+        named = ("name", "description", "config", "context", "metadata")
+        return {key: getattr(self, key) for key in named if getattr(self, key) is not None}
+
+
+class AssistantCreate(AssistantPatch):
+    """An assistant to be, of a developer's own graph."""
+
+    graph_id: Name
+    assistant_id: ThreadId | None = None
+    if_exists: Literal["raise", "do_nothing"] | None = None
+
+
 class CancelMany(Body):
     """Which runs are to be stopped."""
 
@@ -213,6 +237,8 @@ class EventsAsked(Body):
 
 BODIES: tuple[type[BaseModel], ...] = (
     AssistantSearch,
+    AssistantCreate,
+    AssistantPatch,
     ThreadCreate,
     ThreadPatch,
     ThreadCount,

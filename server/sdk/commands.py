@@ -60,24 +60,33 @@ class Commands:
     async def _done(self, method: str, params: dict[str, Any]) -> tuple[Shown, int | None]:
         match method:
             case "run.start":
-                return await self._begun(await self._start(params))
+                return await self._begun(await self._head(), await self._start(params))
             case "input.respond":
-                return await self._begun(await self._respond(params))
+                return await self._begun(await self._head(), await self._respond(params))
             case "state.get":
                 return await self._state(params), None
             case "state.listCheckpoints":
                 return await self._checkpoints(params), None
             case "state.fork":
-                return await self._begun(await self._fork(params))
+                return await self._begun(None, await self._fork(params))
             case "agent.getTree" | "input.inject" | "subscription.reconnect":
                 raise BadInput(f"{method} is not supported", code="not_supported")
             case _:
                 raise BadInput(f"{method[:60]} is no command", code="unknown_command")
 
-    async def _begun(self, run: Started) -> tuple[Shown, int]:
+    async def _head(self) -> int | None:
+        """Return the last frame's number before a run of a developer's graph is begun; None for a mission's thread."""
+        try:
+            return await self.sdk.head(self.who, self.thread_id)
+        except NotFound:
+            return None
+
+    async def _begun(self, before: int | None, run: Started) -> tuple[Shown, int]:
         """Return a run that was begun, and the last event before it: a stream goes on from there."""
-        shown = await self.sdk.run(self.who, run.thread_id, run.run_id)
-        before = Frame(int(shown["metadata"].get("first_seq") or 1), 0, run.run_id, "", None).number - 1
+        if before is None:
+            shown = await self.sdk.run(self.who, run.thread_id, run.run_id)
+            first = int(shown["metadata"].get("first_seq") or 1)
+            before = Frame(first, 0, run.run_id, "", None).number - 1
         return {"run_id": run.run_id, "thread_id": run.thread_id}, before
 
     async def _start(self, params: dict[str, Any]) -> Started:
@@ -88,8 +97,8 @@ class Commands:
         row = await self.sdk.thread_for(self.who, self.thread_id, body)
         if await self.sdk.waits(row):  # the protocol's own rule: an input answers an interrupt, if there is one
             resumed = body.model_copy(update={"input": None, "command": bodies.Command(resume=body.input)})
-            return await self.sdk.start(self.who, row, resumed, self.trace_id)
-        return await self.sdk.start(self.who, row, body, self.trace_id)
+            return await self.sdk.start(self.who, row, resumed, self.trace_id, events=True)
+        return await self.sdk.start(self.who, row, body, self.trace_id, events=True)
 
     async def _respond(self, params: dict[str, Any]) -> Started:
         row = await self.sdk.threads.row(self.who, self.thread_id)

@@ -51,6 +51,8 @@ def shown(frame: Frame) -> dict[str, Any]:
 
 
 def _data(frame: Frame) -> Any:
+    if frame.method == "checkpoints" and "config" in frame.data and "id" not in frame.data:
+        return _envelope(frame.data)
     if frame.method == "checkpoints":
         return {key: frame.data[key] for key in _ENVELOPE if frame.data.get(key) is not None}
     if frame.method == "custom" and isinstance(frame.data, dict) and "event_type" in frame.data:
@@ -58,6 +60,17 @@ def _data(frame: Frame) -> Any:
     if frame.method == "values" and isinstance(frame.data, dict):
         return {key: value for key, value in frame.data.items() if key != "__interrupt__"}
     return frame.data
+
+
+def _envelope(data: dict[str, Any]) -> dict[str, Any]:
+    named = (data["config"] or {}).get("configurable", {})
+    parent = (data.get("parent_config") or {}).get("configurable", {}).get("checkpoint_id")
+    about = {
+        "id": named.get("checkpoint_id"),
+        "step": data["metadata"].get("step"),
+        "source": data["metadata"].get("source"),
+    }
+    return {**about, "parent_id": parent} if parent else about
 
 
 def _channel(event: dict[str, Any]) -> str:

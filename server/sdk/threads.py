@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 from adapters.postgres.threads import ThreadStore, thread_not_found
@@ -89,12 +89,41 @@ def blank_state(thread_id: str) -> Shown:
     }
 
 
+class GraphStates(Protocol):
+    """The states of threads that are no missions."""
+
+    @property
+    def graphs(self) -> Mapping[str, Any]:
+        """The graphs that are known."""
+        ...
+
+    async def state(
+        self, who: Principal, row: Row, checkpoint_id: str | None, *, subgraphs: bool = False
+    ) -> Shown | None:
+        """Return a state."""
+        ...
+
+    async def history(self, who: Principal, row: Row, **asked: Any) -> list[Shown]:
+        """Return the checkpoints."""
+        ...
+
+    async def copy(self, who: Principal, row: Row, to: str) -> None:
+        """Copy the checkpoints."""
+        ...
+
+
 @dataclass(frozen=True)
 class Threads:
     """Makes, finds and shows threads, always as one tenant."""
 
     store: ThreadStore
     views: MissionViews
+    extra: GraphStates | None = None
+
+    def foreign(self, row: Row) -> GraphStates | None:
+        """Return who has a thread's state, if it is of a developer's graph."""
+        known = self.extra is not None and row["mission_id"] is None and row["graph_id"] in self.extra.graphs
+        return self.extra if known else None
 
     async def create(self, who: Principal, body: bodies.ThreadCreate) -> Row:
         """Keep a new thread; the one that is there, where the client asked so.
@@ -122,10 +151,16 @@ class Threads:
 
     async def shown(self, who: Principal, row: Row) -> Shown:
         """Return a thread with its state."""
-        state = None
+        return stated(summary(row), await self._state(who, row, None))
+
+    async def _state(
+        self, who: Principal, row: Row, checkpoint_id: str | None, *, subgraphs: bool = False
+    ) -> Shown | None:
         if row["mission_id"] is not None:
-            state = await self.views.state(who.tenant_id, row["thread_id"])
-        return stated(summary(row), state)
+            return await self.views.state(who.tenant_id, row["thread_id"], checkpoint_id)
+        if (foreign := self.foreign(row)) is not None:
+            return await foreign.state(who, row, checkpoint_id, subgraphs=subgraphs)
+        return None
 
     async def search(self, who: Principal, body: bodies.ThreadSearch) -> tuple[list[Shown], int]:
         """Return a page of threads and how many there are in all."""
@@ -152,15 +187,15 @@ class Threads:
         ids = list(body.ids) if body.ids is not None else None
         return await self.store.count(who.tenant_id, ids=ids, status=body.status, metadata=body.metadata)
 
-    async def state(self, who: Principal, row: Row, checkpoint_id: str | None = None) -> Shown:
+    async def state(
+        self, who: Principal, row: Row, checkpoint_id: str | None = None, *, subgraphs: bool = False
+    ) -> Shown:
         """Return a thread's state.
 
         Raises:
             NotFound: it has no such checkpoint.
         """
-        found = None
-        if row["mission_id"] is not None:
-            found = await self.views.state(who.tenant_id, row["thread_id"], checkpoint_id)
+        found = await self._state(who, row, checkpoint_id, subgraphs=subgraphs)
         if found is None and checkpoint_id is not None:
             raise NotFound("the thread has no such checkpoint", code="checkpoint_not_found")
         return found or blank_state(row["thread_id"])
@@ -170,11 +205,11 @@ class Threads:
         before = body.before
         if isinstance(before, dict):
             before = before.get("checkpoint_id") or before.get("configurable", {}).get("checkpoint_id")
-        if row["mission_id"] is None:
-            return []
-        return await self.views.history(
-            who.tenant_id, row["thread_id"], limit=body.limit, before=before, wanted=body.metadata
-        )
+        asked: dict[str, Any] = {"limit": body.limit, "before": before, "wanted": body.metadata}
+        if row["mission_id"] is not None:
+            return await self.views.history(who.tenant_id, row["thread_id"], **asked)
+        foreign = self.foreign(row)
+        return await foreign.history(who, row, **asked) if foreign is not None else []
 
     async def copy(self, who: Principal, row: Row) -> Row:
         """Keep a second thread with the same notes.
@@ -188,7 +223,10 @@ class Threads:
                 code="thread_is_a_mission",
                 hint="A run with a checkpoint_id forks it; the fork's effects need an approval of their own.",
             )
-        return await self.create(who, bodies.ThreadCreate(metadata=row["metadata"], config=row["config"]))
+        made = await self.create(who, bodies.ThreadCreate(metadata=row["metadata"], config=row["config"]))
+        if (foreign := self.foreign(row)) is not None:
+            await foreign.copy(who, row, made["thread_id"])
+        return await self.row(who, made["thread_id"])
 
 
 __all__ = ["Threads", "blank_state", "stated", "status_of", "summary", "thread_not_found"]

@@ -103,10 +103,11 @@ declare
   written record;
 begin
   written := case when tg_op = 'DELETE' then old else new end;
-  select m.epoch into held from colony_missions m where m.mission_id = written.thread_id for key share;
+  select t.epoch into held from colony_threads t
+  where t.thread_id = written.thread_id and t.graph_id is not null
+    and not exists (select from colony_missions m where m.mission_id = t.thread_id) for key share of t;
   if held is null then
-    select t.epoch into held from colony_threads t
-    where t.thread_id = written.thread_id and t.graph_id is not null for key share;
+    select m.epoch into held from colony_missions m where m.mission_id = written.thread_id for key share;
   end if;
   if held is null or held is distinct from colony_epoch() then
     raise exception 'stale epoch' using errcode = 'CO001';
