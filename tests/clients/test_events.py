@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from tests.clients.conftest import CRM, INPUT
 from tests.server.tokens import Issuer
@@ -80,6 +83,10 @@ async def test_another_tenant_finds_nothing_and_a_reader_changes_nothing(serve, 
             assert (await raw.get(f"/threads/{tid}{path}")).status_code == 401, path
         for path in ("/runs", "/runs/stream", "/runs/wait", f"/runs/{rid}/cancel", "/copy"):
             assert (await raw.post(f"/threads/{tid}{path}", json=body, headers=other)).status_code == 404, path
+        socket = f"{base.rstrip('/').replace('http', 'ws')}/threads/{tid}/stream/events"
+        for headers in (other, {}):
+            with pytest.raises(InvalidStatus):
+                await connect(socket, additional_headers=headers)
         asked = {"channels": ["values"]}
         assert (await raw.post(f"/threads/{tid}/stream/events", json=asked, headers=other)).status_code == 404
         assert (await raw.delete(f"/threads/{tid}", headers=other)).status_code == 404
@@ -100,3 +107,13 @@ async def test_another_tenant_finds_nothing_and_a_reader_changes_nothing(serve, 
         both = {**own, **other}
         assert (await raw.get(f"/threads/{tid}", headers=both)).status_code == 401
         assert (await raw.get(f"/threads/{tid}", headers=reader)).status_code == 200
+
+
+async def test_the_same_goes_over_a_websocket(service: Service, client: LangGraphClient) -> None:
+    async with client.threads.stream(assistant_id=CRM, transport="websocket") as thread:
+        await thread.run.start(input=INPUT)
+        assert [snapshot async for snapshot in thread.values]
+        assert thread.interrupted
+        await thread.run.respond({"decision": "reject", "reason": "not now"})
+        final = await asyncio.wait_for(thread.output, 30)
+        assert final["release"]["verdict"] == "rejected"
