@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from langchain_core.language_models import BaseChatModel
 
 from adapters.models.port import LangChainModels
@@ -63,6 +64,7 @@ from server.sdk.service import Sdk
 from server.settings import Settings
 from server.worker import Worker
 
+_log = structlog.get_logger(__name__)
 _API_PATIENCE_S = 3.0
 
 
@@ -157,6 +159,8 @@ async def open_colony(
     routes = ModelRoutes({t: e.route for t, e in endpoints.items()}, settings.default_model_route)
     async with AsyncExitStack() as stack:
         db = await asyncio.to_thread(database, settings, stack)
+        if settings.deployment_mode.is_production and settings.payload_encryption_key is None:
+            _log.warning("payloads are stored unencrypted", hint="Set PAYLOAD_ENCRYPTION_KEY; see docs/encryption.md.")
         pools = await _pools(stack, db, settings, times)
         api = pools["api"]
         queue = MissionQueue(db.dsns.queue, GRAPH_VERSION)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 
-import structlog
-
 from adapters.postgres.cluster import open_cluster
 from adapters.postgres.encryption import vault_for
 from adapters.postgres.provision import Dsns, dsns_for, migrate
@@ -15,8 +13,6 @@ from adapters.postgres.vault import Vault, master_keys
 from contracts.errors import SettingInvalid
 from server.constitution import founded
 from server.settings import Settings
-
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,8 +35,6 @@ def database(settings: Settings, stack: AsyncExitStack) -> Database:
     keys = master_keys(settings.payload_encryption_key)
     admin = administrator(settings, stack)
     migrate(admin)
-    if settings.deployment_mode.is_production and not keys:
-        _log.warning("payloads are stored unencrypted", hint="Set PAYLOAD_ENCRYPTION_KEY; see docs/encryption.md.")
     secrets = read_secrets(admin)
     founded(admin, settings, secrets)
     return Database(dsns_for(admin), secrets, vault_for(admin, keys))
