@@ -81,6 +81,9 @@ async def test_the_same_person_twice_is_refused(company: Company) -> None:
     assert (again.status_code, again.json()["code"]) == (403, "policy_denied")
     assert (await company.mission(mission_id))["status"] == "awaiting_approval"
     assert await refusals(company, mission_id) == [("bob", "policy_denied", ["release.second-person"])]
+    pending = (await company.mission(mission_id))["pending_approval"]
+    (event,) = await company.events(mission_id, "approval.refused")
+    assert event["payload"]["interrupt_id"] == pending["interrupt_id"]
     edit = await company.answers(mission_id, "bob", changes={"note": {"verdict": "edit", "after": {"text": "Mine."}}})
     assert edit.status_code == 403
     assert len(await refusals(company, mission_id)) == 1  # the same refusal is recorded once

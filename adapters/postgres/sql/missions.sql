@@ -59,7 +59,7 @@ returning interrupt_id;
 select seq, content, actor_id from colony_events where mission_id = %(mission_id)s and event_type = 'approval.refused';
 
 -- name: asked
-select from colony_approvals where mission_id = %(mission_id)s and interrupt_id = %(interrupt_id)s;
+select true as asked from colony_approvals where mission_id = %(mission_id)s and interrupt_id = %(interrupt_id)s;
 
 -- name: delegators
 select actor_id from colony_delegations
