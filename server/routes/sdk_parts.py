@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Query, Request
+from pydantic import StringConstraints
 
 from contracts.errors import NotFound
 from server.limits import LimitedStream
 from server.openapi import STREAM
 from server.principal import Principal
 from server.routes.parts import Parts
-from server.sdk.bodies import Mode
-from server.sdk.frames import Frame
+from server.sdk.frames import MODES, Frame
 from server.sdk.service import Sdk
 
 _LONGEST_ID = 200
@@ -51,7 +52,12 @@ async def run_ref(run_id: str) -> str:
 SdkParts = Annotated[Sdk, Depends(sdk_of)]
 ThreadRef = Annotated[str, Depends(thread_ref)]
 RunRef = Annotated[str, Depends(run_ref)]
-Modes = Annotated[list[Mode] | None, Query(max_length=20)]
+_MODE = "(" + "|".join(MODES) + ")"
+_ONE = Annotated[str, StringConstraints(pattern=rf'^({_MODE}|\["{_MODE}"(,"{_MODE}")*\])$')]
+Modes = Annotated[
+    list[_ONE] | None,
+    Query(max_length=20, description="Stream modes, one each or, as the JavaScript client says them, as a JSON list."),
+]
 LastEventId = Annotated[
     str | None,
     Header(
@@ -77,6 +83,12 @@ ANSWERED: dict[int | str, dict[str, Any]] = {
         "content": {"application/json": {"schema": {}}},
     },
 }
+
+
+def modes_of(told: list[str] | None, default: Sequence[str]) -> list[str]:
+    """Return the modes that a query names."""
+    named = [mode for one in told or () for mode in (json.loads(one) if one.startswith("[") else [one])]
+    return named or list(default)
 
 
 def streamed(

@@ -23,6 +23,7 @@ from server.routes.sdk_parts import (
     RunRef,
     SdkParts,
     ThreadRef,
+    modes_of,
     run_headers,
     streamed,
 )
@@ -181,7 +182,7 @@ async def join_stream(
 ) -> Response:
     """Stream a run from its start, or from after the last event that was received."""
     await sdk.run(who, thread_id, run_id)
-    modes = stream_mode or ["values", "updates", "messages", "messages-tuple", "custom"]
+    modes = modes_of(stream_mode, ("values", "updates", "messages", "messages-tuple", "custom"))
     return streamed(
         request,
         who,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
+from pydantic import StringConstraints
 
 from contracts.errors import BadInput, Conflict, NotFound
 from server.body import parsed
 from server.openapi import BODY_FAILS, STREAM, fails, takes
 from server.principal import Operator, Reader, Submitter
 from server.routes.parts import Body, BoundedRoute
-from server.routes.sdk_parts import EVENTS, NO_STORE, LastEventId, SdkParts, ThreadRef, streamed
+from server.routes.sdk_parts import EVENTS, NO_STORE, LastEventId, SdkParts, ThreadRef, modes_of, streamed
 from server.sdk import bodies, shapes
 from server.sdk.frames import MODES, place_of, thread_stream, wanted
 
@@ -169,7 +170,8 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "lifecycle": ("lifecycle",),
     "state_update": ("values",),
 }
-ThreadMode = Literal["run_modes", "lifecycle", "state_update"]
+_KIND = "(run_modes|lifecycle|state_update)"
+ThreadMode = Annotated[str, StringConstraints(pattern=rf'^({_KIND}|\["{_KIND}"(,"{_KIND}")*\])$')]
 
 
 @router.get(
@@ -195,7 +197,7 @@ async def stream(
     row = await sdk.threads.row(who, thread_id)
     if row["mission_id"] is None and row["graph_id"] is None:  # nothing is said in it, and nobody can have missed any
         return Response(b": colony\n\n", media_type=STREAM, headers=NO_STORE)
-    methods = {method for mode in stream_mode or ["run_modes"] for method in _KINDS[mode]}
+    methods = {method for mode in modes_of(stream_mode, ("run_modes",)) for method in _KINDS[mode]}
     return streamed(
         request, who, sdk, thread_id, lambda frames: thread_stream(frames, methods, place_of(last_event_id))
     )

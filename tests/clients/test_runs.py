@@ -95,6 +95,9 @@ async def test_two_parsers_agree_on_the_stream_however_it_is_cut(service: Servic
     async with aconnect_sse(service.client, "GET", path) as source:
         theirs = [(event.event, event.data, event.id) async for event in source.aiter_sse()]
         headers = source.response.headers
+    as_javascript_says_it = {"stream_mode": '["updates","messages"]'}
+    path_only = path.partition("?")[0]
+    assert (await service.client.get(path_only, params=as_javascript_says_it)).content == raw
     assert headers["cache-control"] == "no-store"
     assert headers["location"] == f"/threads/{tid}/runs/{run['run_id']}/stream"
     assert headers["content-location"] == f"/threads/{tid}/runs/{run['run_id']}"
