@@ -76,7 +76,7 @@ async def _finish(dsn: str, home: Path) -> Finished:
             f"insert into colony_rule_activations (number, version, rules_sha256, actor_id) values (1, 1, 'x', 'ann'); "
             f"insert into colony_replay_reports (mission_id, identical, payload) "
             f"values ('{mission_id}', true, '{{}}'); "
-            f"insert into colony_halts (actor_id, reason) values ('ann', 'r'); "
+            f"insert into colony_halts (actor_id, reason, lifted_at, lifted_by) values ('ann', 'r', now(), 'ann'); "
             f"insert into colony_threads (thread_id, actor_id, graph_id, epoch) values ('th', 'ann', 'g', {epoch}); "
             f"insert into colony_frames (thread_id, seq, run_id, method, payload) values ('th', 1, 'r', 'm', '{{}}'); "
             f"insert into colony_runs (run_id, thread_id, actor_id, graph_id, assistant_id, status, payload) "

@@ -14,12 +14,10 @@ from tests.saboteurs.test_tenants import forged
 
 FORBIDDEN = "42501"
 NOBODYS = {
-    "public.colony_status_moves",
-    "public.colony_restores",
-    "public.checkpoint_migrations",
-    "public.colony_encryption",
+    *("public.colony_status_moves", "public.colony_restores", "public.checkpoint_migrations"),
+    *("public.colony_encryption", "public.colony_audit_roots"),
 }
-"""Read by the service without a tenant: legal moves, whether a restore is held back, versions."""
+"""Read by the service without a tenant: legal moves, whether a restore is held back, versions, keys' names, roots."""
 RELATIONS = (
     "select n.nspname || '.' || c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace "
     "where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname not in ('pg_catalog', 'information_schema') "
