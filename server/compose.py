@@ -159,15 +159,13 @@ async def open_colony(
     routes = ModelRoutes({t: e.route for t, e in endpoints.items()}, settings.default_model_route)
     async with AsyncExitStack() as stack:
         db = await asyncio.to_thread(database, settings, stack)
-        if settings.deployment_mode.is_production and settings.payload_encryption_key is None:
-            _log.warning("payloads are stored unencrypted", hint="Set PAYLOAD_ENCRYPTION_KEY; see docs/encryption.md.")
+        _say_what_is_open(settings)
         pools = await _pools(stack, db, settings, times)
         api = pools["api"]
         queue = MissionQueue(db.dsns.queue, GRAPH_VERSION)
         await queue.open()
         stack.push_async_callback(queue.close)
-        root_store = RootStore(pools["root"]) if "root" in pools else None
-        root = _root(stack, settings, patience)
+        root_store, root = RootStore(pools["root"]) if "root" in pools else None, _root(stack, settings, patience)
         governance = governance_for(settings, routes, db.secrets)
         doorbell = Doorbell(db.dsns.app)
         rules, store = RuleSetStore(api), MissionStore(api, queue, clock)
@@ -198,6 +196,11 @@ async def open_colony(
         parts = (service, reader, doorbell, feed, worker, root_store, governance, metrics, relays, keys, db.vault)
         sdk = open_sdk(pools, service, reader, doorbell, feed, times=times, name=name)
         yield Colony(settings, *parts, **_law(api, rules, governance), sdk=sdk)
+
+
+def _say_what_is_open(settings: Settings) -> None:
+    if settings.deployment_mode.is_production and settings.payload_encryption_key is None:
+        _log.warning("payloads are stored unencrypted", hint="Set PAYLOAD_ENCRYPTION_KEY; see docs/encryption.md.")
 
 
 def _law(api: Pool, rules: RuleSetStore, governance: Governance) -> dict[str, Any]:
