@@ -169,12 +169,7 @@ class Settings(BaseSettings):
         return (self.root_api_base_url or f"{self.own_base_url}/root").rstrip("/")
 
 
-RESERVED = (
-    "DEFAULT_MODEL_ROUTE",
-    "MODEL_ROUTES_FILE",
-    "RESEARCH_PROVIDER",
-    "BROWSER_PROVIDER",
-)
+RESERVED = ("RESEARCH_PROVIDER", "BROWSER_PROVIDER")
 """Variables of the interface that change nothing in this version yet."""
 
 _A_TIME = "milliseconds, a whole number from 1 to 2592000000"
