@@ -14,6 +14,7 @@ ColonyError
 ├── Conflict                  somebody else moved first, or not in that state
 │   ├── FenceLost             this process no longer owns the mission
 │   ├── RunsAlone             a mission that processes died with, where others run
+│   ├── Halted                somebody has stopped the tenant, or everybody
 │   └── PreconditionStale     the root's object changed under the proposal
 ├── Denied                    a policy said no
 │   ├── PassRefused           a call was outside its librarian pass

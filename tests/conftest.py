@@ -10,6 +10,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 import pytest_asyncio
+import structlog
 
 from adapters.postgres.claims import LeaseTimes
 from adapters.postgres.cluster import EmbeddedCluster, open_cluster, stop_cluster
@@ -19,6 +20,15 @@ from tests.support import Service, Spawned, serving
 # Durability is not what these tests judge; those that kill Postgres bring their own cluster.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "64MB"}
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+# The default shows every frame's locals, which takes half a minute where an error comes out of a graph's run.
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=True),
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback, colors=False),
+    ]
+)
 
 
 @pytest.fixture(scope="session")

@@ -226,7 +226,12 @@ class RootClient:
             raise unavailable() from exc
 
     async def _once(self, request: httpx.Request) -> Reply:
-        reply = await read_reply(self._reads, request)
+        try:
+            reply = await read_reply(self._reads, request)
+        except httpx.DecodingError as exc:
+            raise RootRefused(
+                "the root's answer is packed, which was not asked for", code="root_answer_packed"
+            ) from exc
         if reply.status >= 500 or reply.status == 429:
             if reply.retry_after is not None and reply.retry_after > self._patience.retry_after_s:
                 raise unavailable()

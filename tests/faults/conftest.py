@@ -65,7 +65,11 @@ class Gym:
 
         async def each(more: Mapping[str, Any]) -> Result:
             async with some:
-                return (await self.one(**more))[1]
+                try:
+                    return (await self.one(**more))[1]
+                except psycopg.OperationalError:
+                    # A connection that a busy machine's Postgres drops while it begins is no verdict.
+                    return (await self.one(**more))[1]
 
         ended = await asyncio.gather(*(each(more) for more in wanted.values()), return_exceptions=True)
         return dict(zip(wanted, ended, strict=True))

@@ -47,10 +47,10 @@ from passes p where s.pass_id = p.was and s.mission_id = '{here}'
 """
 COPIED = """
 insert into colony_librarian_passes select artifact_id, '{here}', 9, 'demo', actor_id, task_key, status, payload,
-  content, sha256, epoch, now(), now(), expires_at
+  content, sha256, epoch, now(), now(), expires_at, row_sha256
 from colony_librarian_passes where mission_id = '{there}' and task_key = '{task}';
 insert into colony_pass_seals select '{here}', pass_id, task_key, 9, {epoch}, 'demo', actor_id,
-  now() + interval '1 hour', signature, now()
+  now() + interval '1 hour', signature, now(), row_sha256
 from colony_pass_seals where mission_id = '{there}' and task_key = '{task}';
 """
 THEFTS: Mapping[str, tuple[str, Mapping[str, Any], str]] = {
@@ -227,13 +227,13 @@ def sign_a_pass_for(lab: Lab, ports: Ports, tool: str) -> None:
         conn.execute(INTRUDER)
         conn.execute(
             "insert into colony_librarian_passes (artifact_id, mission_id, revision, tenant_id, actor_id, task_key, "
-            "status, payload, content, sha256, epoch, expires_at) values (%s, %s, 9, 'demo', 'x', %s, 'stored', '{}', "
-            "%s, %s, 1, now())",
+            "status, payload, content, sha256, epoch, expires_at, row_sha256) values (%s, %s, 9, 'demo', 'x', %s, "
+            "'stored', '{}', %s, %s, 1, now(), '')",
             [seal.pass_id, ports.mission.mission_id, FACTS, content, sha256_hex(content)],
         )
         conn.execute(
             "insert into colony_pass_seals (mission_id, pass_id, task_key, revision, epoch, tenant_id, actor_id, "
-            "expires_at, signature) values (%s, %s, %s, 9, %s, 'demo', 'x', %s, %s)",
+            "expires_at, signature, row_sha256) values (%s, %s, %s, 9, %s, 'demo', 'x', %s, %s, '')",
             [ports.mission.mission_id, seal.pass_id, FACTS, seal.epoch, seal.expires_at, seal.signature],
         )
 

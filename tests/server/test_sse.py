@@ -22,6 +22,8 @@ from tests.conftest import FAST, SHORT
 from tests.server.frames import Frame, Parser
 from tests.support import Service, serving, until
 
+# What was acknowledged, and streamed, outlives a stop at once.
+KEPT = FAST | {"synchronous_commit": "on"}
 API = "/api/colony"
 POOL = 12
 STREAM = {"Accept": "text/event-stream"}
@@ -301,7 +303,7 @@ def home() -> Iterator[Path]:
 
 
 async def test_a_stream_outlives_an_absence_of_the_store(home: Path) -> None:
-    opened = open_cluster(home, settings=FAST)
+    opened = open_cluster(home, settings=KEPT)
     cluster = opened.__enter__()
     try:
         migrate(cluster.dsn)
@@ -312,7 +314,7 @@ async def test_a_stream_outlives_an_absence_of_the_store(home: Path) -> None:
             await reader.seen("approval.requested")
             await asyncio.to_thread(stop_cluster, home)
             await check_outage(service, mission_id)
-            again = open_cluster(home, settings=FAST)
+            again = open_cluster(home, settings=KEPT)
             await asyncio.to_thread(again.__enter__)
             try:
 

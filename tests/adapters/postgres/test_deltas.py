@@ -1,9 +1,9 @@
 """Deltas are pruned by the clock, however much is being said."""
 
 import asyncio
-from contextlib import suppress
 
 from adapters.postgres.deltas import DeltaWriter
+from server.ending import ended
 from tests.adapters.postgres.stand import Stand
 from tests.support import until
 
@@ -28,6 +28,4 @@ async def test_what_is_old_is_pruned_while_models_speak_without_a_pause(stand: S
             return bool(texts) and "old" not in texts
 
         await until(pruned, "the old one to be gone", 5.0)
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
+        await ended(running)
