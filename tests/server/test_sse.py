@@ -327,7 +327,9 @@ async def test_a_stream_outlives_an_absence_of_the_store(home: Path) -> None:
                 stored = await service.events(mission_id)
             finally:
                 again.__exit__(None, None, None)
-        assert [int(e.id) for e in reader.events] == [event["seq"] for event in stored]
+        assert [(int(e.id), e.event) for e in reader.events] == [
+            (event["seq"], event["event_type"]) for event in stored
+        ]
     finally:
         opened.__exit__(None, None, None)
         stop_cluster(home)
