@@ -94,6 +94,7 @@ async def test_a_mission_leaves_no_secret_anywhere(spawn: Spawn, database: str, 
     no_secret_is_in("the database", stored(Backdoor(database)), hidden)
 
 
+@pytest.mark.long
 async def test_a_root_that_is_away_leaves_no_secret_anywhere(spawn: Spawn, database: str, dsns: Dsns) -> None:
     hidden = secrets(database, dsns)
     async with served(spawn, ROOT_API_BASE_URL="http://127.0.0.1:1/root") as (service, process):

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from benchmarks.advisory import imported, spread, xquad
 from tests.adapters.models.measure import load
 from tests.support import Service
@@ -9,6 +11,7 @@ from tests.support import Service
 QUESTIONS = 12
 
 
+@pytest.mark.long
 async def test_a_slice_of_real_questions_is_answered_and_refused(service: Service, shared_data: Path) -> None:
     passages = {f"{p['doc_id']}.txt": str(p["text"]) for p in load("docs_xquad/docs_en.jsonl")}
     await imported(service, passages)

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
+import pytest
+
 from tests.acceptance.checks import rows
 from tests.acceptance.conftest import WorkerProcess
 from tests.acceptance.root_proxy import Call, RootProxy
@@ -38,6 +40,7 @@ async def _idle(database: str) -> int:
     return seen[-1]
 
 
+@pytest.mark.long
 async def test_a_running_mission_holds_at_most_two_connections_and_a_waiting_one_none(
     api: Service, root_proxy: RootProxy, start_worker: Callable[..., WorkerProcess], database: str
 ) -> None:

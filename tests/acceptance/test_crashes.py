@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.acceptance.checks import assert_one_effect_each, assert_whole, counted, outcomes, rows, waiting_mission
 from tests.acceptance.conftest import PROJECT, WorkerProcess
@@ -88,6 +89,7 @@ async def test_a_worker_killed_in_the_task_graph_is_replaced_and_finished_tasks_
     await assert_one_effect_each(api, database, mission_id)
 
 
+@pytest.mark.long
 async def test_a_worker_killed_while_a_mission_waits_is_not_missed(
     spawn: Callable[..., Spawned], database: str
 ) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 import psycopg
+import pytest
 
 from tests.acceptance.checks import assert_one_effect_each, assert_whole, counted, rows
 from tests.acceptance.conftest import WorkerProcess
@@ -93,6 +94,7 @@ def _busy(database: str, state: str) -> list[dict[str, object]]:
     )
 
 
+@pytest.mark.long
 async def test_a_worker_stopped_within_a_transaction_does_not_keep_its_mission_from_others(
     api: Service, start_worker: StartWorker, database: str
 ) -> None:

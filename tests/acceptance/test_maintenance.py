@@ -201,6 +201,7 @@ restore.restore(sys.argv[1], pathlib.Path(sys.argv[2]))
 """
 
 
+@pytest.mark.long
 async def test_a_restore_that_is_killed_half_way_is_on_hold_until_it_is_reconciled(
     database: str, other_database: str, tmp_path: Path
 ) -> None:

@@ -103,6 +103,7 @@ async def test_postgres_crashes_under_load_and_everything_goes_on(service: Servi
     await go_on(service, missions, read, seen)
 
 
+@pytest.mark.long
 async def test_every_connection_is_cut_again_and_again_and_everything_goes_on(service: Service, home: Path) -> None:
     await service.seed_lead()
     missions = [await service.submit() for _ in range(8)]
@@ -123,6 +124,7 @@ async def test_every_connection_is_cut_again_and_again_and_everything_goes_on(se
         assert admin.execute("select max(deaths) from colony_missions").fetchone() == (0,), "nobody died"
 
 
+@pytest.mark.long
 async def test_a_worker_ends_for_its_supervisor_when_postgres_is_gone_for_good(home: Path, tmp_path: Path) -> None:
     with open_cluster(home, settings={"fsync": "off"}) as cluster:
         env = {

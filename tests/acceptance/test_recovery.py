@@ -98,6 +98,7 @@ async def test_a_poison_mission_is_set_apart_and_the_others_do_not_notice(
     assert (await api.settled(poison))["status"] == "awaiting_approval"
 
 
+@pytest.mark.long
 async def test_two_workers_share_a_backlog_and_none_runs_what_the_other_has(
     api: Service, start_worker: StartWorker, database: str
 ) -> None:

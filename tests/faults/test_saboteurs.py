@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(1_20
 
 # Those whose run is not a fault of the slice are done with everything in place, too.
 WITH = ("lease", "approval's hash", "reservation")
-EVERY_BUILD = {"fence trigger", "lease", "grant", "one answer", "idempotency key", "row-level security", "sweeper"}
+EVERY_BUILD = {"fence trigger", "lease", "one answer", "idempotency key"}
 Results = dict[tuple[str, bool], Result | BaseException]
 
 

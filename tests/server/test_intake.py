@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import pytest
 import pytest_asyncio
 
 from adapters.postgres.provision import dsns_for
@@ -53,6 +54,7 @@ async def stand(database: str) -> AsyncIterator[Stand]:
         yield opened
 
 
+@pytest.mark.long
 async def test_of_all_processes_one_gets_free_for_suspects_and_the_others_go_on(stand: Stand, database: str) -> None:
     async with AsyncExitStack() as stack:
         workers = []

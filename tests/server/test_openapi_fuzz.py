@@ -33,7 +33,8 @@ async def findings(folder: Path, service: Service, *options: str) -> str:
     return report if process.returncode else ""
 
 
-@pytest.mark.parametrize("name", ["fuzzing-and-sequences", pytest.param("coverage", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["fuzzing-and-sequences", "coverage"])
 async def test_made_up_requests_find_nothing(service: Service, tmp_path: Path, name: str) -> None:
     assert not await findings(tmp_path, service, *SLICES[name])
 

@@ -95,7 +95,7 @@ async def made(service: Service, mission_id: str) -> dict[str, list[tuple[str, s
     }
 
 
-@pytest.mark.parametrize("state", ["closed", "hangs"])
+@pytest.mark.parametrize("state", ["closed", pytest.param("hangs", marks=pytest.mark.long)])
 async def test_a_mission_without_its_root_fails_and_goes_on_when_it_is_back(
     database: str, tmp_path: Path, state: State
 ) -> None:

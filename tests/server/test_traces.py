@@ -109,6 +109,7 @@ def check_tree(collected: Collected, mission_id: str, events: Sequence[dict[str,
     assert {e["trace_id"] for e in events} == {CALLERS}
 
 
+@pytest.mark.long
 async def test_a_collector_that_never_answers_delays_no_mission_and_no_end(spawn: Spawn) -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         process = spawn("serve", "--port", "0", **exporting(f"http://127.0.0.1:{deaf.getsockname()[1]}"))

@@ -42,7 +42,7 @@ class Issuer:
     def claims(self, **changes: Any) -> dict[str, Any]:
         """Return good claims, some of them changed; None takes one out."""
         now = int(time.time())
-        good = {"iss": ISSUER, "aud": AUDIENCE, "sub": "ada", "tenant": "acme", "exp": now + 600, "iat": now}
+        good = {"iss": ISSUER, "aud": AUDIENCE, "sub": "ada", "tenant": "acme", "exp": now + 7_200, "iat": now}
         claims = {
             **good,
             "nbf": now,

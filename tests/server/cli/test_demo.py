@@ -4,6 +4,8 @@ import json
 import os
 from pathlib import Path
 
+import pytest
+
 from server.cli.stops import LEAD, SAMPLES
 from tests.server.cli.conftest import Run
 
@@ -46,6 +48,7 @@ async def test_the_demo_shows_plan_proof_approval_and_change_twice_over(alone: R
     assert [m["bundle"]["ok"] for m in (crm, oracle)] == [True, True]
 
 
+@pytest.mark.long
 async def test_the_demo_keeps_its_hands_off_a_lead_that_is_not_the_samples(alone: Run, database: str, serve):
     service = await serve()
     await service.seed_lead(LEAD)
