@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo up test test-long check chaos test-external eval-crm eval-oracle eval-injection bench replay-check endurance sharing docs lock audit sbom clean
+.PHONY: help setup dev demo up test test-long check chaos test-external eval-crm eval-oracle eval-injection bench replay-check endurance sharing notebooks docs lock audit sbom clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -63,6 +63,9 @@ test-external: dev ## what needs node besides: the provider clients against aimo
 bench: dev ## the short benchmarks: scheduler, throughput, sharing, recovery; in a few minutes, beside the last figures
 	$(BIN)/python -m benchmarks.bench
 
+notebooks: dev ## run every notebook top to bottom on a service of their own; what they showed is in build/notebooks
+	$(BIN)/python -m tests.notebooks
+
 docs: setup ## draw the pictures in the docs from the code
 	$(BIN)/python -m graph.picture README.md docs/architecture.md
 	$(BIN)/python -m benchmarks.stored README.md
@@ -105,4 +108,5 @@ $(VENV)-audit/.done: requirements-audit.lock
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
 	@echo "installing the locked test packages (once)"
 	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable clients/python
 	@touch $@

@@ -61,6 +61,10 @@ class AsyncColonyClient:
     async def _document(self, call: calls.Call) -> Any:
         return (await self._answer(call)).json()
 
+    def link(self, path: str) -> str:
+        """Return the address of something else that the service serves, such as ``docs`` or ``root/import/leads``."""
+        return str(self._http.base_url.join(calls.OUTSIDE + path))
+
     async def submit(
         self,
         mission_type: str,
@@ -174,6 +178,18 @@ class AsyncColonyClient:
     async def explain(self, decision_id: str) -> types.Explanation:
         """Return a policy decision with its inputs, its rules and what would have changed it."""
         found: types.Explanation = await self._document(calls.explain(decision_id))
+        return found
+
+    async def what_if(
+        self, files: Mapping[str, str], *, since_ms: int = 0, cursor: str | None = None
+    ) -> types.WhatIfPage:
+        """Return which past decisions would have been others under these rule files; nothing is changed by it."""
+        found: types.WhatIfPage = await self._document(calls.what_if(files, since_ms, cursor))
+        return found
+
+    async def graph(self) -> dict[str, Any]:
+        """Return the graph that every mission goes through: ``nodes`` and ``edges``."""
+        found: dict[str, Any] = await self._document(calls.Call("GET", self.link("assistants/colony/graph")))
         return found
 
     async def bundle(self, mission_id: str) -> bytes:

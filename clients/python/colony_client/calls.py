@@ -92,6 +92,16 @@ def explain(decision_id: str) -> Call:
     return Call("GET", f"/policies/decisions/{quote(decision_id, safe='')}")
 
 
+def what_if(files: Mapping[str, str], since_ms: int, cursor: str | None) -> Call:
+    """Ask which past decisions would have been others."""
+    given = {"files": dict(files), "since_ms": since_ms, "cursor": cursor}
+    return Call("POST", "/policies/what-if", body={k: v for k, v in given.items() if v is not None})
+
+
+OUTSIDE = "../../"
+"""Where the service's other routes are, seen from ``BASE``."""
+
+
 def everything_approved(pending: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the answer that approves every proposal exactly as it was shown."""
     return [

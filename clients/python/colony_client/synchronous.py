@@ -61,6 +61,10 @@ class ColonyClient:
     def _document(self, call: calls.Call) -> Any:
         return (self._answer(call)).json()
 
+    def link(self, path: str) -> str:
+        """Return the address of something else that the service serves, such as ``docs`` or ``root/import/leads``."""
+        return str(self._http.base_url.join(calls.OUTSIDE + path))
+
     def submit(
         self,
         mission_type: str,
@@ -168,6 +172,16 @@ class ColonyClient:
     def explain(self, decision_id: str) -> types.Explanation:
         """Return a policy decision with its inputs, its rules and what would have changed it."""
         found: types.Explanation = self._document(calls.explain(decision_id))
+        return found
+
+    def what_if(self, files: Mapping[str, str], *, since_ms: int = 0, cursor: str | None = None) -> types.WhatIfPage:
+        """Return which past decisions would have been others under these rule files; nothing is changed by it."""
+        found: types.WhatIfPage = self._document(calls.what_if(files, since_ms, cursor))
+        return found
+
+    def graph(self) -> dict[str, Any]:
+        """Return the graph that every mission goes through: ``nodes`` and ``edges``."""
+        found: dict[str, Any] = self._document(calls.Call("GET", self.link("assistants/colony/graph")))
         return found
 
     def bundle(self, mission_id: str) -> bytes:
