@@ -2,10 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# No news of its use and no traces are sent to anybody.
+STUDIO_QUIET := LANGGRAPH_CLI_NO_ANALYTICS=1 LANGGRAPH_NO_VERSION_CHECK=true LANGSMITH_TRACING=false
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo up test test-long check chaos test-external eval-crm eval-oracle eval-injection bench replay-check endurance sharing notebooks docs lock audit sbom clean
+.PHONY: help setup dev demo up test test-long check chaos studio test-studio test-external eval-crm eval-oracle eval-injection bench replay-check endurance sharing notebooks docs lock audit sbom clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -55,10 +57,16 @@ endurance: dev ## 180 missions by one worker: its memory and its connections
 sharing: dev ## one tenant beside another's backlog of 500, one worker against two, recovery from kill -9
 	$(BIN)/python -m benchmarks.sharing
 
+studio: $(VENV)-studio/.done ## Colony's graph in LangGraph's own server on 127.0.0.1:2024, for Studio; what it is asked stays here
+	@$(STUDIO_QUIET) $(VENV)-studio/bin/langgraph dev --no-browser --no-reload
+
+test-studio: dev $(VENV)-studio/.done ## a mission in LangGraph's own server, to its interrupt and on
+	@$(STUDIO_QUIET) LANGGRAPH=$(CURDIR)/$(VENV)-studio/bin/langgraph $(BIN)/python -m pytest -n0 tests/external/test_studio.py
+
 test-external: dev ## what needs node besides: the provider clients against aimock
 	@node=$$(mktemp -d); trap 'rm -rf "$$node"' EXIT; \
 	  npm install --prefix "$$node" --no-audit --no-fund --loglevel=error @copilotkit/aimock@1.43.0 && \
-	  AIMOCK="$$node/node_modules/.bin/llmock" $(BIN)/python -m pytest tests/external
+	  AIMOCK="$$node/node_modules/.bin/llmock" LANGGRAPH="$(CURDIR)/$(VENV)-studio/bin/langgraph" $(BIN)/python -m pytest tests/external
 
 bench: dev ## the short benchmarks: scheduler, throughput, sharing, recovery; in a few minutes, beside the last figures
 	$(BIN)/python -m benchmarks.bench
@@ -77,6 +85,8 @@ lock: ## resolve the lock files anew (needs uv on the PATH)
 	  --custom-compile-command 'make lock' --extra build --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --custom-compile-command 'make lock' --group audit -o requirements-audit.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --custom-compile-command 'make lock' --extra build --group studio pyproject.toml -o requirements-studio.lock
 
 audit: $(VENV)-audit/.done ## known vulnerabilities of every locked package (asks the public advisory database)
 	$(VENV)-audit/bin/python -m pip_audit --require-hashes --disable-pip --progress-spinner off -r requirements.lock
@@ -87,7 +97,7 @@ sbom: $(VENV)-audit/.done ## dist/colony.cdx.json: what Colony is made of, with 
 	  --output-reproducible --of JSON -o dist/colony.cdx.json
 
 clean: ## remove the virtual environment and caches (never your data)
-	rm -rf $(VENV) $(VENV)-audit .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(VENV)-audit $(VENV)-studio .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Colony needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
@@ -103,6 +113,12 @@ $(VENV)/.runtime: requirements.lock pyproject.toml | $(VENV)/bin/python
 $(VENV)-audit/.done: requirements-audit.lock
 	@$(PYTHON) -m venv $(VENV)-audit
 	@$(VENV)-audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-audit.lock
+	@touch $@
+
+$(VENV)-studio/.done: requirements-studio.lock pyproject.toml
+	@$(PYTHON) -m venv $(VENV)-studio
+	@$(VENV)-studio/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-studio.lock
+	@$(VENV)-studio/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime

@@ -8,8 +8,10 @@ remembered. A process never goes back behind a version that it, or one before it
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -81,6 +83,7 @@ class Guard:
         self._memory = seen
         self._seen = seen.last() if seen is not None else None
         self._known: tuple[StoredConstitution, InForce] | None = None
+        self._looking = threading.Lock()
 
     @property
     def keys(self) -> Mapping[str, bytes]:
@@ -133,6 +136,16 @@ class Guard:
             self._known = (stored, found)
         return found
 
+    async def now(self, stored: StoredConstitution | None) -> InForce:
+        """As ``verified``, beside the event loop where it is new to this process: it is then written down.
+
+        Raises:
+            ConstitutionUnverified: there is none, or it does not hold.
+        """
+        if stored is not None and self._known is not None and self._known[0] == stored:
+            return self.verified(stored)
+        return await asyncio.to_thread(self.verified, stored)
+
     def _verify(self, stored: StoredConstitution | None) -> InForce:
         if not self._keys:
             raise ConstitutionUnverified("this deployment trusts no key that could verify a constitution", hint=NO_KEY)
@@ -159,12 +172,13 @@ class Guard:
 
     def _never_back(self, found: InForce) -> None:
         now = (found.constitution.version, found.sha256)
-        if now == self._seen:
-            return
-        if self._seen is not None and now[0] <= self._seen[0]:
-            raise ConstitutionUnverified(
-                f"version {self._seen[0]} of the constitution was in force, and another was put in its place"
-            )
-        self._seen = now
-        if self._memory is not None:
-            self._memory.saw(*now)
+        with self._looking:
+            if now == self._seen:
+                return
+            if self._seen is not None and now[0] <= self._seen[0]:
+                raise ConstitutionUnverified(
+                    f"version {self._seen[0]} of the constitution was in force, and another was put in its place"
+                )
+            self._seen = now
+            if self._memory is not None:
+                self._memory.saw(*now)

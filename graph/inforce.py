@@ -83,7 +83,7 @@ class Asking:
         Raises:
             ConstitutionUnverified: none that holds is in force.
         """
-        found = self.governance.guard.verified(await self._source.constitution())
+        found = await self.governance.guard.now(await self._source.constitution())
         record, now = self._record, found.named
         was, record.known, record.constitution = record.known, now, found
         if was and was != now:

@@ -183,14 +183,19 @@ class Runner:
         left_ms = mission.time_budget_ms - mission.time_spent_ms
         try:
             async with asyncio.timeout(left_ms / 1000):
-                result = await graph.ainvoke(
-                    cast("Any", entry), config, context=ctx, durability="sync", control=control
-                )
+                asks = await self._through(graph, entry, config, ctx, control)
         except TimeoutError:
             await _fail(session, BudgetExceeded("the mission's time budget is used up", code=_TIME_IS_UP), record)
             return
-        if "__interrupt__" in result:
+        if asks:
             await _park(session, asked=ctx.asked)
+
+    async def _through(
+        self, graph: Compiled, entry: Any, config: RunnableConfig, ctx: RunContext, control: RunControl
+    ) -> bool:
+        """Run the graph from an entry; tells whether it stopped to ask a person."""
+        result = await graph.ainvoke(entry, config, context=ctx, durability="sync", control=control)
+        return "__interrupt__" in result
 
 
 _WAIT = object()

@@ -121,7 +121,7 @@ class Answering:
         turned_down: bool = False,
     ) -> Status:
         # No rule is asked about turning everything down: that can always be done.
-        law = None if turned_down else self.governance.guard.verified(await taken.constitution())
+        law = None if turned_down else await self.governance.guard.now(await taken.constitution())
         ask = Remembering(await active_in(self.governance, taken), law)
         answered = approvals.decide(
             asked, answers, person, self.governance, ask, reason=reason, turned_down=turned_down

@@ -77,6 +77,8 @@ class Colony:
     reader: MissionReader
     doorbell: Doorbell
     feed: DeltaFeed
+    sessions: Sessions
+    runner: Runner
     worker: Worker
     root_store: RootStore | None
     governance: Governance
@@ -166,7 +168,7 @@ async def open_colony(
         await queue.open()
         stack.push_async_callback(queue.close)
         root_store, root = RootStore(pools["root"]) if "root" in pools else None, _root(stack, settings, patience)
-        governance = governance_for(settings, routes, db.secrets)
+        governance = await asyncio.to_thread(governance_for, settings, routes, db.secrets)
         doorbell = Doorbell(db.dsns.app)
         rules, store = RuleSetStore(api), MissionStore(api, queue, clock)
         service = MissionService(store, governance, settings, DelegationStore(api), rules, History(api))
@@ -180,7 +182,7 @@ async def open_colony(
         claims = Claims(api, name, times, clock, GRAPH_VERSION)
         keeper = LeaseKeeper(claims, heartbeat_ms=times.heartbeat_ms, lease_ms=times.lease_ms)
         doorbell.on(TAKEN, keeper.look)
-        runner = Runner(Sessions(pools["runs"], claims, clock), keeper, ports, governance)
+        runner = Runner(sessions := Sessions(pools["runs"], claims, clock), keeper, ports, governance)
         intake = Intake(
             queue, runner.run, places=settings.max_concurrent_missions, rung=doorbell.jobs, away_ms=times.away_ms
         )
@@ -193,9 +195,9 @@ async def open_colony(
         stats = {name: pool.get_stats for name, pool in pools.items()}
         metrics = ProcessMetrics(stats, lambda: doorbell.waiting, lambda: keeper.holding)
         reader, keys = MissionReader(api), ApiKeys(api)
-        parts = (service, reader, doorbell, feed, worker, root_store, governance, metrics, relays, keys, db.vault)
+        parts = (service, reader, doorbell, feed, sessions, runner, worker, root_store, governance, metrics)
         sdk = open_sdk(pools, service, reader, doorbell, feed, times=times, name=name)
-        yield Colony(settings, *parts, **_law(api, rules, governance), sdk=sdk)
+        yield Colony(settings, *parts, relays, keys, db.vault, **_law(api, rules, governance), sdk=sdk)
 
 
 def _say_what_is_open(settings: Settings) -> None:

@@ -69,7 +69,7 @@ _log = structlog.get_logger(__name__)
 
 def install(app: FastAPI) -> None:
     """Make every error of the app a problem."""
-    app.add_exception_handler(ColonyError, _colony_error)
+    app.add_exception_handler(ColonyError, colony_error)
     app.add_exception_handler(RequestValidationError, _bad_parameter)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _unexpected)
@@ -97,7 +97,8 @@ def problem(request: Request, status: HTTPStatus, code: str, detail: str, hint: 
     return Response(content, status.value, headers, media_type=PROBLEM)
 
 
-def _colony_error(request: Request, exc: Exception) -> Response:
+def colony_error(request: Request, exc: Exception) -> Response:
+    """Return the problem that an error of Colony's is."""
     if not isinstance(exc, ColonyError):
         raise exc
     status = _BY_CODE.get(exc.code) or status_for(type(exc))

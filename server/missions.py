@@ -49,6 +49,7 @@ class MissionService:
     delegations: DelegationStore
     rules: RuleSetStore
     history: History
+    graph_version: str = GRAPH_VERSION
 
     async def submit(
         self, who: Principal, request: MissionRequest, key: str | None, trace_id: str, mission_id: str | None = None
@@ -81,7 +82,7 @@ class MissionService:
             request=request,
             request_sha256=digest(request.model_dump(mode="json")),
             trace_id=trace_id,
-            graph_version=GRAPH_VERSION,
+            graph_version=self.graph_version,
             token_budget=request.token_budget or self.settings.default_token_budget,
             time_budget_ms=min(time_budget, self.settings.mission_timeout_ms),
             approval_timeout_ms=self.settings.approval_timeout_ms,

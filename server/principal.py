@@ -65,6 +65,10 @@ class Principal:
             raise Forbidden(f"this needs the capability {capability}", code="capability_missing")
 
 
+DEVELOPER = Principal(TenantId("demo"), ActorId("developer"), CAPABILITIES, local=True)
+"""Whoever asks from this machine in the modes that trust it."""
+
+
 class Gatekeeper:
     """Turns a request's credentials into a principal."""
 
@@ -91,7 +95,7 @@ class Gatekeeper:
                 raise Unauthenticated("the Authorization header is not a bearer token")
             return await self._bearer(credentials.strip())
         if self._settings.deployment_mode.trusts_loopback and is_local(request):
-            return Principal(TenantId("demo"), ActorId("developer"), CAPABILITIES, local=True)
+            return DEVELOPER
         raise Unauthenticated("a token is needed", hint="Send it as `Authorization: Bearer`.")
 
     async def _bearer(self, credentials: str) -> Principal:

@@ -57,6 +57,10 @@ class Claims:
         self._graph_version = graph_version
         self._q = Queries.load("claims")
 
+    def of_version(self, graph_version: str) -> Claims:
+        """Return the same for missions of another version of the graph."""
+        return Claims(self._pool, self._worker_id, self._times, self._clock, graph_version)
+
     async def claim(self, conn: Connection, mission_id: str, tenant_id: str, *, alone: bool = False) -> Mission | None:
         """Take a mission over on this connection, which is stamped with its tenant and its new epoch.
 

@@ -21,6 +21,7 @@ from adapters.postgres.constitutions import in_force
 from adapters.postgres.guard import store_errors
 from adapters.postgres.pools import Pool
 from adapters.postgres.queries import Queries
+from adapters.postgres.queue import NoQueue
 from adapters.postgres.records import intact, mission_of
 from adapters.postgres.rulesets import Active, active_of
 from adapters.postgres.submissions import Submission, Submitted, received
@@ -119,6 +120,10 @@ class MissionStore:
     def vault(self) -> Vault:
         """How payloads of this database are sealed."""
         return self._pool.vault
+
+    def undispatched(self) -> MissionStore:
+        """Return the same for missions that no worker is to run: nothing is enqueued for them."""
+        return MissionStore(self._pool, NoQueue(), self._clock)
 
     @asynccontextmanager
     async def _transaction(self, tenant_id: str) -> AsyncIterator[Connection]:

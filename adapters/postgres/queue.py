@@ -33,6 +33,13 @@ class Job:
     tenant_id: str
 
 
+class NoQueue:
+    """Satisfies ``Dispatcher``: whoever submits a mission runs it, too."""
+
+    async def dispatch(self, mission_id: str, tenant_id: str, *, connection: Any = None) -> None:
+        """Enqueue nothing."""
+
+
 class MissionQueue:
     """Satisfies ``Dispatcher``; hands jobs out to the tenants in turn, those of one version of the graph."""
 

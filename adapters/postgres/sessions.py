@@ -33,6 +33,10 @@ class Sessions:
         self._claims = claims
         self._clock = clock
 
+    def of_version(self, graph_version: str) -> Sessions:
+        """Return the same for missions of another version of the graph."""
+        return Sessions(self._pool, self._claims.of_version(graph_version), self._clock)
+
     @asynccontextmanager
     async def open(self, mission_id: str, tenant_id: str, *, alone: bool = False) -> AsyncIterator[RunSession | None]:
         """Claim the mission and hold its connection for the block; None when there is nothing to run here.

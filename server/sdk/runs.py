@@ -65,7 +65,7 @@ class MissionRuns:
             NotFound: there is no such assistant or checkpoint.
         """
         kind = class_of(body.assistant_id)
-        _only_what_is_governed(body)
+        only_what_is_governed(body)
         if row is None or row["mission_id"] is None:
             return await self._submit(who, row, kind, body, trace_id, key)
         if kind is not None and kind.value != row["mission_type"]:
@@ -219,7 +219,7 @@ def resume_of(resume: Any, interrupt_id: str | None) -> Resume:
     return answer.model_copy(update={"interrupt_id": interrupt_id})
 
 
-def _only_what_is_governed(body: bodies.RunCreate) -> None:
+def only_what_is_governed(body: bodies.RunCreate) -> None:
     """Refuse what would let a client move a mission past its gate, and what is not done here.
 
     Raises:

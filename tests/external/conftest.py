@@ -19,7 +19,7 @@ FIXTURES = Path(__file__).parent / "fixtures"
 LLMOCK = os.environ.get("AIMOCK", "")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -44,7 +44,7 @@ def aimock() -> Iterator[int]:
     """The port of a running aimock."""
     if not shutil.which(LLMOCK):
         pytest.skip("aimock is not installed: run make test-external")
-    port = _free_port()
+    port = free_port()
     command = [LLMOCK, "-p", str(port), "-h", "127.0.0.1", "-f", str(FIXTURES), "--strict", "--validate-on-load"]
     env = {"PATH": os.environ["PATH"], "AIMOCK_STRICT_TURN_INDEX": "1"}
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env)
