@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from colony_client.notebook.markup import Markup, Shown, brief, joined, shown, status_chip, table, tag
-from colony_client.notebook.reports import text_of
+from colony_client.notebook.values import text_of
 from colony_client.types import Approval, HistoryCheckpoint, Mission, MissionSummary, Node, Packet, WritebackProposal
 
 _PROPOSED = ["change", "field", "was", "would be", "because"]

@@ -94,15 +94,21 @@ def _moment(event: Event) -> float:
 
 def _stages(timed: Timed) -> Iterator[Span]:
     now: Span | None = None
+    failed = ""
     for at, event in timed:
-        if event["event_type"] == "stage.entered":
+        kind, told = event["event_type"], event["payload"]
+        to = str(told.get("stage", "")) if kind == "stage.entered" else failed if kind == "mission.retried" else ""
+        if to:
             if now is not None:
                 now.end = at
                 yield now
-            now = Span(str(event["payload"].get("stage", "")), at, at)
+            now = Span(to, at, at)
         if now is not None:
             now.events.append(event)
             now.end = at
+        if kind in _PAUSES:
+            # A retry enters no stage: it goes on in the one that this names.
+            failed = str(told.get("stage") or (now.name if now is not None else ""))
     if now is not None:
         yield now
 

@@ -11,23 +11,25 @@ from colony_client.notebook.markup import Markup, Shown, brief, joined, shown, t
 _ROW, _LEFT, _WIDE, _TOP, _PAUSE = 22, 250, 500, 22, 26
 _STAGE, _TASK, _CRITICAL, _FAILED, _CUT = "#808080", "#3b7dd8", "#d9822b", "#d0453b", "#c98500"
 _INDENT = "  "
+_ENDED_BADLY = frozenset({"blocked", "failed"})
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One row of the picture."""
+    """One row of the picture; ``worked`` is how long it took without the pauses, in ms."""
 
     span: Span
     label: str
     colour: str
+    worked: float
 
 
 def timeline(course: Course) -> Shown:
     """Draw when stages and tasks ran; tasks on the critical path are orange: the others had to wait for them."""
     if not course.stages:
         return shown(["Nothing has run yet."], tag("p", "Nothing has run yet."), data={"rounds": []})
-    bars = list(_bars(course))
     pauses = [pause for pause in course.pauses if pause.took > 0]
+    bars = list(_bars(course, pauses))
     begin, end = min(b.span.start for b in bars), max(b.span.end for b in bars)
     place = _scale(begin, end, pauses)
     high = _TOP + _ROW * len(bars) + 6
@@ -37,21 +39,22 @@ def timeline(course: Course) -> Shown:
     picture = tag("svg", *cuts, *drawn, viewBox=f"0 0 {size[0]} {size[1]}", width=size[0], height=size[1])
     said = [_said(one) for one in course.rounds]
     waits = [f"Waited {milliseconds(p.took)} for {p.name}." for p in pauses]
-    words = [f"{milliseconds(b.span.took):>8}  {b.label}" + _star(b) for b in bars]
+    words = [f"{milliseconds(b.worked):>8}  {b.label}" + _star(b) for b in bars]
     data = {"rounds": [_data(one) for one in course.rounds], "paused_ms": sum(p.took for p in pauses)}
     return shown([*words, *said, *waits], picture, *(tag("p", line) for line in [*said, *waits]), data=data)
 
 
-def _bars(course: Course) -> Iterator[Bar]:
+def _bars(course: Course, pauses: Sequence[Span]) -> Iterator[Bar]:
     """Give the stages in order, each with the tasks that began in it below."""
     for stage in course.stages:
-        yield Bar(stage, stage.name, _FAILED if stage.name == "failed" else _STAGE)
+        worked = stage.took - sum(max(0.0, min(stage.end, p.end) - max(stage.start, p.start)) for p in pauses)
+        yield Bar(stage, stage.name, _FAILED if stage.name in _ENDED_BADLY else _STAGE, worked)
         for one in course.rounds:
             critical = {task.name for task in one.critical}
             for task in one.tasks:
                 if stage.start <= task.start < stage.end:
                     colour = _CRITICAL if task.name in critical else _TASK
-                    yield Bar(task, f"{_INDENT}{task.title}", _FAILED if task.failed else colour)
+                    yield Bar(task, f"{_INDENT}{task.title}", _FAILED if task.failed else colour, task.took)
 
 
 def _star(bar: Bar) -> str:
@@ -100,11 +103,11 @@ def _row(number: int, bar: Bar, place: Callable[[float], float]) -> Markup:
     wide = max(place(bar.span.end) - x, 2.0)
     task = bar.label.startswith(_INDENT)
     look = {"fill": bar.colour, "fill_opacity": 0.9 if task else 0.45, "rx": 3}
-    title = tag("title", f"{bar.label.strip()}: {milliseconds(bar.span.took)}")
+    title = tag("title", f"{bar.label.strip()}: {milliseconds(bar.worked)}")
     return joined(
         tag("rect", title, x=round(x, 1), y=y + 4, width=round(wide, 1), height=_ROW - 8, **look),
         tag("text", brief(bar.label, 38), x=20 if task else 4, y=y + 15, opacity=0.85 if task else 1),
-        tag("text", milliseconds(bar.span.took), x=round(x + wide + 5, 1), y=y + 15, opacity=0.6),
+        tag("text", milliseconds(bar.worked), x=round(x + wide + 5, 1), y=y + 15, opacity=0.6),
     )
 
 

@@ -11,9 +11,10 @@ from colony_client.notebook.course import TIMES, Course, Span, counted, millisec
 from colony_client.notebook.markup import Markup, Shown, brief, joined, shown, tag
 from colony_client.types import Mission
 
-_ROW, _LEFT, _WIDE, _HIGH, _NOTE = 34, 190, 126, 24, 336
+_ROW, _LEFT, _WIDE, _HIGH, _NOTE = 34, 120, 126, 24, 262
 _RAN, _FAILED, _WAITS, _IDLE = "#3b7dd8", "#d0453b", "#c98500", "#808080"
 _SHOWN = 3
+_ENDED_BADLY = frozenset({"blocked", "failed"})
 
 
 def graph(drawn: Mapping[str, Any], mission: Mission, course: Course) -> Shown:
@@ -27,7 +28,7 @@ def graph(drawn: Mapping[str, Any], mission: Mission, course: Course) -> Shown:
     # A failure may lead where no edge of the graph does: by its error handler.
     lines = [_edge(rows, a, b, taken[a, b]) for a, b in sorted({*edges, *taken}, key=lambda e: taken[e])]
     boxes = [_node(rows[name], name, marks[name], notes[name], mission) for name in nodes]
-    size = (860, _ROW * len(nodes) + 8)
+    size = (800, _ROW * len(nodes) + 8)
     picture = tag("svg", *lines, *boxes, viewBox=f"0 0 {size[0]} {size[1]}", width=size[0], height=size[1])
     words = [f"{'>' if marks[name] != _IDLE else ' '} {name:<14} {notes[name]}".rstrip() for name in nodes]
     if mission["failure"] is not None:
@@ -47,6 +48,8 @@ def _mark(name: str, mission: Mission, course: Course) -> str:
         return _FAILED
     if name not in course.entered:
         return _IDLE
+    if name in _ENDED_BADLY:
+        return _FAILED
     return _WAITS if mission["status"] == "awaiting_approval" and name == course.entered[-1] else _RAN
 
 
@@ -87,7 +90,7 @@ def _edge(rows: Mapping[str, int], source: str, target: str, times: int) -> Mark
     if rows[target] - rows[source] == 1:
         middle = _LEFT + _WIDE / 2
         return tag("path", title, d=f"M{middle} {a + _HIGH / 2}V{b - _HIGH / 2}", **style)
-    reach = _LEFT - min(24 + 13 * abs(rows[target] - rows[source]), _LEFT - 6) * 1.3
+    reach = _LEFT - min(16 + 10 * abs(rows[target] - rows[source]), _LEFT - 8) * 4 / 3
     head = tag("circle", cx=_LEFT, cy=b, r=2.6, fill=style["stroke"], opacity=style["opacity"])
     return joined(tag("path", title, d=f"M{_LEFT} {a}C{reach} {a} {reach} {b} {_LEFT} {b}", **style), head)
 
