@@ -73,7 +73,7 @@ def merged(results: Sequence[WorkerResult]) -> AggregationPacket:
         contradictions=conflicts,
         open_questions=tuple(open_questions),
         writebacks=tuple(p for result in results for p in result.proposals),
-        evidence_matrix=_matrix(claims),
+        evidence_matrix=matrix(claims),
         grounds=_grounds(results),
     )
 
@@ -99,7 +99,8 @@ def _brief(findings: Sequence[str]) -> str:
     return " ".join(findings[:_BRIEF_FINDINGS])
 
 
-def _matrix(claims: Iterable[Claim]) -> tuple[EvidenceRow, ...]:
+def matrix(claims: Iterable[Claim]) -> tuple[EvidenceRow, ...]:
+    """Return which claims each artifact carries."""
     rows: dict[ArtifactId, list[str]] = defaultdict(list)
     for claim in claims:
         for citation in claim.citations:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from contracts.errors import BadInput
 from contracts.mission import MissionEnvelope
 from contracts.ports import Ports
-from contracts.tasks import PromptPackage, Task
+from contracts.tasks import Exemplar, PromptPackage, Task
 
 _VARIABLE = re.compile(r"\{([a-z_]+)\}")
 
@@ -28,7 +28,6 @@ def packaged(task: Task, envelope: MissionEnvelope, ports: Ports, template_id: s
     variables = {"goal": envelope.normalized_goal, "title": task.title, "output": task.expected_output}
     system = filled(template.system, variables)
     instructions = filled(template.instructions, variables)
-    shown = json.dumps([e.shown() for e in exemplars], ensure_ascii=False, sort_keys=True) if exemplars else ""
     return PromptPackage(
         task_key=task.task_key,
         template_id=template.template_id,
@@ -39,13 +38,19 @@ def packaged(task: Task, envelope: MissionEnvelope, ports: Ports, template_id: s
         instructions=instructions,
         output_schema=template.output_schema,
         tier=route.tier,
-        token_count=ports.routes.count_tokens(system + instructions + shown),
+        token_count=ports.routes.count_tokens(told(system, instructions, exemplars)),
         max_output_tokens=route.max_tokens,
         # The task's own; a route's bounds each answer, so that there is time left for its fallback.
         timeout_ms=ports.limits.task_timeout_ms,
         allowed_tools=tuple(sorted({card.tool for card in ports.catalog.sources() if card.source in task.needs})),
         data_scope=task.needs,
     )
+
+
+def told(system: str, instructions: str, exemplars: Sequence[Exemplar]) -> str:
+    """Return everything that a package's tokens are counted of."""
+    shown = json.dumps([e.shown() for e in exemplars], ensure_ascii=False, sort_keys=True) if exemplars else ""
+    return system + instructions + shown
 
 
 def filled(text: str, variables: Mapping[str, str]) -> str:

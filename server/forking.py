@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from adapters.models.tokens import count_tokens
 from adapters.postgres.constitutions import in_force as constitution_in_force
 from adapters.postgres.history import History
 from adapters.postgres.missions import MissionStore
@@ -56,7 +57,7 @@ class Forking:
             NotFound: there is no such checkpoint.
             BadInput: an update can't be made.
             Denied: a policy in force does not let on what is inherited.
-        ConstitutionUnverified: no constitution that holds is in force.
+            ConstitutionUnverified: no constitution that holds is in force.
         """
         check_editable(updates)
         async with self.history.connection(parent.tenant_id) as conn:
@@ -74,7 +75,7 @@ class Forking:
             rows = [conn.vault.opened("colony_events", parent.tenant_id, row, **names) for row in stored]
             told = recorded_events(rows, stage.value, held.revision)
             law = self.governance.guard.verified(await constitution_in_force(conn))
-        held, told = edited(held, told, updates)
+        held, told = edited(held, told, updates, count_tokens)
         if parent.envelope is None:
             raise IntegrityBroken("the mission has a state, but was not admitted")
         envelope = envelope_for(parent.envelope, child.mission_id, child.actor_id, child.trace_id)

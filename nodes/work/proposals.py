@@ -24,6 +24,13 @@ from nodes.work.context import WorkContext
 _YES_NO = (("true", "false"), ("yes", "no"), ("y", "n"))
 
 Operation = Literal["patch", "note", "task", "message"]
+RISKS: Mapping[str, Level] = {
+    "note": Level.LOW,
+    "task": Level.LOW,
+    "patch": Level.MEDIUM,
+    "message": Level.HIGH,
+}
+"""How much can go wrong with each operation: what only adds, what replaces, and what goes out to somebody."""
 
 
 async def propose_writebacks(ctx: WorkContext) -> WorkerResult:
@@ -42,20 +49,18 @@ def _lead_proposals(ctx: WorkContext) -> list[WritebackProposal]:
     if stage["suggested"] != stage["current"]:
         grounds = [claims[i] for i in stage["claim_ids"]]
         change = ({"stage": stage["current"]}, {"stage": stage["suggested"]})
-        made.append(_proposal(ctx, record, "patch", change, grounds, f"Stage move: {stage['reason']}.", Level.MEDIUM))
+        made.append(_proposal(ctx, record, "patch", change, grounds, f"Stage move: {stage['reason']}."))
     for key, ground in sorted(facts.items()):
         if (corrected := _correction(record.data, key, str(ground.value))) is not None:
             why = f"The lead's own word on {key.replace('_', ' ')} differs from the record."
-            made.append(_proposal(ctx, record, "patch", corrected, [ground], why, Level.MEDIUM))
+            made.append(_proposal(ctx, record, "patch", corrected, [ground], why))
     if facts:
         lines = "; ".join(f"{k.replace('_', ' ')}: {c.value}" for k, c in sorted(facts.items()))
         note = {"text": without_links(f"From the conversation: {lines}")}
-        made.append(
-            _proposal(ctx, record, "note", ({}, note), list(facts.values()), "Keep what the lead said.", Level.LOW)
-        )
+        made.append(_proposal(ctx, record, "note", ({}, note), list(facts.values()), "Keep what the lead said."))
     if steps and facts:
         task = {"title": without_links(steps[0])}
-        made.append(_proposal(ctx, record, "task", ({}, task), list(facts.values())[:3], "The next step.", Level.LOW))
+        made.append(_proposal(ctx, record, "task", ({}, task), list(facts.values())[:3], "The next step."))
     return made
 
 
@@ -95,7 +100,7 @@ def _page_proposals(ctx: WorkContext) -> list[WritebackProposal]:
     addition = {"question": ctx.envelope.inputs["question"], "answer": answer["text"]}
     grounds = [c for part in parts for c in part.claims if c.claim_id in answer["claim_ids"]]
     change = ({"advisory": page.data.get("advisory")}, {"advisory": addition})
-    return [_proposal(ctx, page, "patch", change, grounds, "Add the answer to the page.", Level.MEDIUM)]
+    return [_proposal(ctx, page, "patch", change, grounds, "Add the answer to the page.")]
 
 
 def _proposal(
@@ -105,7 +110,6 @@ def _proposal(
     change: tuple[dict[str, Any], dict[str, Any]],
     grounds: list[Claim],
     rationale: str,
-    risk: Level,
 ) -> WritebackProposal:
     before, after = change
     target = Target(system=record.source.system, entity=record.source.entity, id=record.source.id)
@@ -121,6 +125,6 @@ def _proposal(
         rationale=rationale,
         citations=citations,
         taint=(),  # the graph's to say
-        risk_level=risk,
+        risk_level=RISKS[operation],
         payload_sha256=sha,
     )
