@@ -15,6 +15,7 @@ class Channel(StrEnum):
 
     ``model``, ``tool``, ``signals``, ``clock``, ``root`` (whether it would take a write) are answered by the outside;
     ``person`` is a person's decision, ``write`` an effect's outcome; ``artifact`` notes the hash of what was made.
+    ``counted`` is what the guard of the tools knew by then of the calls made, in other runs and by other tasks.
     """
 
     MODEL = "model"
@@ -25,6 +26,11 @@ class Channel(StrEnum):
     PERSON = "person"
     WRITE = "write"
     ARTIFACT = "artifact"
+    COUNTED = "counted"
+
+
+PUT_ASIDE = "put aside"
+"""With these words a task is cancelled because another one failed: its own time was not up."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from contracts.tape import Taped
 from contracts.unbroken import unbroken
 from graph.constitution import Guard, InForce
 from graph.passes import PassSigner
-from graph.tape import Past, Taping, made
+from graph.past import Past
+from graph.tape import Taping, noted
 from policies.engine import Asks, Decided, PolicyEngine
 from policies.questions import TierFacts
 
@@ -97,7 +98,7 @@ class Record(Taping):
     async def put(self, unit: UnitPort, revision: int, artifacts: Sequence[Contract]) -> None:
         """Store artifacts; that they were made is on the tape, with their hashes."""
         await unit.put(revision, artifacts)
-        self.taped += [made(a, self.stage, self.revision) for a in artifacts]
+        noted(self, artifacts)
 
     async def store(self, unit: UnitPort) -> None:
         """Store the calls and decisions, with an event for each call, and begin anew."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 import difflib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from contracts.registry import Kind
-from contracts.stateflow import Stage
+from contracts.stateflow import Stage, Status
 from contracts.tape import Channel, Taped
-from graph.tape import newest
+from graph.past import is_cut_off, newest
 
 _ORDER = {stage: n for n, stage in enumerate(Stage)}
 _MOST_LINES, _LONGEST_LINE = 12, 240
@@ -28,16 +28,48 @@ class Compared:
     report: dict[str, Any]
 
 
-def compared(original: Sequence[Taped], replay: Sequence[Taped], begins: tuple[int, Stage] | None = None) -> Compared:
+@dataclass(frozen=True)
+class Ended:
+    """How a mission ended, or where it rests."""
+
+    status: Status
+    failure: Mapping[str, Any] | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was stopped where it was, by a person or by its time: what it would have done then nobody knows.
+
+        Of an approval that nobody answered a replay knows as much as of one that waits.
+        """
+        return self.status in _STOPPED or (self.failure or {}).get("code") in _STOPPED_BY
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """How it ended, as it is compared."""
+        return {"status": self.status.value, "code": (self.failure or {}).get("code")}
+
+
+_STOPPED = frozenset({Status.CANCELLED, Status.EXPIRED, Status.AWAITING_APPROVAL})
+_STOPPED_BY = frozenset({"failed_by_operator", "time_budget_exceeded"})
+
+
+def compared(
+    original: Sequence[Taped],
+    replay: Sequence[Taped],
+    ends: tuple[Ended, Ended],
+    begins: tuple[int, Stage] | None = None,
+) -> Compared:
     """Hold a replay's tape against its original's.
 
     Compared are requests by their bytes and artifacts by their hashes, stage by stage, revision by revision and task
     by task; the order between tasks that run side by side is nobody's. Nothing is normalised: no artifact holds a
-    mission's id or the hour. What people decided and what was written is played back, and not compared.
+    mission's id or the hour. What people decided and what was written is played back, and not compared. Where the
+    original was stopped it is compared as far as it came.
 
     Args:
         original: the tape that was played.
         replay: the tape that the replay made.
+        ends: how the original ended, and how the replay did.
         begins: revision and stage of the checkpoint that the replay began at.
     """
     was = [
@@ -47,23 +79,68 @@ def compared(original: Sequence[Taped], replay: Sequence[Taped], begins: tuple[i
     artifacts = [one for one in is_now if one.channel is Channel.ARTIFACT]
     same, differing = _matched(was, is_now)
     missing = _matched(is_now, needed)[1]
-    asked = {(one.stage, one.revision, one.request_sha256) for one in was if _decides(one)}
-    ruled = [one for one in differing if _decides(one) and (one.stage, one.revision, one.request_sha256) in asked]
-    said = {(one.stage, one.revision, one.request_sha256) for one in ruled}
-    missing = [one for one in missing if (one.stage, one.revision, one.request_sha256) not in said]
+    stopped = ends[0].stopped
+    if stopped:
+        differing, missing = _as_far_as_it_came(differing, missing, is_now)
+    asked = {_place(one) for one in was if _decides(one)}
+    ruled = [one for one in differing if _decides(one) and _place(one) in asked]
+    said = {_place(one) for one in ruled}
+    missing = [one for one in missing if _place(one) not in said]
     first = next((one for one in differing if one not in ruled), None) or next(iter([*missing, *ruled]), None)
     call = next((one for one in differing if one.channel is not Channel.ARTIFACT), None)
+    end = None if stopped or ends[0].told == ends[1].told else _otherwise(*ends, is_now)
     report: dict[str, Any] = {
-        "identical": first is None,
+        "identical": first is None and end is None,
         "artifacts": len(artifacts),
         "artifacts_identical": sum(one.channel is Channel.ARTIFACT for one in same),
         "calls": len(is_now) - len(artifacts),
         "under_other_rules": len(ruled),
+        "stopped": stopped,
         "by_stage": _counted(is_now),
-        "first_divergence": None if first is None else _divergence(first, was, absent=first in missing),
+        "first_divergence": end if first is None else _divergence(first, was, absent=first in missing),
         "first_call": None if call is None else _divergence(call, was, absent=False),
     }
-    return Compared(first is None, report)
+    return Compared(report["identical"], report)
+
+
+def _place(one: Taped) -> tuple[Stage, int, str]:
+    return (one.stage, one.revision, one.request_sha256)
+
+
+def _as_far_as_it_came(
+    differing: Sequence[Taped], missing: Sequence[Taped], made: Sequence[Taped]
+) -> tuple[list[Taped], list[Taped]]:
+    """Leave out what lies behind the place where the original was stopped: the first requests that it never made.
+
+    Where the original asked something else instead, it was not stopped there. A replay ends at the first such request,
+    or at the one that the original's time was up with, so of the tasks beside it nothing can be said.
+    """
+    instead = {_name(one) for one in missing}
+    beyond = [one for one in differing if _is_request(one) and one.answer is None and _name(one) not in instead]
+    stages = {(one.stage, one.revision) for one in (*beyond, *filter(is_cut_off, made))}
+    kept = {one.task_key for one in beyond} - {""}
+    return (
+        [one for one in differing if one not in beyond],
+        [one for one in missing if (one.stage, one.revision) not in stages or one.task_key in kept],
+    )
+
+
+def _is_request(one: Taped) -> bool:
+    return one.channel is not Channel.ARTIFACT
+
+
+def _otherwise(original: Ended, replay: Ended, made: Sequence[Taped]) -> dict[str, Any]:
+    """Say that a replay that made the same ended otherwise."""
+    last = made[-1] if made else None
+    return {
+        "stage": str((replay.failure or original.failure or {}).get("stage") or (last.stage if last else "")),
+        "revision": last.revision if last else 1,
+        "task_key": None,
+        "channel": "end",
+        "call": "the mission's end",
+        "expected": original.told,
+        "found": replay.told,
+    }
 
 
 def _matched(there: Iterable[Taped], here: Iterable[Taped]) -> tuple[list[Taped], list[Taped]]:
@@ -89,7 +166,7 @@ def _decides(one: Taped) -> bool:
     return one.channel is Channel.ARTIFACT and json.loads(one.request)[0] == Kind.POLICY_DECISION
 
 
-_PLAYED = frozenset({Channel.PERSON, Channel.WRITE})
+_PLAYED = frozenset({Channel.PERSON, Channel.WRITE, Channel.COUNTED})
 
 
 def _name(one: Taped) -> _Name:

@@ -12,8 +12,9 @@ from langgraph.types import Command
 from contracts.errors import ColonyError, FenceLost, StoreUnavailable, Unavailable
 from contracts.events import EventType, NewEvent
 from contracts.state import MissionState, OutcomeState
-from contracts.stateflow import Stage, Status
+from contracts.stateflow import STATEFLOW, Stage, Status
 from graph.context import RunContext
+from graph.past import CutOff
 
 _log = structlog.get_logger(__name__)
 
@@ -58,12 +59,18 @@ def outcome_of(node: str, error: BaseException) -> OutcomeState:
                 status=status, code=error.code, reason=error.message, stage=node, hint=error.hint or _RETRY
             )
         case NodeTimeoutError():
-            reason = f"the stage took longer than {error.timeout:.0f} s"
-            return OutcomeState(status=status, code="stage_timeout", reason=reason, stage=node, hint=_RETRY)
+            return _too_slow(node, error.timeout)
+        case CutOff():
+            return _too_slow(node, STATEFLOW[Stage(node)].timeout_ms / 1000)
         case _:
             _log.error("a role failed unexpectedly", stage=node, exc_info=error)
             reason = "something inside Colony went wrong; its log has the details"
             return OutcomeState(status=status, code="internal_error", reason=reason, stage=node, hint=_RETRY)
+
+
+def _too_slow(node: str, limit_s: float) -> OutcomeState:
+    reason = f"the stage took longer than {limit_s:.0f} s"
+    return OutcomeState(status=Status.FAILED.value, code="stage_timeout", reason=reason, stage=node, hint=_RETRY)
 
 
 _RETRY = "Mend the cause, then `colony missions retry`: finished work is kept."

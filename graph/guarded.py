@@ -14,11 +14,13 @@ from contracts.errors import ColonyError, PassRefused
 from contracts.events import EventType, NewEvent
 from contracts.ports import Clock, LedgerPort, Mission, ToolCall, ToolPort
 from contracts.stateflow import Stage
+from contracts.tape import request_of
 from contracts.tasks import LibrarianPass, ToolGrant
 from graph.calls import Call, CallsMade
 from graph.context import Record
 from graph.inforce import Asking, Remembering
 from graph.passes import Refused, live, taken_over
+from graph.tape import Tape
 from graph.tracing import Spanned
 from policies.constitution import beyond
 from policies.limits import TOOLS
@@ -110,15 +112,26 @@ class GuardedTools:
         grant = _grant(one, call.tool, call.arguments)
         if grant is None:
             return Refused.NOT_GRANTED, None
-        if made.times(call) >= (1 if _writes(call.tool) else grant.max_calls):
+        counts = self._counts(call, made)
+        if counts["times"] >= (1 if _writes(call.tool) else grant.max_calls):
             return Refused.USED_UP, None
-        decision = self._decided(call, made, ask)
+        decision = self._decided(call, counts, ask)
         if decision is None or decision.outcome is not Outcome.ALLOW:
             return Refused.BEYOND if decision and beyond(decision) else Refused.FORBIDDEN, decision
         made.begun(call)
         return None, decision
 
-    def _decided(self, call: Call, made: CallsMade, ask: Remembering) -> PolicyDecision | None:
+    def _counts(self, call: Call, made: CallsMade) -> Mapping[str, Any]:
+        """Return what was called before, which other runs and other tasks have part in: on tape, since rules see it."""
+
+        def count() -> Mapping[str, Any]:
+            done, in_mission = sorted(made.done_by(call.task_key)), sorted(made.done())
+            calls = {"times": made.times(call), "calls": made.calls_of(call.task_key)}
+            return {**calls, "done": done, "done_in_mission": in_mission}
+
+        return Tape(self._record).counted(call.task_key, request_of(call.tool, dict(call.arguments)), count)
+
+    def _decided(self, call: Call, counts: Mapping[str, Any], ask: Remembering) -> PolicyDecision | None:
         envelope = self._record.envelope or self._mission.envelope
         if envelope is None:
             return None
@@ -126,9 +139,9 @@ class GuardedTools:
             envelope,
             call.task_key,
             call.tool,
-            done=made.done_by(call.task_key),
-            done_in_mission=made.done(),
-            calls=made.calls_of(call.task_key),
+            done=counts["done"],
+            done_in_mission=counts["done_in_mission"],
+            calls=counts["calls"],
             research_enabled=self._asking.governance.research_enabled,
         )
         decision = ask(question)

@@ -7,6 +7,7 @@ from typing import Any
 
 from contracts.decisions import ApprovalDecision, ApprovalRequest
 from contracts.effects import effect_event
+from contracts.errors import ColonyError
 from contracts.events import EventType, NewEvent
 from contracts.evidence import WritebackProposal
 from contracts.packets import AggregationPacket
@@ -14,7 +15,8 @@ from contracts.ports import EffectOutcome, EffectPort, LedgerPort, Refusal
 from contracts.registry import Kind
 from contracts.state import ReleaseState
 from contracts.tape import Channel, request_of
-from graph.tape import Past, Tape, answered
+from graph.past import Past
+from graph.tape import Tape, answered, error_in, raised
 
 SIMULATED = "simulated"
 
@@ -41,7 +43,11 @@ class TapedEffects:
 
     async def apply(self, proposal: WritebackProposal) -> EffectOutcome:
         """Apply one granted proposal."""
-        outcome = await self.inner.apply(proposal)
+        try:
+            outcome = await self.inner.apply(proposal)
+        except ColonyError as exc:  # an end of the stage like another
+            self.tape.kept(Channel.WRITE, "", _written(proposal), raised(exc))
+            raise
         self.tape.kept(Channel.WRITE, "", _written(proposal), request_of(outcome.status, dict(outcome.detail)))
         return outcome
 
@@ -67,8 +73,10 @@ class RehearsedEffects:
         return await _refusal(self.tape, self.inner, proposal)
 
     async def apply(self, proposal: WritebackProposal) -> EffectOutcome:
-        """Note that a proposal would be written now."""
+        """Note that a proposal would be written now; what ended the mission then ends it again."""
         was = await self.tape.through(Channel.WRITE, "", _written(proposal), _nothing)
+        if (error := error_in(was.content)) is not None:
+            raise error
         outcome = EffectOutcome(SIMULATED, {"recorded": was.content.decode()} if was.recorded else {})
         async with self.ledger.unit() as unit:
             unit.record(effect_event(proposal, outcome))

@@ -27,7 +27,7 @@ from contracts.unbroken import unbroken
 from graph.context import Governance, Record, RunContext
 from graph.failures import noted, outcome_of
 from graph.leases import LeaseKeeper
-from graph.tape import Past
+from graph.past import Past
 from graph.topology import Compiled, compiled
 from graph.tracing import run_of
 from graph.turns import InTurn, Turns

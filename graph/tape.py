@@ -4,86 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from contracts import errors
 from contracts.base import Contract
 from contracts.canonical import canonical_bytes
-from contracts.decisions import ApprovalDecision, PolicyDecision
+from contracts.decisions import PolicyDecision
 from contracts.errors import ColonyError, FenceLost, RecordingMissing, StoreUnavailable
-from contracts.lineage import Rehearsal
 from contracts.ports import CatalogPort, Clock, SourceCard, ToolPort
 from contracts.registry import kind_of
 from contracts.stateflow import Stage
-from contracts.tape import Channel, Said, Taped, request_of
+from contracts.tape import PUT_ASIDE, Channel, Said, Taped, request_of
 from contracts.tasks import PheromoneSignal
+from graph.past import ASIDE, BROKE, CUT_OFF, Past
 
 Ask = Callable[[], Awaitable[bytes]]
-_Key = tuple[Channel, Stage, int, str, str]
 _NEVER_ANSWERED = (FenceLost, StoreUnavailable)
-_CUT_OFF = b"cut off"
-_PEOPLE = frozenset({Channel.PERSON, Channel.WRITE})
-
-
-def newest(tape: Iterable[Taped]) -> list[Taped]:
-    """Return what led to what is stored: a step or task that was run again was answered anew, by its last run.
-
-    People answer between two runs of the gate, which is no reason to forget the first.
-    """
-    kept = list(tape)
-    last: dict[tuple[Stage, int, str, bool], int] = defaultdict(int)
-    for one in kept:
-        last[_run(one)] = max(last[_run(one)], one.epoch)
-    return [one for one in kept if one.epoch == last[_run(one)]]
-
-
-def _run(one: Taped) -> tuple[Stage, int, str, bool]:
-    return (one.stage, one.revision, one.task_key, one.channel is Channel.PERSON)
-
-
-@dataclass
-class Past:
-    """The tape of the mission that is run again; ``asks`` are the rules that stand in the place of those in force."""
-
-    rehearsal: Rehearsal
-    tape: Sequence[Taped]
-    asks: Any = None
-    _answers: dict[_Key, deque[Taped]] = field(init=False, default_factory=lambda: defaultdict(deque))
-
-    def __post_init__(self) -> None:
-        for one in newest(self.tape):
-            if one.channel is not Channel.ARTIFACT and one.answer is not None:
-                self._answers[_key(one)].append(one)
-
-    def decision(self) -> ApprovalDecision | None:
-        """Return what people decided then, the last time that they were asked."""
-        found = [one for one in newest(self.tape) if one.channel is Channel.PERSON and one.answer is not None]
-        return ApprovalDecision.model_validate_json(found[-1].answer or b"") if found else None
-
-    def answer(self, asked: Taped) -> bytes | None:
-        """Return what was answered; the nth time that it is asked what was answered then. None: it is to be asked.
-
-        Raises:
-            RecordingMissing: it was never asked, and the replay is to say so.
-        """
-        live = self.rehearsal.mode == "live" and asked.channel not in _PEOPLE
-        found = None if live else self._answers.get(_key(asked))
-        if found:
-            return found.popleft().answer
-        if live or self.rehearsal.on_missing == "live" or asked.channel in _PEOPLE:
-            return None
-        raise RecordingMissing(
-            f"{self.rehearsal.of} was never asked this ({asked.channel.value}"
-            f"{f' of {asked.task_key}' if asked.task_key else ''}, request {asked.request_sha256[:16]})"
-        )
-
-
-def _key(one: Taped) -> _Key:
-    return (one.channel, one.stage, one.revision, one.task_key, one.request_sha256)
 
 
 class Taping:
@@ -106,28 +45,44 @@ class Tape:
 
         Raises:
             RecordingMissing: a replay has no answer, and is to say so.
-            TimeoutError: there was no time for the answer then.
+            CutOff: there was no time for the answer then.
+            Broke: what was to answer broke then.
         """
         found = self._recalled(channel, task_key, request)
-        if found is not None:
-            return found
+        if found is not None and self.record.past is not None:
+            return Said(await self.record.past.played(found), recorded=True)
         asked = self._asked(channel, task_key, request)
+        content: bytes | None = BROKE
         try:
             content = await ask()
-        except asyncio.CancelledError:
-            self._keep(asked, _CUT_OFF)
+        except asyncio.CancelledError as exc:
+            content = ASIDE if PUT_ASIDE in exc.args else CUT_OFF
             raise
-        self._keep(asked, content)
+        except ColonyError:  # no answer, and this run stops
+            content = None
+            raise
+        finally:
+            if content is not None:
+                self._keep(asked, content)
         return Said(content)
 
     def at_once(self, channel: Channel, task_key: str, request: bytes, make: Callable[[], bytes]) -> Said:
         """Do the same for what is answered at once."""
         found = self._recalled(channel, task_key, request)
         if found is not None:
-            return found
+            return Said(found.answer or b"", recorded=True)
         content = make()
         self._keep(self._asked(channel, task_key, request), content)
         return Said(content)
+
+    def counted(self, task_key: str, request: bytes, count: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+        """Return what is known of the calls made; in a replay what was known then, which other runs had part in."""
+        asked, past = self._asked(Channel.COUNTED, task_key, request), self.record.past
+        known = None if past is None else past.known(asked)
+        content = canonical_bytes(dict(count())) if known is None else known.answer or b""
+        self._keep(asked, content)
+        found: Mapping[str, Any] = json.loads(content)
+        return found
 
     def kept(self, channel: Channel, task_key: str, request: bytes, answer: bytes) -> None:
         """Record what was answered elsewhere."""
@@ -136,22 +91,19 @@ class Tape:
     def _asked(self, channel: Channel, task_key: str, request: bytes) -> Taped:
         return Taped(channel, self.record.stage, self.record.revision, task_key, request, None)
 
-    def _recalled(self, channel: Channel, task_key: str, request: bytes) -> Said | None:
+    def _recalled(self, channel: Channel, task_key: str, request: bytes) -> Taped | None:
         past = self.record.past
         if past is None:
             return None
         asked = self._asked(channel, task_key, request)
         try:
-            answer = past.answer(asked)
+            found = past.answer(asked)
         except RecordingMissing:
             self.record.taped.append(asked)
             raise
-        if answer is None:
-            return None
-        self._keep(asked, answer)
-        if answer == _CUT_OFF:
-            raise TimeoutError  # whoever waited for it then had no more time
-        return Said(answer, recorded=True)
+        if found is not None:
+            self._keep(asked, found.answer or b"")
+        return found
 
     def _keep(self, asked: Taped, answer: bytes) -> None:
         self.record.taped.append(
@@ -175,18 +127,27 @@ async def answered(
         except _NEVER_ANSWERED:
             raise
         except ColonyError as exc:
-            raised = {"type": type(exc).__name__, "code": exc.code, "message": exc.message, "hint": exc.hint}
-            return canonical_bytes({"error": raised})
+            return raised(exc)
 
-    said = json.loads((await tape.through(channel, task_key, request, whole)).content)
-    if "error" in said:
-        raise _error(said["error"])
-    return said["answer"]
+    content = (await tape.through(channel, task_key, request, whole)).content
+    if (error := error_in(content)) is not None:
+        raise error
+    return json.loads(content)["answer"]
 
 
-def _error(said: Mapping[str, str]) -> ColonyError:
-    kind = getattr(errors, said["type"], ColonyError)
-    return kind(said["message"], code=said["code"], hint=said["hint"])
+def raised(error: ColonyError) -> bytes:
+    """Return how an error of Colony's own tree is recorded: it is an answer, too."""
+    said = {"type": type(error).__name__, "code": error.code, "message": error.message, "hint": error.hint}
+    return canonical_bytes({"error": said})
+
+
+def error_in(content: bytes) -> ColonyError | None:
+    """Return the error that was recorded as an answer, if it is one."""
+    said = json.loads(content)
+    if not isinstance(said, dict) or "error" not in said:
+        return None
+    kind = getattr(errors, said["error"]["type"], ColonyError)
+    return kind(said["error"]["message"], code=said["error"]["code"], hint=said["error"]["hint"])
 
 
 @dataclass(frozen=True)
@@ -240,6 +201,15 @@ class TapedClock:
         """Return the present moment, or the one that it was."""
         said = self.tape.at_once(Channel.CLOCK, "", request_of("now"), lambda: self.inner.now().isoformat().encode())
         return datetime.fromisoformat(said.content.decode())
+
+
+def noted(record: Taping, contracts: Iterable[Contract]) -> None:
+    """Note on the tape that artifacts were made."""
+    for one in contracts:
+        note = made(one, record.stage, record.revision)
+        record.taped.append(note)
+        if record.past is not None:
+            record.past.known(note)
 
 
 def made(contract: Contract, stage: Stage, revision: int) -> Taped:

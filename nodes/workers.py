@@ -19,6 +19,7 @@ from contracts.packets import ReviewPacket
 from contracts.ports import Ports, StepResult
 from contracts.registry import artifact_id
 from contracts.state import MissionState
+from contracts.tape import PUT_ASIDE
 from contracts.tasks import LibrarianPass, PromptPackage, Task, TaskKind, TaskPlan
 from contracts.unbroken import unbroken
 from nodes.gathered import gathered
@@ -160,6 +161,7 @@ class _Run:
         self._ports = ports
         self._rejected = rejected
         self._running: dict[asyncio.Task[_Done], Task] = {}
+        self._aside: str | None = None
 
     async def all(self) -> None:
         """Run until no task is left; the first failure stops the others and is raised."""
@@ -175,13 +177,14 @@ class _Run:
                     await self._finish(future)
         finally:
             for future in self._running:
-                future.cancel()
+                future.cancel(self._aside)
             await unbroken(asyncio.gather(*self._running, return_exceptions=True))
 
     async def _finish(self, future: asyncio.Task[_Done]) -> None:
         task = self._running.pop(future)
         error = future.exception()
         if error is not None:
+            self._aside = PUT_ASIDE
             failed = {"task_key": task.task_key, "code": getattr(error, "code", "internal_error")}
             await self._ports.results.note([_event("task.failed", failed)])
             raise error

@@ -8,7 +8,7 @@ from typing import Any
 from contracts.stateflow import Stage
 from contracts.tape import Channel, Taped
 from graph.differences import leaves
-from graph.tape import newest
+from graph.past import newest
 
 Row = Mapping[str, Any]
 _MOST = 500

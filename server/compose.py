@@ -59,6 +59,7 @@ from server.missions import MissionService
 from server.policysets import PolicyService
 from server.ports import PortMaker
 from server.relays import Relays, open_relays
+from server.reports import Reporting, Reports
 from server.sdk.opening import open_sdk
 from server.sdk.service import Sdk
 from server.settings import Settings
@@ -183,9 +184,8 @@ async def open_colony(
         keeper = LeaseKeeper(claims, heartbeat_ms=times.heartbeat_ms, lease_ms=times.lease_ms)
         doorbell.on(TAKEN, keeper.look)
         runner = Runner(sessions := Sessions(pools["runs"], claims, clock), keeper, ports, governance)
-        intake = Intake(
-            queue, runner.run, places=settings.max_concurrent_missions, rung=doorbell.jobs, away_ms=times.away_ms
-        )
+        run = Reporting(runner.run, Reports(service.history))
+        intake = Intake(queue, run, places=settings.max_concurrent_missions, rung=doorbell.jobs, away_ms=times.away_ms)
         worker = Worker(queue, claims, keeper, runner, intake, service, sweep_ms=times.sweep_ms, beside=(auditing.run,))
         relays = await open_relays(settings, api, db.dsns.app, name, stack)
         loops = {"doorbell": doorbell.listen(), "delta writer": writer.run(), "delta feed": feed.run()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,13 +17,12 @@ from contracts.canonical import digest
 from contracts.errors import BadInput, Conflict, Unavailable
 from contracts.lineage import Kinship, Lineage, Overrides, Rehearsal
 from contracts.ports import Mission, TemplatePort
-from contracts.stateflow import ENDED, RUNNABLE, Status
-from graph.divergence import compared
+from contracts.stateflow import RUNNABLE
 from graph.overrides import check_usable
 from graph.version import GRAPH_VERSION
-from server.changes import changes_of
 from server.forking import Forking
 from server.principal import Principal
+from server.reports import Reports
 
 
 class ForkRequest(Value):
@@ -132,54 +130,14 @@ class Lineages:
         return child.mission_id
 
     async def report(self, who: Principal, mission_id: str) -> dict[str, Any]:
-        """Return what a replay came to; it is stored when it is first asked for after the replay's end.
+        """Return what a replay came to; see ``Reports.of``.
 
         Raises:
             NotFound: there is no such mission for this tenant.
             Conflict: it is no replay, or has not ended.
         """
         who.needs("mission:read")
-        return await self.reported(who.tenant_id, mission_id)
-
-    async def reported(self, tenant_id: str, mission_id: str) -> dict[str, Any]:
-        """Return the report, made and stored if there is none yet."""
-        replay, row = await self.history.mission(tenant_id, mission_id)
-        if replay.rehearsal is None:
-            raise Conflict("this mission is not a replay", code="not_a_replay")
-        if replay.status not in ENDED:
-            raise Conflict(f"the replay is {replay.status.value}", code="not_ended", hint="Wait for its end.")
-        if (stored := await self.history.report(tenant_id, mission_id)) is not None:
-            return stored
-        original, _ = await self.history.mission(tenant_id, replay.rehearsal.of)
-        was = await self.history.tape(tenant_id, original.mission_id)
-        now = await self.history.tape(tenant_id, mission_id)
-        found = await asyncio.to_thread(compared, was, now, await self.history.begins(tenant_id, mission_id))
-        changes = None
-        if not found.identical or replay.rehearsal.overrides.any:
-            before = await self.history.artifacts(tenant_id, original.mission_id)
-            after = await self.history.artifacts(tenant_id, mission_id)
-            changes = await asyncio.to_thread(changes_of, before, after, was, now)
-        report = {
-            **found.report,
-            **_failed(original, replay, row["payload"].get("failure")),
-            "mission_id": mission_id,
-            "of": original.mission_id,
-            "mode": replay.rehearsal.mode,
-            "status": {"original": original.status.value, "replay": replay.status.value},
-            "failure": row["payload"].get("failure"),
-            "overrides": [name for name, given in replay.rehearsal.overrides if given],
-            "changes": changes,
-            "roles": await self.history.stages(tenant_id, mission_id),
-        }
-        await self.history.keep_report(tenant_id, mission_id, report)
-        return report
-
-
-def _failed(original: Mission, replay: Mission, failure: dict[str, Any] | None) -> dict[str, Any]:
-    """Return what the report says of a replay that failed where its original did not: it did not come to the same."""
-    if failure is None or Status.FAILED not in {replay.status} - {original.status}:
-        return {}
-    return {"identical": False}
+        return await Reports(self.history).of(who.tenant_id, mission_id)
 
 
 _NOT_RECORDED = "It ran before recordings were kept, or was pruned."

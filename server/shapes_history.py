@@ -63,7 +63,7 @@ class Changes(Shape):
 
 
 class ReplayReport(Shape):
-    """What a replay came to: the first thing that differs, and the first request that does."""
+    """What a replay came to, and what differs first; an original that was stopped is compared as far as it came."""
 
     mission_id: str
     of: str
@@ -73,6 +73,7 @@ class ReplayReport(Shape):
     artifacts_identical: int
     calls: int
     under_other_rules: int
+    stopped: bool
     by_stage: dict[str, dict[str, int]]
     roles: dict[str, int]
     overrides: list[str]

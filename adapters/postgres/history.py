@@ -21,7 +21,7 @@ from adapters.postgres.unit import Connection
 from contracts.errors import NotFound
 from contracts.events import EventType
 from contracts.ports import Mission
-from contracts.stateflow import Stage
+from contracts.stateflow import ENDED, Stage
 from contracts.tape import Taped
 
 
@@ -95,6 +95,11 @@ class History:
             self._pool.vault.opened("colony_replay_reports", tenant_id, row, mission_id=mission_id) for row in rows
         ]
         return dict(opened[0]["payload"]) if opened else None
+
+    async def is_unreported(self, tenant_id: str, mission_id: str) -> bool:
+        """Tell whether this is a replay that has ended, and of which there is no report."""
+        ended = [status.value for status in ENDED]
+        return bool(await self.rows(tenant_id, "unreported", mission_id=mission_id, ended=ended))
 
     async def keep_report(self, tenant_id: str, mission_id: str, report: Mapping[str, Any]) -> None:
         """Store the report of a replay, once."""

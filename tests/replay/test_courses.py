@@ -4,11 +4,25 @@ from typing import Any
 
 import pytest
 
+from contracts.ports import Ports, StepResult
+from contracts.state import MissionState
 from contracts.stateflow import Stage
+from graph.steps import step
+from nodes.fact_schema import asked_schema as real
 from tests.graph.lab import Lab, Swaps
 from tests.graph.test_record import read_again, retried, revised
 from tests.graph.test_resume import Counted
 from tests.replay.again import Mute, artifacts_of, offline, replayed
+from tests.replay.courses import (
+    SLOW,
+    broke,
+    cancelled_midway,
+    not_written,
+    out_of_time,
+    retried_midway,
+    taken_over_midway,
+    task_too_slow,
+)
 
 
 async def died(lab: Lab) -> dict[str, Any]:
@@ -33,14 +47,54 @@ async def waits(lab: Lab) -> dict[str, Any]:
     return await lab.mission()
 
 
-_LONG = [pytest.param(course, marks=pytest.mark.long) for course in (revised, read_again, retried, failed, waits)]
+_LONG = [
+    pytest.param(course, marks=pytest.mark.long)
+    for course in (revised, read_again, retried, retried_midway, failed, broke, waits, task_too_slow, out_of_time)
+]
 
 
-@pytest.mark.parametrize("course", [died, *_LONG], ids=lambda c: c.__name__)
+@pytest.mark.parametrize(
+    "course", [died, taken_over_midway, cancelled_midway, not_written, *_LONG], ids=lambda c: c.__name__
+)
 async def test_a_replay_comes_to_the_same_whatever_course_its_original_took(lab: Lab, course: Any) -> None:
     mission = await course(lab)
     await offline(lab)
-    report = await replayed(lab, mission["mission_id"], Swaps(model=Mute()))
+    swaps = Swaps(model=Mute(), environment=SLOW if course is task_too_slow else {})
+    report = await replayed(lab, mission["mission_id"], swaps)
     assert report["identical"], report
-    if course in {revised, died, waits}:
+    assert report["stopped"] is (course in {cancelled_midway, out_of_time, waits})
+    if not report["stopped"]:
+        failure = mission["failure"] or {"code": None}
+        assert (report["failure"] or {"code": None})["code"] == failure["code"], report
+    if course in {revised, died, waits, task_too_slow}:
         assert artifacts_of(lab, report["mission_id"]) == artifacts_of(lab, mission["mission_id"])
+
+
+async def test_a_stopped_mission_hides_no_change_of_what_it_did_before(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mission = await cancelled_midway(lab)
+    monkeypatch.setattr("nodes.work.facts.asked_schema", lambda envelope: real(envelope)[1:])
+    report = await replayed(lab, mission["mission_id"], Swaps(model=Mute()))
+    assert not report["identical"]
+    assert report["first_call"]["task_key"] == "extract_facts"
+    assert report["first_call"]["diff"]
+
+
+async def test_a_replay_that_ends_otherwise_is_told_of(lab: Lab) -> None:
+    mission = await broke_at_the_end(lab)
+    report = await replayed(lab, mission["mission_id"])
+    assert report["status"] == {"original": "failed", "replay": "completed"}
+    assert not report["identical"]
+    assert report["first_divergence"]["call"] == "the mission's end"
+
+
+async def broke_at_the_end(lab: Lab) -> dict[str, Any]:
+    """A defect in a role that makes nothing."""
+
+    async def breaks(state: MissionState, ports: Ports) -> StepResult:
+        raise ValueError("broken")
+
+    await lab.service.seed_lead()
+    mission = await lab.mission()
+    return await lab.approved(mission["mission_id"], Swaps(nodes={Stage.WRITEBACK: step(Stage.WRITEBACK, breaks)}))

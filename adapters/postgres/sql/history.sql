@@ -20,6 +20,10 @@ select payload from colony_replay_reports where mission_id = %(mission_id)s;
 insert into colony_replay_reports (mission_id, identical, payload) values (%(mission_id)s, %(identical)s, %(payload)s)
 on conflict do nothing;
 
+-- name: unreported
+select 1 as there from colony_missions m where m.mission_id = %(mission_id)s and m.lineage_kind = 'replay'
+  and m.status = any(%(ended)s) and not exists (select from colony_replay_reports r where r.mission_id = m.mission_id);
+
 -- name: all_events
 select seq, content from colony_events where mission_id = %(mission_id)s order by seq;
 

@@ -645,7 +645,7 @@ class Readiness(TypedDict):
 
 
 class ReplayReport(TypedDict):
-    """What a replay came to: the first thing that differs, and the first request that does."""
+    """What a replay came to, and what differs first; an original that was stopped is compared as far as it came."""
 
     mission_id: str
     of: str
@@ -655,6 +655,7 @@ class ReplayReport(TypedDict):
     artifacts_identical: int
     calls: int
     under_other_rules: int
+    stopped: bool
     by_stage: dict[str, dict[str, int]]
     roles: dict[str, int]
     overrides: list[str]
