@@ -10,13 +10,16 @@ from typing import Any
 import yaml
 
 from contracts.decisions import Outcome, PolicyDecision, PolicyQuestion
-from policies.engine import PolicyEngine
+from contracts.errors import Malformed
+from policies.engine import PolicyEngine, unanswerable
 from policies.inputs import replaced
 from policies.rulefiles import readable, refuse, shipped_text
+from policies.spelling import spelled
 from policies.tenants import TESTS_FILE
 
 QUESTIONS_FILE = "questions.yaml"
 _MOST_CASES = 500
+_MOST_LEVELS = 10
 _KEYS = frozenset({"name", "action", "given", "expect", "rules"})
 
 
@@ -44,6 +47,8 @@ class Failed:
 
     def __str__(self) -> str:
         got = f"{self.decision.outcome.value} by {', '.join(self.decision.rules) or 'no rule'}"
+        if unanswerable(self.decision):
+            got = f"no question: {'; '.join(self.decision.reasons)}"
         wanted = f"{self.case.expect.value}{' by ' + ', '.join(self.case.rules) if self.case.rules else ''}"
         return f"test '{self.case.name}': it is {got}, not {wanted}"
 
@@ -71,11 +76,10 @@ def cases_in(text: str) -> tuple[Case, ...]:
         SettingInvalid: ``policy_invalid``; it names the test that can't be read.
     """
     try:
-        # An alias of an alias of an alias is a text of any size.
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
-            refuse(TESTS_FILE, None, "it has an alias (*name); write the value out")
+        _plain(text)
         written = yaml.safe_load(readable(TESTS_FILE, text))
-    except (yaml.YAMLError, RecursionError) as exc:
+    # A date that there is not, or a number of thousands of digits, is no YAML error.
+    except (yaml.YAMLError, ValueError, RecursionError) as exc:
         refuse(TESTS_FILE, None, "it is not YAML", exc)
     items = written.get("tests") if isinstance(written, dict) else None
     if not isinstance(items, list) or written.keys() - {"tests"}:
@@ -83,6 +87,19 @@ def cases_in(text: str) -> tuple[Case, ...]:
     if len(items) > _MOST_CASES:
         refuse(TESTS_FILE, None, f"there are more than {_MOST_CASES} tests")
     return tuple(_case(number, item) for number, item in enumerate(items, 1))
+
+
+def _plain(text: str) -> None:
+    """Refuse what grows while it is read, as far as it has been read by then."""
+    depth = 0
+    for event in yaml.parse(text, yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        # Each level is read again and again for those in it.
+        if depth > _MOST_LEVELS:
+            refuse(TESTS_FILE, None, "it nests too deep")
+        # An alias of an alias of an alias is a text of any size.
+        if isinstance(event, yaml.AliasEvent):
+            refuse(TESTS_FILE, None, "it has an alias (*name); write the value out")
 
 
 def _case(number: int, item: Any) -> Case:
@@ -94,7 +111,7 @@ def _case(number: int, item: Any) -> Case:
     if usual is None:
         refuse(TESTS_FILE, None, f"{where}: its action is one of {', '.join(usual_questions())}")
     given, rules = item.get("given") or {}, item.get("rules") or []
-    if not isinstance(given, dict) or not isinstance(rules, list) or item["expect"] not in set(Outcome):
+    if not isinstance(given, dict) or not isinstance(rules, list) or item["expect"] not in [*Outcome]:
         refuse(TESTS_FILE, None, f"{where}: given is a mapping, rules a list, expect one of {', '.join(Outcome)}")
     return Case(str(item["name"]), _asked(where, usual, given), Outcome(item["expect"]), tuple(map(str, rules)))
 
@@ -103,8 +120,11 @@ def _asked(where: str, question: PolicyQuestion, given: Mapping[Any, Any]) -> Po
     for path, value in given.items():
         try:
             question = replaced(question, str(path), value)
+            spelled(question)
         except (KeyError, TypeError, ValueError, IndexError) as exc:
             refuse(TESTS_FILE, None, f"{where}: {question.action} has no input {str(path)[:80]}", exc)
+        except Malformed as exc:
+            refuse(TESTS_FILE, None, f"{where}: {str(path)[:80]} is given what is no text, number, list or truth", exc)
     return question
 
 
@@ -114,7 +134,8 @@ def tried(engine: PolicyEngine, cases: Iterable[Case]) -> Results:
     for case in cases:
         decision = engine.ask(case.question)
         results.determined |= set(decision.rules)
-        if decision.outcome is case.expect and set(case.rules) <= set(decision.rules):
+        # What does not fit the schema is denied, too, but by no rule: such a test would hold whatever the rules say.
+        if decision.outcome is case.expect and set(case.rules) <= set(decision.rules) and not unanswerable(decision):
             results.passed += 1
         else:
             results.failed.append(Failed(case, decision))

@@ -15,7 +15,8 @@ from contracts.decisions import Outcome, PolicyDecision, PolicyQuestion
 from contracts.errors import SettingInvalid
 from contracts.stateflow import Layer
 from policies import tenants
-from policies.rulefiles import SCHEMA_FILE, Rule, RuleFiles, load_rules, parse_rules, refuse, without_rules
+from policies.nesting import too_deep
+from policies.rulefiles import SCHEMA_FILE, TOO_DEEP, Rule, RuleFiles, load_rules, parse_rules, refuse, without_rules
 from policies.spelling import Spelled, spelled
 
 NO_RULE = "no rule allows this"
@@ -43,7 +44,7 @@ class Asks(Protocol):
         """The rules as text, whose hash is their name."""
         ...
 
-    def ask(self, question: PolicyQuestion, decided: Decided | None = None) -> PolicyDecision:
+    def ask(self, question: PolicyQuestion, decided: Decided | None = None, /) -> PolicyDecision:
         """Decide one question; one that ``decided`` knows is not evaluated again, any other is added to it."""
         ...
 
@@ -63,6 +64,8 @@ class PolicyEngine:
 
     def __init__(self, files: RuleFiles, base: PolicyEngine | None = None) -> None:
         """Parse rules; of what lies over ``base`` only the layers that differ."""
+        if base is None and too_deep(files.schema, schema=True):
+            refuse(SCHEMA_FILE, None, TOO_DEEP)
         try:
             self._schema: cedarpy.Schema = base._schema if base else cedarpy.Schema.from_str(files.schema)
         except ValueError as exc:
@@ -130,7 +133,7 @@ class PolicyEngine:
         kept = (without_rules(file, rule_ids) for file in self.files.files if file.layer is layer)
         return PolicyEngine(RuleFiles(self.files.schema, tuple(kept)))
 
-    def ask(self, question: PolicyQuestion, decided: Decided | None = None) -> PolicyDecision:
+    def ask(self, question: PolicyQuestion, decided: Decided | None = None, /) -> PolicyDecision:
         """Decide one question by the rules of its layer; one that ``decided`` knows is not evaluated again.
 
         Raises:
@@ -195,7 +198,7 @@ class UnusableRules:
         self.content = content
         self.rules_sha256 = sha256_hex(content)
 
-    def ask(self, question: PolicyQuestion, decided: Decided | None = None) -> PolicyDecision:  # noqa: ARG002
+    def ask(self, question: PolicyQuestion, _decided: Decided | None = None, /) -> PolicyDecision:
         """Deny it."""
         spelt = spelled(question)
         return PolicyDecision(

@@ -15,6 +15,7 @@ import cedarpy
 from contracts.canonical import canonical_bytes, clean_text, sha256_hex
 from contracts.errors import SettingInvalid
 from contracts.stateflow import Layer
+from policies.nesting import too_deep
 
 RULES_DIRECTORY = Path(__file__).parent / "rules"
 SCHEMA_FILE = "schema.cedarschema"
@@ -22,6 +23,8 @@ TENANT = "tenant/"
 """What the name of a tenant's own file begins with, among the shipped ones."""
 OWN_RULE = "our-"
 """What the short name of a tenant's own rule begins with: approvers see whose it is, and no shipped one collides."""
+TOO_DEEP = "it nests too deep; name a set of values instead of comparing with each, or split the rule"
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _ANNOTATIONS = frozenset({"id", "reason", "escalate"})
 _TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|;')
 _RULE_NAME = re.compile(r"[a-z]+\.[a-z0-9][a-z0-9-]{0,60}")
@@ -130,10 +133,10 @@ def files_of(content: bytes) -> RuleFiles:
     try:
         texts = json.loads(content)
         schema = texts.pop(SCHEMA_FILE)
-        if not all(isinstance(text, str) for text in (schema, *texts.values())):
-            raise TypeError("a text is none")  # noqa: TRY301
-    except (ValueError, TypeError, KeyError, AttributeError) as exc:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as exc:
         refuse("the kept rules", None, "they can't be read", exc)
+    if not all(isinstance(text, str) for text in (schema, *texts.values())):
+        refuse("the kept rules", None, "they can't be read")
     return RuleFiles(schema, tuple(RuleFile(n, layer_of(n.removeprefix(TENANT)), texts[n]) for n in sorted(texts)))
 
 
@@ -143,6 +146,8 @@ def parse_rules(file: RuleFile, schema: cedarpy.Schema) -> tuple[Rule, ...]:
     Raises:
         SettingInvalid: ``policy_invalid``; it names the file and the rule.
     """
+    if too_deep(file.text):
+        refuse(file.name, None, TOO_DEEP)
     try:
         parsed: dict[str, Any] = json.loads(cedarpy.policies_to_json_str(file.text))
     except ValueError as exc:
@@ -202,6 +207,9 @@ def _rule(file: RuleFile, policy: Mapping[str, Any]) -> Rule:
     # A misspelt @escalate would silently turn "ask a person" into "allow".
     if unknown := sorted(annotations.keys() - _ANNOTATIONS):
         refuse(file.name, rule_id, f"nobody reads @{unknown[0]}; there are @id, @reason and @escalate")
+    # Cedar's own escapes get past what is said of the file's characters.
+    if hidden := [name for name, said in annotations.items() if _hides(said)]:
+        refuse(file.name, rule_id, f"its @{hidden[0]} holds invisible characters")
     if not annotations.get("reason", "").strip():
         refuse(file.name, rule_id, "it has no @reason to show to people")
     if "escalate" in annotations and policy["effect"] == "forbid":
@@ -265,3 +273,8 @@ def readable(name: str, text: str) -> str:
     if dropped or any(unicodedata.category(c) == "Cf" for c in clean):
         refuse(name, None, "it holds invisible characters")
     return clean
+
+
+def _hides(text: str) -> bool:
+    """Tell whether people would be shown something else than what a text says, or could not be shown it at all."""
+    return any(unicodedata.category(c) in _UNSEEN and c not in "\n\t" for c in text)

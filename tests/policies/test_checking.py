@@ -117,6 +117,11 @@ BAD = {
     "half-an-input": GOOD.replace("resource.fields: [stage]", "context.change: {}"),
     "an-unknown-outcome": GOOD.replace("escalate", "maybe"),
     "no-expectation": GOOD.replace(", expect: escalate", ""),
+    "an-outcome-in-a-list": GOOD.replace("expect: escalate", "expect: [escalate]"),
+    "a-date-that-there-is-not": GOOD.replace("[stage]", "2026-02-31"),
+    "a-number-that-is-too-long": GOOD.replace("[stage]", "9" * 5_000),
+    "half-a-character": GOOD.replace("[stage]", '"\\ud800"'),
+    "too-deep": "tests: " + "[" * 20_000,
     "an-unknown-part": GOOD.replace("expect:", "because: x, expect:"),
 }
 
@@ -139,3 +144,6 @@ def test_a_test_that_does_not_hold_says_what_came_instead() -> None:
 def test_an_input_of_another_type_is_a_test_that_fails() -> None:
     asked: PolicyQuestion = replaced(usual_questions()["release"], "resource.fields", "stage")
     assert unanswerable(SHIPPED.ask(asked))
+    denied = GOOD.replace("[stage]", "stage").replace("escalate", "deny")
+    (problem,) = checked({"release.x.cedar": "", "tests.yaml": denied}, SHIPPED).problems
+    assert problem.startswith("test 'a': it is no question: it could not be evaluated")

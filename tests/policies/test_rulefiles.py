@@ -61,6 +61,17 @@ REFUSED = [
     pytest.param(
         '@id("admission.x") @reason("x\u202e") permit (principal, action, resource);', "invisible", id="invisible"
     ),
+    pytest.param(
+        r'@id("admission.x") @reason("\u{202e}x") permit (principal, action, resource);', "invisible", id="escaped"
+    ),
+    pytest.param(
+        r'@id("admission.x") @reason("x\0") permit (principal, action, resource);', "invisible", id="escaped-nul"
+    ),
+    pytest.param(
+        r'@id("admission.x") @reason("x") @escalate("\u{200b}") permit (principal, action, resource);',
+        "@escalate holds invisible",
+        id="escalates-for-nothing-that-shows",
+    ),
 ]
 
 
