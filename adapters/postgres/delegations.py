@@ -18,7 +18,11 @@ from contracts.errors import NotFound
 
 @dataclass(frozen=True)
 class Delegation:
-    """One person's right to answer, lent to a person or to whoever holds a role; the time is in milliseconds."""
+    """One person's right to answer, lent to a person or to whoever holds a role; the time is in milliseconds.
+
+    Attributes:
+        made_with: the API key by which they lend it, if it is one; what it lent ends with it.
+    """
 
     delegation_id: str
     tenant_id: TenantId
@@ -27,6 +31,7 @@ class Delegation:
     to_role: str | None
     reason: str
     duration_ms: int
+    made_with: str | None = None
 
 
 class DelegationStore:
@@ -46,9 +51,13 @@ class DelegationStore:
     async def lend(self, one: Delegation) -> DictRow:
         """Store a delegation and return it as it is stored."""
         async with self._as(one.tenant_id) as conn:
-            row = await (await conn.execute(self._q["lend"], vars(one))).fetchone()
+            await conn.execute(self._q["lend"], vars(one))
+            return await self._one(conn, one.delegation_id)
+
+    async def _one(self, conn: Connection, delegation_id: str) -> DictRow:
+        row = await (await conn.execute(self._q["one"], {"delegation_id": delegation_id})).fetchone()
         if row is None:
-            raise NotFound("the delegation was not stored")
+            raise NotFound("there is no such delegation", code="delegation_not_found")
         return row
 
     async def lends_to(self, tenant_id: str, actor_id: str, roles: Collection[str]) -> bool:
@@ -76,7 +85,7 @@ class DelegationStore:
         """
         names = {"delegation_id": delegation_id, "by": by, "anyones": anyones}
         async with self._as(tenant_id) as conn:
-            row = await (await conn.execute(self._q["take_back"], names)).fetchone()
-        if row is None:
-            raise NotFound("there is no such delegation", code="delegation_not_found")
-        return row
+            taken = await conn.execute(self._q["take_back"], names)
+            if not taken.rowcount:
+                raise NotFound("there is no such delegation", code="delegation_not_found")
+            return await self._one(conn, delegation_id)

@@ -13,6 +13,7 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from adapters.postgres.guard import store_errors
+from adapters.postgres.halts import let_on
 from adapters.postgres.pools import Pool
 from adapters.postgres.queries import Queries
 from adapters.postgres.saver import StepSaver
@@ -69,12 +70,14 @@ class GraphRunStore:
 
         Raises:
             Conflict: the thread is a mission.
+            Halted: the tenant is halted.
         """
         named: dict[str, Any] = {
             key: run[key] for key in ("run_id", "thread_id", "actor_id", "graph_id", "assistant_id")
         }
         kept = {"payload": Jsonb(run["payload"]), "metadata": Jsonb(run["metadata"])}
         async with self._threads.acting(tenant_id) as conn:
+            await let_on(conn, tenant_id)
             bound = await conn.execute(_Q["bind"], {key: named[key] for key in ("thread_id", "graph_id")})
             if await bound.fetchone() is None:
                 raise Conflict("this thread is a mission", code="thread_is_a_mission")

@@ -11,9 +11,22 @@ from psycopg.rows import DictRow, dict_row
 from adapters.postgres.guard import store_errors
 from adapters.postgres.pools import Pool
 from adapters.postgres.queries import Queries
+from adapters.postgres.unit import Connection
+from contracts.errors import Halted
 
 EVERYBODY = "*"
 """What stands for every tenant; no tenant can have this name."""
+
+
+async def let_on(conn: Connection, tenant_id: str) -> None:
+    """Go on only if nobody has halted the tenant, as of this transaction.
+
+    Raises:
+        Halted: somebody has.
+    """
+    row = await (await conn.execute(Queries.load("halts")["halted"], {"tenant_id": tenant_id})).fetchone()
+    if row is None or row["halted"]:
+        raise Halted("everything of this tenant is halted")
 
 
 class Halts:

@@ -42,6 +42,7 @@ async def delegate(who: Approver, colony: Parts, body: Body) -> JSONResponse:
             to_role=wanted.to_role,
             reason=wanted.reason,
             duration_ms=wanted.duration_ms,
+            made_with=who.key_id,
         )
     )
     return JSONResponse(_shown(row), status_code=201)

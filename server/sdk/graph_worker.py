@@ -95,6 +95,11 @@ class GraphWorker:
     rung: asyncio.Event = field(default_factory=asyncio.Event)
     _running: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
+    @property
+    def busy(self) -> bool:
+        """Whether it runs anything."""
+        return bool(self._running)
+
     def hear(self, _payload: str) -> None:
         """Note that there may be a run."""
         self.rung.set()

@@ -78,6 +78,26 @@ async def test_what_the_requester_lends_is_the_requesters_answer_and_what_has_en
     assert len((await company.get("/delegations"))["items"]) == 2
 
 
+async def test_what_a_key_lent_ends_with_the_key(company: Company) -> None:
+    mission_id = await company.asks(GOAL)
+    made = await company.post("/keys", "bob", {"name": "stolen", "capabilities": ["mission:approve", "mission:read"]})
+    key = made.json()
+    client, by_key = company.lab.service.client, {"Authorization": f"Bearer {key['key']}"}
+    for _ in range(2):
+        lent = await client.post("/api/colony/delegations", json={"to_actor": "eve"}, headers=by_key)
+        assert lent.status_code == 201, lent.text
+    gone = await client.delete(f"/api/colony/keys/{key['key_id']}", headers=company.token("ada"))
+    assert gone.status_code == 204
+    refused = await company.answers(mission_id, "eve", **DEPUTY)
+    assert (refused.status_code, refused.json()["code"]) == (403, "capability_missing")
+    assert {d["revoked_by"] for d in (await company.get("/delegations"))["items"]} == {"ada"}
+    company.lab.db.run(
+        "update colony_delegations set made_with = null "
+        "where delegation_id = (select min(delegation_id) from colony_delegations)"
+    )
+    assert (await company.answers(mission_id, "eve", **DEPUTY)).status_code == 202
+
+
 async def test_a_question_is_escalated_once_and_the_rules_may_then_let_others_answer(
     company: Company, tmp_path: Path
 ) -> None:

@@ -149,6 +149,32 @@ async def _all(source: Any) -> list[Any]:
     return [one async for one in source]
 
 
+async def test_a_halt_stops_a_developers_graph_too(extra: Service, client: LangGraphClient) -> None:
+    tid = (await client.threads.create())["thread_id"]
+    run = await client.runs.create(tid, "talker", input={**FRESH, "wait": True})
+    assert extra.colony is not None
+    worker = extra.colony.sdk.worker
+    assert worker is not None
+
+    async def at_work() -> bool:
+        return worker.busy
+
+    async def at_rest() -> bool:
+        return not worker.busy
+
+    await until(at_work, "the run to begin")
+    assert (await extra.client.post("/api/colony/halt", json={"reason": "odd"})).status_code == 201
+    await until(at_rest, "the run to be stopped", 10)
+    with pytest.raises(ConflictError) as refused:
+        await client.runs.create((await client.threads.create())["thread_id"], "talker", input=FRESH)
+    assert refused.value.response.json()["code"] == "halted"
+    assert (await client.runs.get(tid, run["run_id"]))["status"] == "running"
+    assert not worker.busy
+    assert (await extra.client.delete("/api/colony/halt")).status_code == 200
+    await until(at_work, "the run to go on")
+    await client.runs.cancel(tid, run["run_id"])
+
+
 async def test_production_serves_nothing_ungoverned(serve) -> None:
     with pytest.raises(SettingInvalid, match="COLONY_EXTRA_GRAPHS"):
         await serve(COLONY_EXTRA_GRAPHS=str(GRAPHS), COLONY_DEPLOYMENT_MODE="production")

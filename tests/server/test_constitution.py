@@ -86,6 +86,8 @@ async def test_what_is_rejected_or_overtaken_is_never_activated(production: Serv
     more = next_version(other).model_copy(update={"people": 3})
     assert (await proposed(production, "ada", more)).status_code == 201
     assert (await answered(production, "bob", more)).json()["status"] == "proposed"
+    again = await answered(production, "bob", more, tenant="umbrella")
+    assert (again.json()["status"], again.json()["agreed"]) == ("proposed", 2), "one person in two tenants is two"
     assert (await answered(production, "eve", more)).json()["status"] == "in_force"
     fewer = next_version(more).model_copy(update={"people": 2})
     assert (await proposed(production, "ada", fewer)).status_code == 201

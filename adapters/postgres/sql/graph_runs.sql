@@ -25,6 +25,7 @@ select run_id, thread_id, tenant_id, epoch from colony_claim_run(%(worker)s, %(l
 -- name: renew
 update colony_runs set lease_until = clock_timestamp() + %(lease_ms)s * interval '1 millisecond'
 where run_id = %(run_id)s and status = 'running' and worker_id = %(worker)s and attempts = %(attempts)s
+  and not colony_halted(tenant_id)
 returning run_id;
 
 -- name: settle
