@@ -114,7 +114,8 @@ class GivenAnswer(Contract):
         number: its place among the answers to this approval, from 1.
         on_behalf_of: who delegated the right to answer; both count as having answered.
         answers: each bound to the payload that was pending when it was given.
-        grounds: for each payload that an edit made, how many people it needs.
+        grounds: for each payload that an edit made, how many people it needs; and for one that needs more people by
+            then than when it was asked about.
     """
 
     mission_id: MissionId

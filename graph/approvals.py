@@ -154,6 +154,21 @@ class _Court:
         self.decisions.append(alone)
         return ground(final, released, alone, self._ask.limits)
 
+    def still(self, standing: Standing) -> Ground | None:
+        """Ask once more what the gate has asked: rules and constitution may be others by now.
+
+        Returns the ground if more people must agree than were asked for; fewer never need to.
+        """
+        released = self._ask(release_question(self.envelope, standing.proposal, **self._circumstances))
+        if released.outcome is Outcome.DENY:
+            raise Refused(released)
+        alone = self._ask(alone_question(self.envelope, standing.proposal, **self._circumstances))
+        now = ground(standing.proposal, released, alone, self._ask.limits)
+        if now.people <= standing.ground.people:
+            return None
+        self.decisions += [released, alone]
+        return now
+
     def may_approve(self, standing: Standing, final: WritebackProposal, people: int) -> None:
         unchanged = final.payload_sha256 == standing.proposal.payload_sha256
         self.ask(
@@ -170,7 +185,7 @@ class _Court:
 
 
 def _heard(before: Mapping[ProposalId, Standing], answer: ProposalAnswer, court: _Court) -> Ground | None:
-    """Hear one answer; returns the ground of the payload that it makes, if it makes one."""
+    """Hear one answer; returns the ground of the payload, if it makes one, or if more people must agree to it now."""
     standing = before.get(answer.proposal_id)
     if standing is None:
         raise BadInput("an answer is for a proposal that is not pending", code="unknown_proposal")
@@ -181,8 +196,9 @@ def _heard(before: Mapping[ProposalId, Standing], answer: ProposalAnswer, court:
     if standing.refused_by is not None:
         raise Conflict("the proposal was turned down already", code="already_rejected")
     if answer.verdict is Verdict.APPROVE:
-        court.may_approve(standing, standing.proposal, standing.ground.people)
-        return None
+        more = court.still(standing)
+        court.may_approve(standing, standing.proposal, (more or standing.ground).people)
+        return more
     if not answer.after:
         raise BadInput("an edit must say what is to be written instead (after)", code="edit_without_after")
     # Whoever has agreed may turn it down, but not put something else in its place.

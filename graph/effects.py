@@ -62,7 +62,7 @@ class GrantedEffects:
         # The grant is bound to the hash, and the hash, here, to what would be sent.
         if said(proposal) != proposal.payload_sha256:
             raise Denied("the payload is not the one that was approved", code="payload_changed")
-        if broken := forbids(await self._asking.limits(), proposal):
+        if broken := forbids(await self._asking.limits(), proposal, self._asking.tier):
             raise ConstitutionForbids("; ".join(why for _, why in broken))
         key = key_of(self._mission.mission_id, proposal)
         refused = await self._refused(proposal)

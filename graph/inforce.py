@@ -14,6 +14,7 @@ from contracts.constitution import HardLimits, StoredConstitution
 from contracts.decisions import PolicyDecision, PolicyQuestion
 from contracts.errors import ConstitutionUnverified
 from contracts.events import EventType, NewEvent
+from contracts.mission import AutonomyTier
 from graph.constitution import InForce
 from graph.context import Governance, Record
 from graph.overrides import engine_with
@@ -90,6 +91,12 @@ class Asking:
             payload = {**now, "previous": dict(was)}
             record.events.append(NewEvent(event_type=EventType.CONSTITUTION_UPDATED, payload=payload))
         return found.constitution.limits
+
+    @property
+    def tier(self) -> AutonomyTier | None:
+        """How far the mission may go by itself; none before it was admitted."""
+        envelope = self._record.envelope
+        return None if envelope is None else envelope.autonomy_tier
 
     async def renewed(self) -> Remembering:
         """Look which constitution and rules are in force, and return who asks under them.

@@ -77,6 +77,8 @@ def _after(was: Standing, one: GivenAnswer, answer: ProposalAnswer | None, made:
                 None,
                 answer,
             )
+    if made is not None and made.payload_sha256 == was.proposal.payload_sha256 and made.people > was.ground.people:
+        was = replace(was, ground=made)
     if has_agreed(people, was.agreed):
         return was
     agreed_by = (*was.agreed_by, one.actor_id)

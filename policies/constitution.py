@@ -64,9 +64,9 @@ def held(constitution: Constitution, decision: PolicyDecision) -> PolicyDecision
     return decision.model_copy(update={**named, "outcome": Outcome.DENY, "rules": rules, "reasons": reasons})
 
 
-def forbids(limits: HardLimits, proposal: WritebackProposal) -> tuple[Broken, ...]:
-    """Return the limits that a write is beyond."""
-    return tuple(_write(limits, proposal.operation, names_in(proposal.after)))
+def forbids(limits: HardLimits, proposal: WritebackProposal, tier: AutonomyTier | None) -> tuple[Broken, ...]:
+    """Return the limits that a write is beyond, in a mission of this autonomy tier; without a tier it is beyond one."""
+    return (*_tier(limits, tier), *_write(limits, proposal.operation, names_in(proposal.after)))
 
 
 def beyond(decision: PolicyDecision) -> tuple[str, ...]:

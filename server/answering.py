@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ from adapters.postgres.missions import MissionStore, Pending, Takeover
 from adapters.postgres.rulesets import RuleSetStore
 from contracts.base import ActorId, InterruptId, Value
 from contracts.clock import rfc3339
-from contracts.decisions import ProposalAnswer, Verdict
+from contracts.decisions import PolicyDecision, ProposalAnswer, Verdict
 from contracts.errors import BadInput, ColonyError, Conflict, Denied, FenceLost, Forbidden, NotFound, StoreUnavailable
 from contracts.events import EventType, NewEvent
 from contracts.stateflow import Status
@@ -24,6 +24,8 @@ from graph.approvals import Answered, Asked, Refused
 from graph.context import Governance
 from graph.inforce import Remembering, active_in, in_force
 from graph.standing import standings
+from policies.constitution import beyond
+from policies.engine import Decided
 from policies.questions import Approver
 from server.principal import Principal
 from server.settings import Settings
@@ -122,11 +124,13 @@ class Answering:
     ) -> Status:
         # No rule is asked about turning everything down: that can always be done.
         law = None if turned_down else await self.governance.guard.now(await taken.constitution())
-        ask = Remembering(await active_in(self.governance, taken), law)
+        stored = await taken.decided()
+        ask = Remembering(await active_in(self.governance, taken), law, _remembered(stored))
         answered = approvals.decide(
             asked, answers, person, self.governance, ask, reason=reason, turned_down=turned_down
         )
-        await taken.unit.put(0, answered.policy)
+        known = {d.decision_id for d in stored}
+        await taken.unit.put(0, [d for d in answered.policy if d.decision_id not in known])
         await taken.give(answered.answer)
         if answered.decision is None:
             taken.unit.record(_given(asked, answered))
@@ -134,7 +138,7 @@ class Answering:
         await taken.unit.decide(answered.decision)
         await taken.unit.move(Status.RUNNING)
         taken.unit.record(_decided(answered))
-        await self.store.resume(taken)
+        await self.store.resume(taken, although_halted=turned_down)
         return Status.RUNNING
 
     @asynccontextmanager
@@ -232,6 +236,18 @@ def _person(who: Principal, delegators: Sequence[ActorId], asked: Asked) -> Appr
     spent = {asked.envelope.actor_id, *(p for one in asked.given for p in (one.actor_id, one.on_behalf_of))}
     behalf = next((d for d in delegators if d not in spent), delegators[0])
     return Approver(who.actor_id, who.tenant_id, who.capabilities | {_CAPABILITY}, who.roles, behalf)
+
+
+_OF_PROPOSALS = frozenset({"release", "approve_alone"})
+
+
+def _remembered(stored: Iterable[PolicyDecision]) -> Decided:
+    """Return what was decided of the proposals themselves, so that it is asked anew only under other rules.
+
+    Whether a person may answer is asked each time, and what an earlier constitution denied says nothing of the rules.
+    """
+    found = (d for d in stored if d.question.action in _OF_PROPOSALS and not beyond(d))
+    return {(d.rules_sha256, d.question_sha256): d for d in found}
 
 
 def _given(asked: Asked, answered: Answered) -> NewEvent:

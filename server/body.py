@@ -39,7 +39,7 @@ async def read_body(request: Request) -> dict[str, Any]:
     if not _is_json(request.headers.get("content-type", "")):
         raise NotJson("the body is not said to be JSON")
     try:
-        value = json.loads(content, parse_constant=_no_constant, parse_float=_number)
+        value = json.loads(content, parse_constant=_no_constant, parse_float=_number, object_pairs_hook=once)
     except (ValueError, RecursionError) as exc:
         raise Malformed("the body is not JSON that can be read") from exc
     if not isinstance(value, dict):
@@ -67,6 +67,18 @@ async def _bounded(request: Request) -> bytes:
 def _is_json(content_type: str) -> bool:
     kind = content_type.partition(";")[0].strip().lower()
     return kind in {"", "application/json"} or (kind.startswith("application/") and kind.endswith("+json"))
+
+
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object's items.
+
+    Raises:
+        ValueError: it names something twice: who reads the first and who reads the last would read two things.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name is there twice")
+    return found
 
 
 def _no_constant(name: str) -> None:

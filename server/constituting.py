@@ -93,8 +93,9 @@ class Constituting:
             Conflict: it was decided already, another one is in force by now, or its signature does not hold any more.
         """
         people = await self._people(sha256) if approves else 0
-        said = {"approves": approves, "people": people, "reason": reason or ""}
-        became = await self.store.answer(who.tenant_id, who.actor_id, sha256, **said)  # type: ignore[arg-type]
+        became = await self.store.answer(
+            who.tenant_id, who.actor_id, sha256, approves=approves, people=people, reason=reason or ""
+        )
         if became not in {"agreed", "activated", "rejected"}:
             raise _refused(became)
         return await self._one(who, sha256)

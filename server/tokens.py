@@ -14,6 +14,7 @@ from jwt import PyJWK, PyJWKSet
 from jwt.utils import base64url_decode
 
 from contracts.errors import SettingInvalid, Unauthenticated
+from server.body import once
 from server.settings import Settings
 
 # Asymmetric only: a shared secret among the public keys would let everybody who reads them sign.
@@ -118,18 +119,11 @@ def _kid(token: str) -> str:
     if len(token) > _LONGEST or token.count(".") != 2:
         raise ValueError("not a token of ours")
     head, body, _ = token.split(".")
-    header = json.loads(base64url_decode(head), object_pairs_hook=_once)
-    json.loads(base64url_decode(body), object_pairs_hook=_once)
+    header = json.loads(base64url_decode(head), object_pairs_hook=once)
+    json.loads(base64url_decode(body), object_pairs_hook=once)
     if not isinstance(header, dict) or not header.keys() <= _HEADERS or not isinstance(header.get("kid"), str):
         raise ValueError("not a header of ours")
     return str(header["kid"])
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a name is there twice")
-    return found
 
 
 def _strict(claims: dict[str, Any], now: float) -> None:

@@ -19,10 +19,11 @@ from adapters.postgres.chaining import Holder
 from adapters.postgres.claims import holder_of
 from adapters.postgres.constitutions import in_force
 from adapters.postgres.guard import store_errors
+from adapters.postgres.halts import let_on
 from adapters.postgres.pools import Pool
 from adapters.postgres.queries import Queries
 from adapters.postgres.queue import NoQueue
-from adapters.postgres.records import intact, mission_of
+from adapters.postgres.records import decisions_of, intact, mission_of
 from adapters.postgres.rulesets import Active, active_of
 from adapters.postgres.submissions import Submission, Submitted, received
 from adapters.postgres.unit import Connection, Unit
@@ -31,8 +32,8 @@ from adapters.tracing import span_id, traceparent
 from contracts.base import ActorId, InterruptId
 from contracts.canonical import sha256_hex
 from contracts.constitution import StoredConstitution
-from contracts.decisions import ApprovalRequest, GivenAnswer
-from contracts.errors import Halted, IntegrityBroken, NotFound
+from contracts.decisions import ApprovalRequest, GivenAnswer, PolicyDecision
+from contracts.errors import IntegrityBroken, NotFound
 from contracts.events import TERMINAL_EVENTS, EventType, NewEvent
 from contracts.ports import Clock, Dispatcher, Mission
 
@@ -82,6 +83,10 @@ class Takeover:
     async def delegators(self, roles: Collection[str]) -> list[ActorId]:
         """Return who lets the acting person answer in their place at present."""
         return [ActorId(row["actor_id"]) for row in await self._rows("delegators", roles=sorted(roles))]
+
+    async def decided(self) -> list[PolicyDecision]:
+        """Return what the release layer has decided about the mission so far; see ``decisions_of``."""
+        return decisions_of(await self._rows("decided"), self.unit.vault)
 
     async def active_rules(self, known: Collection[str]) -> Active | None:
         """Return the active rules' hash and content, the latter unless it is known; None: the tenant has none.
@@ -141,7 +146,7 @@ class MissionStore:
         """
         s = submission
         async with self._transaction(s.tenant_id) as conn:
-            await self._let_on(conn, s.tenant_id)
+            await let_on(conn, s.tenant_id)
             if s.idempotency_key is not None and (earlier := await self._reserve(conn, s)) is not None:
                 return earlier
             unit = await self._opened(conn, s)
@@ -154,9 +159,11 @@ class MissionStore:
         """Open a mission that comes of another; what the block makes of it is committed with its job.
 
         Raises:
+            Halted: the tenant is halted.
             StoreUnavailable: Postgres does not answer; nothing was kept.
         """
         async with self._transaction(submission.tenant_id) as conn:
+            await let_on(conn, submission.tenant_id)
             unit = await self._opened(conn, submission)
             yield unit
             await unit.flush()
@@ -257,20 +264,16 @@ class MissionStore:
             raise NotFound("there is no such mission", code="mission_not_found")
         return conn.vault.opened("colony_missions", row["tenant_id"], row)
 
-    async def resume(self, takeover: Takeover) -> None:
-        """Enqueue the mission inside the takeover's transaction.
+    async def resume(self, takeover: Takeover, *, although_halted: bool = False) -> None:
+        """Enqueue the mission inside the takeover's transaction; nobody runs it before a halt is lifted.
 
         Raises:
             Halted: the tenant is halted; what the transaction has done so far is not kept either.
         """
         m = takeover.mission
-        await self._let_on(takeover.connection, m.tenant_id)
+        if not although_halted:
+            await let_on(takeover.connection, m.tenant_id)
         await self._dispatcher.dispatch(m.mission_id, m.tenant_id, connection=takeover.connection)
-
-    async def _let_on(self, conn: Connection, tenant_id: str) -> None:
-        halted = await (await conn.execute(Queries.load("halts")["halted"], {"tenant_id": tenant_id})).fetchone()
-        if halted is None or halted["halted"]:
-            raise Halted("everything of this tenant is halted")
 
     async def _pending(self, conn: Connection, vault: MissionVault, names: dict[str, Any]) -> Pending | None:
         row = await (await conn.execute(self._q["pending"], names)).fetchone()

@@ -6,13 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from adapters.postgres.vault import Vault
+from adapters.postgres.vault import MissionVault, Vault
 from contracts.base import ActorId, MissionId, TenantId
 from contracts.canonical import sha256_hex
+from contracts.decisions import PolicyDecision
 from contracts.errors import IntegrityBroken
 from contracts.lineage import Rehearsal
 from contracts.mission import MissionEnvelope, MissionRequest
 from contracts.ports import Mission
+from contracts.registry import Kind, read
 from contracts.stateflow import Stage, Status
 from contracts.tape import Channel, Taped
 
@@ -28,6 +30,17 @@ def intact(what: str) -> Iterator[None]:
         yield
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise IntegrityBroken(f"the stored {what} can't be read") from exc
+
+
+def decisions_of(rows: Iterable[Mapping[str, Any]], vault: MissionVault) -> list[PolicyDecision]:
+    """Read a mission's policy decisions.
+
+    Raises:
+        IntegrityBroken: one was changed.
+    """
+    opened = (vault.opened("colony_policy_decisions", dict(row)) for row in rows)
+    found = (read(Kind.POLICY_DECISION, bytes(row["content"]), row["sha256"]) for row in opened)
+    return [one for one in found if isinstance(one, PolicyDecision)]
 
 
 def mission_of(row: Mapping[str, Any]) -> Mission:

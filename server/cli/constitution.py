@@ -51,7 +51,7 @@ def keygen(out: NewKey = Path("constitution.key"), as_json: Json = False) -> Non
     screen.line(f"CONSTITUTION_PUBLIC_KEY={public}")
 
 
-def sign(file: File, key: KeyFile, out: Out = None, as_json: Json = False) -> None:  # noqa: ARG001
+def sign(file: File, key: KeyFile, out: Out = None, as_json: Json = False) -> None:
     """Sign a document; what is printed is JSON and goes to everybody who is to agree to it."""
     from graph.constitution import signed
     from server.constitution_files import document, private_key, written
@@ -59,8 +59,13 @@ def sign(file: File, key: KeyFile, out: Out = None, as_json: Json = False) -> No
     made = signed(document(file), private_key(key))
     if out is None:
         emit(made.model_dump(mode="json"))
+        return
+    written(out, made)
+    told = {"version": made.constitution.version, "sha256": made.constitution.sha256(), "key_id": made.key_id}
+    if as_json:
+        emit({"file": str(out), **told})
     else:
-        written(out, made)
+        Screen().line("{}: version {version}, sha256 {sha256}, signed by key {key_id}".format(out, **told))
 
 
 def verify(file: File, public_key: Public = None, as_json: Json = False) -> None:

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from contracts.decisions import ProposalAnswer
+from contracts.decisions import ProposalAnswer, Verdict
 from contracts.errors import BadInput, Conflict, NotFound
 from contracts.mission import MissionClass, MissionRequest
 from contracts.stateflow import ENDED, Status
@@ -105,6 +105,8 @@ class MissionRuns:
         """
         await self.service.answering.entitle(who, mission_id)
         answer = resume_of(resume, interrupt_id)
+        if answer.decision == "reject" and any(one.verdict is not Verdict.REJECT for one in answer.decisions or ()):
+            raise BadInput("command.resume: it rejects, and approves within", code="resume_invalid")
         about = answer.interrupt_id
         if answer.decision == "reject" and answer.decisions is None:
             await self.service.answering.reject(who, mission_id, answer.reason, interrupt_id=about)

@@ -144,6 +144,9 @@ def _put(
     elif verdict != "approve":
         one.refused = True
         return
+    if made is not None and made.text("payload_sha256") == one.payload.text("payload_sha256"):
+        # Rules or constitution were others by then.
+        one.people = max(one.people, made.whole("people"))
     if not any(persons & others for others, _ in one.agreed):
         one.agreed.append((persons, number))
 

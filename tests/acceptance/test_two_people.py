@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from contracts.mission import AutonomyTier
+from policies.constitution import SHIPPED
 from server.answering import MOST_REFUSALS
 from server.verify import verify_bytes
 from tests.acceptance.checks import assert_whole
+from tests.constitution import SIGNER, activate, next_version
 from tests.people import Company, body_of, open_company
 from tests.support import GOAL
 
@@ -20,6 +23,15 @@ from tests.support import GOAL
 async def company(database: str, tmp_path: Path) -> AsyncIterator[Company]:
     async with open_company(database, tmp_path) as opened:
         yield opened
+
+
+RULE = '@id("release.our-x") @reason("since then")'
+
+
+async def in_force(company: Company, rule: str) -> None:
+    made = await company.post("/policies", "ada", {"files": {"release.x.cedar": rule}})
+    answer = await company.post(f"/policies/{made.json()['version']}/activate", "ada", {})
+    assert answer.status_code == 200, answer.text
 
 
 async def refusals(company: Company, mission_id: str) -> list[tuple[str, str, list[str]]]:
@@ -232,3 +244,69 @@ async def test_the_queue_says_what_a_person_must_know(company: Company) -> None:
     assert set(item["consequences"]) == {"approve", "reject", "expire"}
     assert item["escalates_at"] < item["expires_at"]
     assert json.dumps(item)
+
+
+async def test_what_is_in_force_when_a_person_answers_counts_and_not_when_they_were_asked(
+    company: Company, database: str
+) -> None:
+    mission_id = await company.asks()
+    assert (await company.answers(mission_id, "bob")).json()["status"] == "awaiting_approval"
+    await activate(database, next_version(SHIPPED, {"high_risk_people": 3}), SIGNER)
+    assert (await company.answers(mission_id, "cyd")).json()["status"] == "awaiting_approval"
+    pending = (await company.mission(mission_id))["pending_approval"]
+    assert (pending["required"], pending["given"]) == (3, 2)
+    assert (await company.runs(mission_id))["status"] == "awaiting_approval"
+
+    await in_force(company, f'{RULE} forbid (principal, action == Action::"release", resource);')
+    refused = await company.answers(mission_id, "dan")
+    assert (refused.status_code, refused.json()["code"]) == (403, "policy_denied")
+    assert ("dan", "policy_denied", ["release.our-x"]) in await refusals(company, mission_id)
+    await company.post("/policies/0/activate", "ada", {})
+    assert (await company.answers(mission_id, "dan")).json()["status"] == "running"
+    assert (await company.runs(mission_id))["status"] == "completed"
+    await verified(company, mission_id)
+
+
+async def test_rules_that_ask_for_two_people_hold_for_questions_that_wait(company: Company) -> None:
+    mission_id = await company.asks(GOAL)
+    assert (await company.mission(mission_id))["pending_approval"]["required"] == 1
+    await in_force(company, f'{RULE} @escalate("two") permit (principal, action == Action::"approve_alone", resource);')
+    assert (await company.answers(mission_id, "bob")).json()["status"] == "awaiting_approval"
+    assert (await company.answers(mission_id, "cyd")).json()["status"] == "running"
+    await company.runs(mission_id)
+    assert len(await company.notes()) == 1
+    await verified(company, mission_id)
+
+
+async def test_what_the_constitution_does_not_allow_any_more_is_not_written(company: Company, database: str) -> None:
+    mission_id = await company.asks(GOAL)
+    assert (await company.answers(mission_id, "bob")).json()["status"] == "running"
+    await activate(database, next_version(SHIPPED, {"autonomy_tiers": (AutonomyTier.ADVISE,)}), SIGNER)
+    assert (await company.runs(mission_id))["failure"]["code"] == "constitution_forbids"
+    assert await company.notes() == []
+
+
+async def test_while_it_is_halted_nothing_begins_and_a_rejection_counts(company: Company) -> None:
+    mission_id = await company.asks(GOAL)
+    checkpoint = (await company.get(f"/missions/{mission_id}/checkpoints"))["items"][0]["checkpoint_id"]
+    assert (await company.post("/halt", "ada", {"reason": "odd"})).status_code == 201
+    for path, body in (("fork", {"checkpoint_id": checkpoint, "reason": "why"}), ("replay", {})):
+        begun = await company.post(f"/missions/{mission_id}/{path}", "ada", body)
+        assert (begun.status_code, begun.json()["code"]) == (409, "halted"), path
+    assert (await company.answers(mission_id, "bob")).json()["code"] == "halted"
+    assert (await company.post(f"/missions/{mission_id}/reject", "bob", {})).status_code == 202
+    assert (await company.runs(mission_id))["status"] == "running"
+    answer = await company.lab.service.client.delete("/api/colony/halt", headers=company.token("ada"))
+    assert answer.json()["halted"] is False
+    assert (await company.runs(mission_id))["status"] == "rejected"
+
+
+async def test_an_answer_that_says_two_things_is_none(company: Company) -> None:
+    mission_id = await company.asks(GOAL)
+    body = json.dumps(body_of((await company.mission(mission_id))["pending_approval"], "reject", {}))
+    twice = body.replace('"verdict": "reject"', '"verdict": "reject", "verdict": "approve"')
+    headers = company.token("bob") | {"Content-Type": "application/json"}
+    answer = await company.lab.service.client.post(
+        f"/api/colony/missions/{mission_id}/approve", content=twice, headers=headers
+    )
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed")

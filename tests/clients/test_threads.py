@@ -106,6 +106,16 @@ async def test_state_and_history_are_the_missions_checkpoints(service: Service, 
         pytest.param({"goto": "writeback"}, "command_refused", id="goto"),
         pytest.param({"resume": {"decision": "approve"}, "goto": "writeback"}, "command_refused", id="goto-and-resume"),
         pytest.param({"resume": True}, "resume_invalid", id="a-bare-yes"),
+        pytest.param(
+            {
+                "resume": {
+                    "decision": "reject",
+                    "decisions": [{"proposal_id": "x", "payload_sha256": "x", "verdict": "approve"}],
+                }
+            },
+            "resume_invalid",
+            id="a-no-that-means-yes",
+        ),
         pytest.param({"resume": {"decision": "perhaps"}}, "invalid_input", id="no-decision"),
     ],
 )

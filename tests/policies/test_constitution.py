@@ -69,9 +69,13 @@ def test_within_the_limits_the_rules_decide(name: str) -> None:
 
 def test_a_write_is_held_against_the_limits_once_more_before_it_goes_out() -> None:
     narrow = OPEN.model_copy(update={"effects": ("task",), "forbidden_fields": ("notes",)})
-    broken = forbids(narrow, proposal(operation="note", after={"Notes": "x"}))
+    broken = forbids(narrow, proposal(operation="note", after={"Notes": "x"}), AutonomyTier.ASSISTED)
     assert [name for name, _ in broken] == ["constitution.effects", "constitution.fields"]
-    assert forbids(OPEN, proposal(operation="note", after={"text": "x"})) == ()
+    fine = proposal(operation="note", after={"text": "x"})
+    assert forbids(OPEN, fine, AutonomyTier.ASSISTED) == ()
+    advice = OPEN.model_copy(update={"autonomy_tiers": (AutonomyTier.ADVISE,)})
+    for limits, tier in ((advice, AutonomyTier.ASSISTED), (OPEN, None)):
+        assert [name for name, _ in forbids(limits, fine, tier)] == ["constitution.autonomy"]
 
 
 def test_as_many_people_as_the_constitution_asks_for_must_agree_to_what_is_of_high_risk() -> None:

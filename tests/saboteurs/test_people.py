@@ -9,9 +9,11 @@ import pytest
 import pytest_asyncio
 
 import graph.standing as standing
+from graph import approvals
 from policies.engine import PolicyEngine
 from policies.rulefiles import RULES_DIRECTORY
 from tests.people import Company, open_company
+from tests.support import GOAL
 
 ALONE = "one person alone got it written"
 OWN = "the requester approved"
@@ -76,3 +78,24 @@ async def test_without_its_rule_the_requester_approves(company: Company, tmp_pat
     govern(company, without("release.own-request", tmp_path))
     with pytest.raises(AssertionError, match=OWN):
         await the_requester_is_refused(company)
+
+
+async def later_rules_hold(company: Company) -> None:
+    """The check: rules that forbid a change hold for a question that was asked before them."""
+    mission_id = await company.asks(GOAL)
+    rule = '@id("release.our-x") @reason("since then") forbid (principal, action == Action::"release", resource);'
+    made = await company.post("/policies", "ada", {"files": {"release.x.cedar": rule}})
+    await company.post(f"/policies/{made.json()['version']}/activate", "ada", {})
+    assert (await company.answers(mission_id, "bob")).status_code == 403, "approved under rules that forbid it"
+
+
+async def test_later_rules_hold(company: Company) -> None:
+    await later_rules_hold(company)
+
+
+async def test_without_asking_again_what_is_forbidden_by_now_is_approved(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(approvals._Court, "still", lambda court, standing: None)
+    with pytest.raises(AssertionError, match="under rules that forbid it"):
+        await later_rules_hold(company)

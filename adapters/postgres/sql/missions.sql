@@ -61,8 +61,12 @@ select seq, content, actor_id from colony_events where mission_id = %(mission_id
 -- name: asked
 select true as asked from colony_approvals where mission_id = %(mission_id)s and interrupt_id = %(interrupt_id)s;
 
+-- name: decided
+select artifact_id, revision, task_key, content, sha256 from colony_policy_decisions
+where mission_id = %(mission_id)s and layer = 'release';
+
 -- name: delegators
-select actor_id from colony_delegations
+select actor_id from colony_lent
 where revoked_at is null and expires_at > clock_timestamp() and actor_id <> %(actor)s
   and (to_actor = %(actor)s or to_role = any(%(roles)s))
 group by actor_id order by max(expires_at) desc, actor_id limit 50;
