@@ -94,14 +94,21 @@ class Forking:
             past = Past(conn, parent, SystemClock())
             return (await past.before(await past.at(None), lambda c: c.parent_id is None)).checkpoint_id
 
-    async def begin(self, parent: Mission, child: Submission, start: Start | None) -> None:
-        """Commit a mission that comes of another, with what it begins with and its job."""
-        async with self.store.derive(child) as unit:
-            if start is None:
-                return
-            unit.record(_derived(child, start))
-            if start.seed is not None:
-                await self._sow(unit, parent, child, start.checkpoint, start.seed)
+    async def begin(self, parent: Mission, child: Submission, start: Start | None) -> str:
+        """Commit a mission that comes of another, with what it begins with and its job; returns its id.
+
+        Raises:
+            BadInput: its idempotency key was used for something else.
+            Halted: the tenant is halted.
+        """
+
+        async def sow(unit: Unit) -> None:
+            if start is not None:
+                unit.record(_derived(child, start))
+                if start.seed is not None:
+                    await self._sow(unit, parent, child, start.checkpoint, start.seed)
+
+        return (await self.store.submit(child, sow)).mission_id
 
     async def _sow(self, unit: Unit, parent: Mission, child: Submission, was: Checkpoint, seed: Seed) -> None:
         mission = replace(parent, mission_id=seed.envelope.mission_id, actor_id=seed.envelope.actor_id, epoch=1)

@@ -52,21 +52,29 @@ class Lineages:
     templates: Callable[[], TemplatePort]
     enabled: bool = True
 
-    async def replay(self, who: Principal, mission_id: str, asked: ReplayRequest, trace_id: str) -> str:
+    async def replay(
+        self, who: Principal, mission_id: str, asked: ReplayRequest, trace_id: str, key: str | None = None
+    ) -> str:
         """Run a mission again as a new one, without effects; returns the new one's id.
 
-        It is its original's actor's, so that policy is asked the same, and says who asked for it.
+        It is its original's actor's, so that policy is asked the same, and says who asked for it. The same ``key`` (an
+        idempotency key) and request give the same one.
 
         Raises:
             NotFound: there is no such mission for this tenant, or no such checkpoint.
-            Conflict: nothing is recorded of it, it still runs, or it is a replay itself.
+            Conflict: nothing is recorded of it, it still runs, it is a replay itself, or it would begin within another
+                version of the graph.
             Unavailable: this deployment is switched off.
-            BadInput: the overrides can't be used, or other rules were to be asked live under.
+            BadInput: the overrides can't be used, other rules were to be asked live under, or the key was used for
+                something else.
             Forbidden: the caller may not operate missions.
         """
         who.needs("mission:operate")
         self._open()
         parent, row = await self.history.mission(who.tenant_id, mission_id)
+        keyed = digest([Kinship.REPLAY, mission_id, asked.model_dump(mode="json")])
+        if key is not None and (earlier := await self.store.under_key(who.tenant_id, key, keyed)) is not None:
+            return earlier
         if row["lineage_kind"] == Kinship.REPLAY:
             raise Conflict("a replay is not replayed", code="is_a_replay", hint="Replay its original.")
         if parent.status in RUNNABLE:
@@ -81,15 +89,16 @@ class Lineages:
         )
         rehearsal = Rehearsal(of=parent.mission_id, asked_by=who.actor_id, **dict(asked))
         lineage = Lineage(Kinship.REPLAY, mission_id, asked.checkpoint_id, "", who.actor_id, rehearsal)
-        child = _derived(parent, parent.actor_id, trace_id, lineage)
+        child = _derived(parent, parent.actor_id, trace_id, lineage, key, keyed)
         at = asked.checkpoint_id
         if at is None and row["lineage_kind"] == Kinship.FORK:
             at = await self.forking.first(parent)
         edits = asked.overrides.artifacts
-        begins = at is not None or edits
+        begins = at is not None or bool(edits)
+        if begins and parent.graph_version != GRAPH_VERSION:
+            raise Conflict("the mission is of another version of the graph", code="other_graph_version")
         start = await self.forking.start(parent, child, at, edits, who.actor_id) if begins else None
-        await self.forking.begin(parent, child, start)
-        return child.mission_id
+        return await self.forking.begin(parent, child, start)
 
     def _open(self) -> None:
         if not self.enabled:
@@ -103,15 +112,17 @@ class Lineages:
         updates: Mapping[str, Any],
         reason: str,
         trace_id: str,
+        key: str | None = None,
     ) -> str:
         """Let a new mission go on from a checkpoint, edited or not; returns its id. The original stays as it is.
 
         It never begins behind the release gate: from a checkpoint after it the gate is asked again, and what it would
-        write needs approvals of its own. Without a checkpoint the newest one is meant.
+        write needs approvals of its own. Without a checkpoint the newest one is meant. The same ``key`` (an idempotency
+        key) and request give the same fork.
 
         Raises:
             NotFound: there is no such mission for this tenant, or no such checkpoint.
-            BadInput: an update is not what its channel holds, or may not be made.
+            BadInput: an update is not what its channel holds, or may not be made; or the key was used otherwise.
             Conflict: the mission is a replay, or of another version of the graph.
             Denied: a policy in force does not let on what is inherited.
             Forbidden: the caller may not operate missions.
@@ -119,15 +130,17 @@ class Lineages:
         who.needs("mission:operate")
         self._open()
         parent, row = await self.history.mission(who.tenant_id, mission_id)
+        keyed = digest([Kinship.FORK, mission_id, checkpoint_id, dict(updates), reason])
+        if key is not None and (earlier := await self.store.under_key(who.tenant_id, key, keyed)) is not None:
+            return earlier
         if row["lineage_kind"] == Kinship.REPLAY:
             raise Conflict("a replay is not forked", code="is_a_replay", hint="Fork its original.")
         if parent.graph_version != GRAPH_VERSION:
             raise Conflict("the mission is of another version of the graph", code="other_graph_version")
         lineage = Lineage(Kinship.FORK, mission_id, checkpoint_id, reason, who.actor_id)
-        child = _derived(parent, who.actor_id, trace_id, lineage)
+        child = _derived(parent, who.actor_id, trace_id, lineage, key, keyed)
         start = await self.forking.start(parent, child, checkpoint_id, updates, who.actor_id)
-        await self.forking.begin(parent, child, start)
-        return child.mission_id
+        return await self.forking.begin(parent, child, start)
 
     async def report(self, who: Principal, mission_id: str) -> dict[str, Any]:
         """Return what a replay came to; see ``Reports.of``.
@@ -143,7 +156,9 @@ class Lineages:
 _NOT_RECORDED = "It ran before recordings were kept, or was pruned."
 
 
-def _derived(parent: Mission, actor_id: str, trace_id: str, lineage: Lineage) -> Submission:
+def _derived(
+    parent: Mission, actor_id: str, trace_id: str, lineage: Lineage, key: str | None, keyed: str
+) -> Submission:
     return Submission(
         mission_id=f"msn_{secrets.token_hex(16)}",
         tenant_id=parent.tenant_id,
@@ -157,4 +172,6 @@ def _derived(parent: Mission, actor_id: str, trace_id: str, lineage: Lineage) ->
         approval_timeout_ms=parent.approval_timeout_ms,
         approval_escalate_ms=parent.approval_escalate_ms,
         lineage=lineage,
+        idempotency_key=key,
+        asked_sha256=keyed,
     )

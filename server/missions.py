@@ -18,7 +18,7 @@ from adapters.prompts.registry import TemplateRegistry
 from contracts.base import Value
 from contracts.canonical import digest
 from contracts.classes import checked
-from contracts.errors import BadInput, Conflict, Unavailable
+from contracts.errors import Conflict, Unavailable
 from contracts.events import EventType, NewEvent
 from contracts.mission import MissionRequest
 from contracts.stateflow import ENDED, Status
@@ -68,10 +68,7 @@ class MissionService:
         submission = self._submission(who, request, key, trace_id)
         if mission_id is not None:
             submission = replace(submission, mission_id=mission_id)
-        submitted = await self.store.submit(submission)
-        if not submitted.same_request:
-            raise BadInput("this Idempotency-Key was used for another request", code="idempotency_key_reused")
-        return submitted
+        return await self.store.submit(submission)
 
     def _submission(self, who: Principal, request: MissionRequest, key: str | None, trace_id: str) -> Submission:
         time_budget = request.time_budget_ms or self.settings.default_time_budget_ms
@@ -109,9 +106,10 @@ class MissionService:
         updates: Mapping[str, Any],
         reason: str,
         trace_id: str,
+        key: str | None = None,
     ) -> str:
         """Let a new mission go on from a checkpoint; returns its id. See ``Lineages.fork``."""
-        return await self.lineages.fork(who, mission_id, checkpoint_id, updates, reason, trace_id)
+        return await self.lineages.fork(who, mission_id, checkpoint_id, updates, reason, trace_id, key)
 
     @property
     def answering(self) -> Answering:

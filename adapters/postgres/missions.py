@@ -6,7 +6,7 @@ Each takes the mission's row for itself and raises its epoch first, which also e
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,10 +33,11 @@ from contracts.base import ActorId, InterruptId
 from contracts.canonical import sha256_hex
 from contracts.constitution import StoredConstitution
 from contracts.decisions import ApprovalRequest, GivenAnswer, PolicyDecision
-from contracts.errors import IntegrityBroken, NotFound
+from contracts.errors import BadInput, IntegrityBroken, NotFound
 from contracts.events import TERMINAL_EVENTS, EventType, NewEvent
 from contracts.ports import Clock, Dispatcher, Mission
 
+Sow = Callable[[Unit], Awaitable[None]]
 TAKEN = "colony_taken"
 """The channel that says which mission was taken over from outside a run."""
 
@@ -137,37 +138,37 @@ class MissionStore:
                 await self._pool.stamp(conn, tenant_id)
                 yield conn
 
-    async def submit(self, submission: Submission) -> Submitted:
+    async def submit(self, s: Submission, sow: Sow | None = None) -> Submitted:
         """Commit the mission, its first event and its job together; the same key gives the same mission.
 
+        What a mission that comes of another begins with is written by ``sow``.
+
         Raises:
+            BadInput: the key was used for something else.
             Halted: the tenant is halted.
             StoreUnavailable: Postgres does not answer; nothing was kept.
         """
-        s = submission
         async with self._transaction(s.tenant_id) as conn:
             await let_on(conn, s.tenant_id)
-            if s.idempotency_key is not None and (earlier := await self._reserve(conn, s)) is not None:
-                return earlier
+            if s.idempotency_key is not None and not await self._reserve(conn, s.idempotency_key, s):
+                if (earlier := await self._under_key(conn, s.idempotency_key, s.keyed_sha256)) is None:
+                    raise NotFound("the earlier submission with this key is gone")
+                return Submitted(earlier, fresh=False)
             unit = await self._opened(conn, s)
+            if sow is not None:
+                await sow(unit)
             await unit.flush()
             await self._dispatcher.dispatch(s.mission_id, s.tenant_id, connection=conn)
         return Submitted(s.mission_id, fresh=True)
 
-    @asynccontextmanager
-    async def derive(self, submission: Submission) -> AsyncIterator[Unit]:
-        """Open a mission that comes of another; what the block makes of it is committed with its job.
+    async def under_key(self, tenant_id: str, key: str, asked_sha256: str) -> str | None:
+        """Return the mission that this was answered with before, if it was.
 
         Raises:
-            Halted: the tenant is halted.
-            StoreUnavailable: Postgres does not answer; nothing was kept.
+            BadInput: the key was used for something else.
         """
-        async with self._transaction(submission.tenant_id) as conn:
-            await let_on(conn, submission.tenant_id)
-            unit = await self._opened(conn, submission)
-            yield unit
-            await unit.flush()
-            await self._dispatcher.dispatch(submission.mission_id, submission.tenant_id, connection=conn)
+        async with self._transaction(tenant_id) as conn:
+            return await self._under_key(conn, key, asked_sha256)
 
     async def _opened(self, conn: Connection, s: Submission) -> Unit:
         """Insert the mission with its budget and its first event."""
@@ -194,14 +195,15 @@ class MissionStore:
         unit.record(received(s))
         return unit
 
-    async def _reserve(self, conn: Connection, s: Submission) -> Submitted | None:
-        params = {"key": s.idempotency_key, "request_sha256": s.request_sha256, "mission_id": s.mission_id}
-        if await (await conn.execute(self._q["reserve"], params)).fetchone() is not None:
-            return None
-        row = await (await conn.execute(self._q["reserved"], params)).fetchone()
-        if row is None:
-            raise NotFound("the earlier submission with this key is gone")
-        return Submitted(row["mission_id"], fresh=False, same_request=row["request_sha256"] == s.request_sha256)
+    async def _reserve(self, conn: Connection, key: str, s: Submission) -> bool:
+        params = {"key": key, "request_sha256": s.keyed_sha256, "mission_id": s.mission_id}
+        return await (await conn.execute(self._q["reserve"], params)).fetchone() is not None
+
+    async def _under_key(self, conn: Connection, key: str, asked_sha256: str) -> str | None:
+        row = await (await conn.execute(self._q["reserved"], {"key": key})).fetchone()
+        if row is not None and row["request_sha256"] != asked_sha256:
+            raise BadInput("this Idempotency-Key was used for another request", code="idempotency_key_reused")
+        return None if row is None else str(row["mission_id"])
 
     @asynccontextmanager
     async def take(self, tenant_id: str, mission_id: str, actor_id: str) -> AsyncIterator[Takeover]:

@@ -12,7 +12,11 @@ from contracts.mission import MissionRequest
 
 @dataclass(frozen=True)
 class Submission:
-    """A checked request on its way into the store; times in milliseconds."""
+    """A checked request on its way into the store; times in milliseconds.
+
+    Attributes:
+        asked_sha256: what the idempotency key stands for, where that is more than the request.
+    """
 
     mission_id: str
     tenant_id: str
@@ -27,6 +31,12 @@ class Submission:
     approval_escalate_ms: int | None = None
     idempotency_key: str | None = None
     lineage: Lineage | None = None
+    asked_sha256: str | None = None
+
+    @property
+    def keyed_sha256(self) -> str:
+        """What the idempotency key stands for."""
+        return self.asked_sha256 or self.request_sha256
 
 
 @dataclass(frozen=True)
@@ -35,7 +45,6 @@ class Submitted:
 
     mission_id: str
     fresh: bool
-    same_request: bool = True
 
 
 def received(s: Submission) -> NewEvent:

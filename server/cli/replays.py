@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import secrets
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,9 +23,11 @@ _OVERRIDE = (
     "artifacts=@FILE; repeatable."
 )
 _AT_WORK = frozenset({"received", "running"})
+_RESTS = _AT_WORK | {"awaiting_approval"}
 _LOOK_S = 0.1
 _COUNTED = ("artifact", "model", "tool", "signals", "clock", "root")
 _AT_ONCE = 4
+_RUN = re.compile(r"[A-Za-z0-9._-]{1,80}")
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 
 
@@ -42,6 +46,9 @@ def replay(
     override: Annotated[list[str] | None, typer.Option(metavar="K=V", help=_OVERRIDE)] = None,
     every: Annotated[bool, typer.Option("--all", help="Every mission that has ended, as a regression test.")] = False,
     since: Annotated[str, typer.Option(help="With --all: a day, a moment, or an age (2d, 12h).")] = "1d",
+    run: Annotated[
+        str | None, typer.Option(metavar="NAME", help="With --all: the same name goes on with a run that was stopped.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run a mission again, as a new one with its effects off, and say whether it came to the same.
@@ -52,7 +59,10 @@ def replay(
     if every == (mission_id is not None):
         raise typer.BadParameter("name a mission, or say --all")
     if every:
-        found = against(lambda api: _all(api, _moment(since), body))
+        name = run or secrets.token_hex(4)
+        if not _RUN.fullmatch(name):
+            raise typer.BadParameter("a name has letters, digits, '.', '_' and '-'", param_hint="--run")
+        found = against(lambda api: _all(api, _moment(since), body, name))
         same = all(one["identical"] for one in found)
         _table(found) if not as_json else emit({"items": found, "identical": same})
     else:
@@ -97,10 +107,11 @@ def _moment(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-async def _replayed(api: Api, mission_id: str, body: dict[str, Any]) -> dict[str, Any]:
+async def _replayed(api: Api, mission_id: str, body: dict[str, Any], key: str | None = None) -> dict[str, Any]:
     from server.cli.api import at
 
-    made = str((await api.post(at(mission_id, "replay"), body))["mission_id"])
+    keyed = {"Idempotency-Key": key} if key else None
+    made = str((await api.post(at(mission_id, "replay"), body, keyed))["mission_id"])
     status = "received"
     while status in _AT_WORK:
         await asyncio.sleep(_LOOK_S)
@@ -108,32 +119,42 @@ async def _replayed(api: Api, mission_id: str, body: dict[str, Any]) -> dict[str
     return await api.get(at(made, "report"))
 
 
-async def _all(api: Api, since: datetime, body: dict[str, Any]) -> list[dict[str, Any]]:
-    """Replay every mission that ended, a few at a time; one that has no tape is told of."""
+async def _all(api: Api, since: datetime, body: dict[str, Any], run: str) -> list[dict[str, Any]]:
+    """Replay every mission that ended, a few at a time, and say so; one that has no tape is told of.
+
+    Each replay is asked for under a key of the run's name: what a run of this name has made is not made again.
+    """
     from contracts.errors import ColonyError
 
-    room = asyncio.Semaphore(_AT_ONCE)
+    room, screen, done = asyncio.Semaphore(_AT_ONCE), Screen(err=True), 0
+    missions = await _missions(api, since)
+    screen.line(f"{len(missions)} missions to replay; if this is stopped, --run {run} goes on with it")
 
     async def one(mission: dict[str, Any]) -> dict[str, Any]:
-        names = {"of": mission["mission_id"], "mission_type": mission["mission_type"]}
+        nonlocal done
+        told: dict[str, Any] = {"of": mission["mission_id"], "mission_type": mission["mission_type"]}
         async with room:
             try:
-                return names | await _replayed(api, mission["mission_id"], body)
+                told |= await _replayed(api, mission["mission_id"], body, f"replay:{run}:{mission['mission_id']}")
             except ColonyError as exc:
-                return names | {"identical": exc.code == "not_recorded", "skipped": exc.code}
+                told |= {"identical": exc.code == "not_recorded", "skipped": exc.code}
+        done += 1
+        screen.line(f"{done} of {len(missions)}: {told['of']} {_word(told)}")
+        return told
 
-    return list(await asyncio.gather(*[one(m) for m in await _missions(api, since)]))
+    return list(await asyncio.gather(*map(one, missions)))
 
 
 async def _missions(api: Api, since: datetime) -> list[dict[str, Any]]:
+    """Return what has ended since; it may have begun long before."""
     found: list[dict[str, Any]] = []
     cursor = None
     while True:
-        page = await api.get("/missions", limit=100, cursor=cursor)
-        young = [m for m in page["items"] if datetime.fromisoformat(m["created_at"]) >= since]
-        found += [m for m in young if m["status"] not in _AT_WORK and m["lineage"]["kind"] != "replay"]
+        page = await api.get("/missions", limit=200, cursor=cursor)
+        ended = [m for m in page["items"] if m["status"] not in _RESTS and m["lineage"]["kind"] != "replay"]
+        found += [m for m in ended if datetime.fromisoformat(m["updated_at"]) >= since]
         cursor = page["next_cursor"]
-        if cursor is None or len(young) < len(page["items"]):
+        if cursor is None:
             return found
 
 
@@ -158,7 +179,8 @@ def _first(one: dict[str, Any]) -> str:
 def _show(report: dict[str, Any]) -> None:
     screen = Screen()
     word = "identical" if report["identical"] else "NOT identical"
-    screen.line(f"{report['mission_id']} ({report['mode']}) is {word} to {report['of']}")
+    far = f", as far as that one came ({report['status']['original']})" if report["stopped"] else ""
+    screen.line(f"{report['mission_id']} ({report['mode']}) is {word} to {report['of']}{far}")
     rows = ([stage, *(counts.get(name, 0) for name in _COUNTED)] for stage, counts in report["by_stage"].items())
     screen.table(("stage", *_COUNTED), rows)
     for title, key in (("first divergence", "first_divergence"), ("first call that differs", "first_call")):

@@ -15,7 +15,7 @@ from server.body import parsed
 from server.lineages import ForkRequest, ReplayRequest
 from server.openapi import BODY_FAILS, fails, takes
 from server.principal import Operator, Reader
-from server.routes.parts import Body, BoundedRoute, MissionRef, Parts
+from server.routes.parts import Body, BoundedRoute, IdempotencyKey, MissionRef, Parts
 from server.tracing import trace_id_of
 
 router = APIRouter(prefix="/api/colony", tags=["history"], route_class=BoundedRoute)
@@ -76,10 +76,17 @@ async def tree(mission_id: MissionRef, who: Reader, colony: Parts) -> JSONRespon
     responses=fails(NotFound, Conflict, *BODY_FAILS),
     openapi_extra=takes(ReplayRequest),
 )
-async def replay(mission_id: MissionRef, request: Request, who: Operator, colony: Parts, body: Body) -> JSONResponse:
-    """Run a past mission again, as a new one without effects."""
+async def replay(
+    mission_id: MissionRef,
+    request: Request,
+    who: Operator,
+    colony: Parts,
+    body: Body,
+    idempotency_key: IdempotencyKey = None,
+) -> JSONResponse:
+    """Run a past mission again, as a new one without effects; with an `Idempotency-Key` a repeat gives the same one."""
     asked = parsed(ReplayRequest, body)
-    made = await colony.service.lineages.replay(who, mission_id, asked, trace_id_of(request))
+    made = await colony.service.lineages.replay(who, mission_id, asked, trace_id_of(request), idempotency_key)
     return _accepted(made)
 
 
@@ -98,12 +105,22 @@ async def report(mission_id: MissionRef, who: Reader, colony: Parts) -> JSONResp
     responses=fails(NotFound, Conflict, *BODY_FAILS),
     openapi_extra=takes(ForkRequest, required=True),
 )
-async def fork(mission_id: MissionRef, request: Request, who: Operator, colony: Parts, body: Body) -> JSONResponse:
-    """Go on from a past checkpoint, edited or not, as a new mission; its effects need an approval of their own."""
+async def fork(
+    mission_id: MissionRef,
+    request: Request,
+    who: Operator,
+    colony: Parts,
+    body: Body,
+    idempotency_key: IdempotencyKey = None,
+) -> JSONResponse:
+    """Go on from a past checkpoint, edited or not, as a new mission; its effects need an approval of their own.
+
+    With an `Idempotency-Key` header a repeat gives the same fork.
+    """
     await colony.reader.mission(who.tenant_id, mission_id)
     asked = parsed(ForkRequest, body)
     named = (asked.checkpoint_id, asked.updates, asked.reason)
-    return _accepted(await colony.service.fork(who, mission_id, *named, trace_id_of(request)))
+    return _accepted(await colony.service.fork(who, mission_id, *named, trace_id_of(request), idempotency_key))
 
 
 def _accepted(made: str) -> JSONResponse:

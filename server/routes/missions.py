@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Query
 from fastapi.requests import Request
 from fastapi.responses import JSONResponse, Response
 
@@ -17,16 +17,12 @@ from server.body import parsed
 from server.bundle import make_bundle
 from server.openapi import BODY_FAILS, fails, takes
 from server.principal import Reader, Submitter
-from server.routes.parts import Body, BoundedRoute, MissionRef, Parts
+from server.routes.parts import Body, BoundedRoute, IdempotencyKey, MissionRef, Parts
 from server.tracing import trace_id_of
 
 router = APIRouter(prefix="/api/colony", tags=["missions"], route_class=BoundedRoute)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-# Not among the described parameters: whoever makes up requests from them would use one key for different bodies.
-IdempotencyKey = Annotated[
-    str | None, Header(min_length=1, max_length=200, pattern=r"^[\x20-\x7e]+$", include_in_schema=False)
-]
 Cursor = Annotated[
     str | None, Query(pattern=r"^[0-9]{1,16}_[A-Za-z0-9_-]{1,80}$", description="The next_cursor of the page before.")
 ]

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Header, Request, Response
 from fastapi.routing import APIRoute
 
 from contracts.errors import NotFound, Unavailable
@@ -65,3 +65,7 @@ async def whole_id(mission_id: str) -> str:
 Parts = Annotated[Colony, Depends(colony_of)]
 Body = Annotated[dict[str, Any], Depends(read_body)]
 MissionRef = Annotated[str, Depends(whole_id)]
+# Not among the described parameters: whoever makes up requests from them would use one key for different bodies.
+IdempotencyKey = Annotated[
+    str | None, Header(min_length=1, max_length=200, pattern=r"^[\x20-\x7e]+$", include_in_schema=False)
+]

@@ -12,8 +12,7 @@ from server.body import parsed
 from server.limits import LimitedStream
 from server.openapi import BODY_FAILS, fails, takes, takes_schema
 from server.principal import Caller, Operator, Principal, Reader
-from server.routes.missions import IdempotencyKey
-from server.routes.parts import Body, BoundedRoute
+from server.routes.parts import Body, BoundedRoute, IdempotencyKey
 from server.routes.sdk_parts import (
     ANSWERED,
     NO_STORE,

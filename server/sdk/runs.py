@@ -71,7 +71,7 @@ class MissionRuns:
         if kind is not None and kind.value != row["mission_type"]:
             raise Conflict(f"the thread is a {row['mission_type']} mission", code="assistant_mismatch")
         if body.at_checkpoint is not None and body.command is None:
-            return await self._fork(who, row["mission_id"], body.at_checkpoint, body.input, trace_id)
+            return await self._fork(who, row["mission_id"], body.at_checkpoint, body.input, trace_id, key)
         if body.command is not None:
             return await self.resume(who, row["mission_id"], body.command.resume)
         if body.input is None and Status(row["mission_status"]) in _RETRIED:
@@ -117,11 +117,13 @@ class MissionRuns:
             await self.service.approve(who, mission_id, told)
         return await self._newest(who, mission_id)
 
-    async def _fork(self, who: Principal, mission_id: str, checkpoint_id: str, updates: Any, trace_id: str) -> Started:
+    async def _fork(
+        self, who: Principal, mission_id: str, checkpoint_id: str, updates: Any, trace_id: str, key: str | None
+    ) -> Started:
         if updates is not None and not isinstance(updates, Mapping):
             raise BadInput("input: a fork's changes are channels with their values", code="invalid_input")
         reason = "a run from a checkpoint, begun by a client of its thread"
-        fork = await self.service.fork(who, mission_id, checkpoint_id, updates or {}, reason, trace_id)
+        fork = await self.service.fork(who, mission_id, checkpoint_id, updates or {}, reason, trace_id, key)
         return Started(fork, run_name(fork, 1))
 
     async def _newest(self, who: Principal, mission_id: str) -> Started:

@@ -1,5 +1,6 @@
 """A fork goes on from any checkpoint as a mission of its own; the original stays as it is, and no gate is skipped."""
 
+import asyncio
 import hashlib
 from typing import Any
 
@@ -120,6 +121,25 @@ async def test_an_edited_result_is_reviewed_again_and_a_person_is_told(lab: Lab)
     assert any("results was edited by ann" in reason for reason in mission["pending_approval"]["reasons"])
     said = {c["claim_id"] for c in mission["packet"]["claims"]}
     assert result["claims"][0]["claim_id"] not in said, "a claim without its quote was released"
+
+
+async def test_a_key_makes_one_however_many_ask_at_once_and_a_halted_tenant_none(lab: Lab) -> None:
+    await lab.service.seed_lead()
+    mission_id = (await lab.mission())["mission_id"]
+    fork = {"checkpoint_id": checkpoints(lab, mission_id)[-1], "reason": "again"}
+    client, at = lab.service.client, f"/api/colony/missions/{mission_id}"
+    for command, body in (("fork", fork), ("replay", {})):
+        key = {"Idempotency-Key": f"one {command}"}
+        answers = await asyncio.gather(*(client.post(f"{at}/{command}", json=body, headers=key) for _ in range(4)))
+        assert {answer.status_code for answer in answers} == {202}
+        assert len({answer.json()["mission_id"] for answer in answers}) == 1
+        other = await client.post(f"{at}/replay", json={"on_missing": "live"}, headers=key)
+        assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+    assert (await client.post("/api/colony/halt", json={"reason": "stop"})).status_code == 201
+    for command, body in (("fork", fork), ("replay", {})):
+        refused = await client.post(f"{at}/{command}", json=body)
+        assert (refused.status_code, refused.json()["code"]) == (409, "halted")
+    assert len(lab.db.rows("select from colony_missions")) == 3
 
 
 async def test_what_the_gates_say_is_not_edited(lab: Lab) -> None:

@@ -23,9 +23,13 @@ async def test_the_past_of_a_mission(colony: Run, service: Service) -> None:
     assert other.code == 1, other.err
     assert "first call that differs: model: fill FactSheet" in other.out
     assert "task extract_facts" in other.out
-    every = await colony("missions", "replay", "--all", "--since", "1h", **HERE)
+    every = await colony("missions", "replay", "--all", "--since", "1h", "--run", "tonight", **HERE)
     assert every.code == 0, every.err
     assert "1 of 1 identical" in every.out
+    assert f"1 of 1: {mission_id} identical" in every.err
+    again = await colony("missions", "replay", "--all", "--since", "1h", "--run", "tonight", "--json", **HERE)
+    assert again.document["identical"], again.err
+    assert [one["of"] for one in again.document["items"]] == [mission_id]
 
     listed = (await colony("missions", "checkpoints", mission_id, "--json", **HERE)).document["items"]
     assert [c["step"] for c in listed] == sorted((c["step"] for c in listed), reverse=True)
