@@ -7,7 +7,7 @@ STUDIO_QUIET := LANGGRAPH_CLI_NO_ANALYTICS=1 LANGGRAPH_NO_VERSION_CHECK=true LAN
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo up test test-long check chaos studio test-studio test-external eval-crm eval-oracle eval-injection bench replay-check endurance sharing notebooks docs lock audit sbom clean
+.PHONY: help setup dev demo up test test-long check chaos studio test-studio test-external eval-crm eval-oracle eval-injection bench replay-check endurance sharing notebooks lab docs lock audit sbom clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -74,6 +74,9 @@ bench: dev ## the short benchmarks: scheduler, throughput, sharing, recovery; in
 notebooks: dev ## run every notebook top to bottom on a service of their own; what they showed is in build/notebooks
 	$(BIN)/python -m tests.notebooks
 
+lab: $(VENV)/.lab ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab --notebook-dir notebooks
+
 docs: setup ## draw the pictures in the docs from the code
 	$(BIN)/python -m graph.picture README.md docs/architecture.md
 	$(BIN)/python -m benchmarks.stored README.md
@@ -85,6 +88,8 @@ lock: ## resolve the lock files anew (needs uv on the PATH)
 	  --custom-compile-command 'make lock' --extra build --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --custom-compile-command 'make lock' --group audit -o requirements-audit.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --custom-compile-command 'make lock' --group lab -c requirements-dev.lock -o requirements-lab.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --custom-compile-command 'make lock' --extra build --group studio pyproject.toml -o requirements-studio.lock
 
@@ -108,6 +113,11 @@ $(VENV)/.runtime: requirements.lock pyproject.toml | $(VENV)/bin/python
 	@echo "installing the locked packages (once)"
 	@$(PIP) install --require-hashes -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.lab: requirements-lab.lock $(VENV)/.dev
+	@echo "installing the locked JupyterLab (once)"
+	@$(PIP) install --require-hashes -r requirements-lab.lock
 	@touch $@
 
 $(VENV)-audit/.done: requirements-audit.lock

@@ -8,7 +8,13 @@ import pytest
 from packaging.markers import Marker
 
 PROJECT = Path(__file__).parents[1]
-LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-audit.lock", "requirements-studio.lock")
+LOCKS = (
+    "requirements.lock",
+    "requirements-dev.lock",
+    "requirements-audit.lock",
+    "requirements-lab.lock",
+    "requirements-studio.lock",
+)
 _PINNED = re.compile(r"^([a-z0-9][a-z0-9._-]*)(?:\[[a-z,-]+\])?==(\S+?)(?: ; (.+?))? \\$")
 
 

@@ -14,7 +14,7 @@ from tests.support import Spawned
 
 
 @pytest.fixture(scope="module")
-def service(cluster: EmbeddedCluster, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(cluster: EmbeddedCluster, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a running service."""
     home: Path = tmp_path_factory.mktemp("notebooks")
     with psycopg.connect(cluster.dsn_for("postgres"), autocommit=True) as admin:

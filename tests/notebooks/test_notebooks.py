@@ -95,9 +95,9 @@ EXPECTED: Mapping[str, Callable[[Notebook], None]] = {
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_notebook_runs_top_to_bottom_and_shows_what_it_says(service: str, name: str) -> None:
+def test_a_notebook_runs_top_to_bottom_and_shows_what_it_says(address: str, name: str) -> None:
     notebook = read(name)
-    run(notebook, {"COLONY_SERVICE_BASE_URL": service})
+    run(notebook, {"COLONY_SERVICE_BASE_URL": address})
     EXPECTED[name](notebook)
 
 
@@ -105,14 +105,14 @@ def test_every_notebook_has_an_expectation() -> None:
     assert sorted(EXPECTED) == NAMES
 
 
-def test_a_notebook_whose_result_does_not_come_is_red(service: str) -> None:
+def test_a_notebook_whose_result_does_not_come_is_red(address: str) -> None:
     notebook = read("03-policy-what-if")
     [rule] = [cell for cell in notebook.cells if cell.id == "rule"]
     assert '"stage"' in rule.source
     rule.source = rule.source.replace('"stage"', '"no_such_field"')  # the saboteur: a rule that forbids nothing
     asked = next(number for number, cell in enumerate(notebook.cells) if cell.id == "what-if")
     notebook.cells = notebook.cells[: asked + 1]
-    run(notebook, {"COLONY_SERVICE_BASE_URL": service})
+    run(notebook, {"COLONY_SERVICE_BASE_URL": address})
     with pytest.raises(AssertionError, match="0 of 27 past decisions"):
         policy_what_if(notebook)
 

@@ -82,7 +82,7 @@ def _edge(rows: Mapping[str, int], source: str, target: str, times: int) -> Mark
     a, b = (_ROW * rows[name] + _HIGH / 2 + 4 for name in (source, target))
     style: dict[str, Any] = {
         "fill": "none",
-        "stroke": _RAN if times else _IDLE,
+        "stroke": _IDLE if not times else _FAILED if target in _ENDED_BADLY else _RAN,
         "stroke_width": 2.2 if times else 1,
         "opacity": 1 if times else 0.28,
     }

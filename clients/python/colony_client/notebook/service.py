@@ -6,6 +6,7 @@ import atexit
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,8 @@ from colony_client.synchronous import ColonyClient
 
 _READY = re.compile(r"http://127\.0\.0\.1:\d+")
 _PATIENCE_S = 60.0
+# It runs for as long as whoever started it does, even where that is killed: until the pipe to it has ended.
+_UNTIL_EOF = 'exec 3<&0; "$@" 3<&- & s=$!; { read -r _ <&3; kill $s; } 2>/dev/null & wait $s'
 _OTHERS = ("COLONY_", "DATABASE_URL", "ROOT_API_", "MODEL_ROUTES_FILE", "KAFKA_", "CONSTITUTION_", "PAYLOAD_")
 
 
@@ -43,22 +46,34 @@ def _started(home: Path) -> str:
     # Notebooks approve what they propose: never over the database or the product that this shell is set up for.
     env = {name: value for name, value in os.environ.items() if not name.startswith(_OTHERS)}
     env |= {"COLONY_HOME": str(home), "LOG_LEVEL": "info"}
-    log = tempfile.NamedTemporaryFile(prefix="colony-", suffix=".log", delete=False)  # noqa: SIM115
-    process = subprocess.Popen([command, "serve", "--port", "0"], env=env, stdout=log, stderr=subprocess.STDOUT)  # noqa: S603
-    atexit.register(_stop, process)
+    handle, name = tempfile.mkstemp(prefix="colony-", suffix=".log")
+    log = Path(name)
+    # A session of its own: interrupting a cell is no reason to stop.
+    with os.fdopen(handle, "wb") as out:
+        process = subprocess.Popen(  # noqa: S603
+            ["/bin/sh", "-c", _UNTIL_EOF, "sh", command, "serve", "--port", "0"],
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    atexit.register(_stop, process, log)
     deadline = time.monotonic() + _PATIENCE_S
     while time.monotonic() < deadline and process.poll() is None:
-        told = Path(log.name).read_text(encoding="utf-8", errors="replace")
+        told = log.read_text(encoding="utf-8", errors="replace")
         if "ready" in told and (found := _READY.search(told)):
             return found.group()
         time.sleep(0.1)
-    _stop(process)
-    raise RuntimeError(f"the service did not start: see {log.name}")
+    said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+    raise RuntimeError(f"the service did not start: {' '.join(said) or 'it said nothing'}")
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
+def _stop(process: subprocess.Popen[bytes], log: Path) -> None:
+    if process.stdin is not None:
+        process.stdin.close()
     try:
         process.wait(20)
     except subprocess.TimeoutExpired:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)
+    log.unlink(missing_ok=True)
