@@ -51,7 +51,7 @@ class Ground:
 def topics(schema: Sequence[FactKey]) -> dict[str, Topic]:
     """Return what each key is about; a description's word that several keys share says nothing about one of them."""
     described = [{stem(word) for word in _parts(f"{key.key} {key.description}")} for key in schema]
-    shared = Counter(word for words in described for word in words)
+    shared = Counter(word for words in described for word in sorted(words))
     often = frozenset(word for word, n in shared.items() if n > 1)
     return {key.key: topic_of(key.key, key.description, often) for key in schema}
 

@@ -32,7 +32,7 @@ def stem(word: str) -> str:
 
 def best(query: str, texts: Sequence[str], most: int) -> list[int]:
     """Return the positions of the best matching texts, best first; a text that shares no word is left out."""
-    asked = set(words(query))
+    asked = dict.fromkeys(words(query))  # in their order: sums of fractions depend on it
     counts = [Counter(words(text)) for text in texts]
     lengths = [sum(c.values()) for c in counts]
     average = sum(lengths) / len(lengths) if lengths else 1.0

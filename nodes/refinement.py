@@ -85,7 +85,7 @@ def parameters_of(plan: TaskPlan, envelope: MissionEnvelope, ports: Ports) -> di
     """Return the plan and its limits as plain values."""
     split = {t.task_key for t in choices(plan, envelope)}
     return {
-        "asked": {name: envelope.inputs[name] for name in set(SPLITTABLE.values()) & envelope.inputs.keys()},
+        "asked": {name: envelope.inputs[name] for name in sorted(set(SPLITTABLE.values()) & envelope.inputs.keys())},
         "requested_outputs": list(envelope.requested_outputs),
         "max_tasks": ports.limits.max_tasks,
         "tasks": [

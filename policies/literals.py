@@ -32,7 +32,7 @@ def beside(rules: Iterable[Rule]) -> dict[str, Beside]:
     found: defaultdict[str, Beside] = defaultdict(Beside)
     for rule in rules:
         for node in nodes(rule.policy.get("conditions", [])):
-            for name in node.keys() & _COMPARING:
+            for name in sorted(node.keys() & _COMPARING):
                 _compared(list(_operands(node[name])), found)
     return dict(found)
 

@@ -97,7 +97,7 @@ def _numbers(cells: Sequence[str]) -> tuple[list[str | None], str | None]:
     whole = max((_places(n)[0] for n in found if n is not None), default=0)
     room = _MOST_DIGITS - whole - len(str(len(cells)))
     fitting = [n if n is not None and _places(n)[1] <= room else None for n in found]
-    return fitting, next(iter(units - {None}), None)
+    return fitting, min((unit for unit in units if unit is not None), default=None)
 
 
 def _stripped(cell: str) -> _Stripped:

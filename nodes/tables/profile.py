@@ -121,7 +121,7 @@ def _time_column(columns: Sequence[Column]) -> Column | None:
 
 def _outcome(column: Column, cells: Sequence[str]) -> Outcome | None:
     distinct = {cell for cell in cells if cell}
-    said = {value.casefold(): value for value in distinct}
+    said = {value.casefold(): value for value in sorted(distinct)}
     if len(said) < len(distinct):
         return None
     won, lost = WON.intersection(said), LOST.intersection(said)

@@ -153,5 +153,5 @@ def _in_period(profile: Profile, join: Join) -> dict[str, int]:
 def _mark(column: Column) -> str | None:
     """Return a number that stands for 'none': the largest or smallest, all nines or -1, in many rows."""
     said = [v for v in column.values if v is not None]
-    found = [m for m in _MARKS.intersection(said) if said.count(m) * 100 >= len(said) * _MARK_SHARE]
+    found = [m for m in sorted(_MARKS.intersection(said)) if said.count(m) * 100 >= len(said) * _MARK_SHARE]
     return found[0] if len(found) == 1 else None

@@ -82,7 +82,7 @@ def currency(profile: Profile, columns: Iterable[str]) -> str | None:
     named = units - {MONEY_UNIT}
     if len(named) > 1:
         return None
-    return named.pop() if len(units) == 1 and named else MONEY_UNIT
+    return min(named) if len(units) == 1 and named else MONEY_UNIT
 
 
 def _common(profile: Profile, grouping: str | None) -> Iterator[Wanted]:

@@ -49,4 +49,4 @@ def stated(question: str, quote: str, title: str) -> str | None:
 def _only(values: set[str], question: str) -> str | None:
     own = {format(n.normalize(), "f") for n in amounts(question)} | set(_A_YEAR.findall(question))
     left = values - own
-    return left.pop() if len(left) == 1 else None
+    return min(left) if len(left) == 1 else None
