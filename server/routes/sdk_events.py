@@ -10,10 +10,11 @@ from server.body import parsed
 from server.openapi import BODY_FAILS, fails, takes
 from server.principal import Caller, Reader
 from server.routes.parts import Body, BoundedRoute
-from server.routes.sdk_parts import EVENTS, SdkParts, ThreadRef, streamed
+from server.routes.sdk_parts import EVENTS, LastEventId, SdkParts, ThreadRef, streamed
 from server.sdk import bodies, shapes
 from server.sdk.commands import Commands
 from server.sdk.events import event_stream
+from server.sdk.frames import number_of, place_at, place_of
 from server.tracing import trace_id_of
 
 router = APIRouter(tags=["events"], route_class=BoundedRoute)
@@ -34,9 +35,14 @@ async def command(request: Request, thread_id: ThreadRef, who: Caller, sdk: SdkP
     return JSONResponse(await Commands(sdk, who, thread_id, trace_id_of(request)).answer(body))
 
 
-async def _events(request: Request, thread_id: str, who: Reader, sdk: SdkParts, body: Body) -> Response:
+async def _events(
+    request: Request, thread_id: str, who: Reader, sdk: SdkParts, body: Body, last_event_id: str | None
+) -> Response:
     asked = parsed(bodies.EventsAsked, body)
     await sdk.threads.row(who, thread_id)
+    had = place_of(last_event_id)
+    if had > place_at(asked.since):
+        asked = asked.model_copy(update={"since": number_of(had)})
     return streamed(request, who, sdk, thread_id, lambda frames: event_stream(frames, asked))
 
 
@@ -46,9 +52,11 @@ async def _events(request: Request, thread_id: str, who: Reader, sdk: SdkParts, 
     responses=_STREAMED,
     openapi_extra=takes(bodies.EventsAsked, required=True),
 )
-async def events(request: Request, thread_id: ThreadRef, who: Reader, sdk: SdkParts, body: Body) -> Response:
-    """Stream a thread's events over all its runs: everything, or what comes after `since`."""
-    return await _events(request, thread_id, who, sdk, body)
+async def events(
+    request: Request, thread_id: ThreadRef, who: Reader, sdk: SdkParts, body: Body, last_event_id: LastEventId = None
+) -> Response:
+    """Stream a thread's events over all its runs: everything, or what comes after `since` or the last id."""
+    return await _events(request, thread_id, who, sdk, body, last_event_id)
 
 
 @router.post(
@@ -56,6 +64,8 @@ async def events(request: Request, thread_id: ThreadRef, who: Reader, sdk: SdkPa
     response_class=Response,
     include_in_schema=False,
 )
-async def events_too(request: Request, thread_id: ThreadRef, who: Reader, sdk: SdkParts, body: Body) -> Response:
+async def events_too(
+    request: Request, thread_id: ThreadRef, who: Reader, sdk: SdkParts, body: Body, last_event_id: LastEventId = None
+) -> Response:
     """Stream a thread's events, under the name that the public protocol gives this call."""
-    return await _events(request, thread_id, who, sdk, body)
+    return await _events(request, thread_id, who, sdk, body, last_event_id)

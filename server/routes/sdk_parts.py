@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import Depends, Header, Query, Request
 from pydantic import StringConstraints
@@ -88,7 +89,7 @@ ANSWERED: dict[int | str, dict[str, Any]] = {
 def modes_of(told: list[str] | None, default: Sequence[str]) -> list[str]:
     """Return the modes that a query names."""
     named = [mode for one in told or () for mode in (json.loads(one) if one.startswith("[") else [one])]
-    return named or list(default)
+    return list(dict.fromkeys(named)) or list(default)
 
 
 def streamed(
@@ -110,9 +111,15 @@ def streamed(
     return LimitedStream(sent(), request.app.state.limits, who, media_type=STREAM, headers=named)
 
 
-def run_headers(thread_id: str, run_id: str, part: str, *, stateless: bool = False) -> dict[str, str]:
-    """Return where a run is and where its stream or answer can be had again."""
+def run_headers(
+    thread_id: str, run_id: str, part: str, *, stateless: bool = False, asked: Mapping[str, Any] | None = None
+) -> dict[str, str]:
+    """Return where a run is and where its stream or answer can be had again, as it was ``asked`` for.
+
+    Clients whose stream breaks go on at that place and say nothing but the last id that they have.
+    """
+    query = f"?{urlencode(asked, doseq=True)}" if asked else ""
     return {
-        "Location": f"/threads/{thread_id}/runs/{run_id}/{part}",
+        "Location": f"/threads/{thread_id}/runs/{run_id}/{part}{query}",
         "Content-Location": f"/runs/{run_id}" if stateless else f"/threads/{thread_id}/runs/{run_id}",
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
@@ -58,13 +58,15 @@ async def _begun_alone(
 def _stream(
     request: Request, who: Principal, sdk: Sdk, run: Started, asked: bodies.RunCreate, *, alone: bool
 ) -> Response:
+    below = bool(asked.stream_subgraphs)
+    again = {"stream_mode": list(dict.fromkeys(asked.modes)), **({} if below else {"stream_subgraphs": "false"})}
     return streamed(
         request,
         who,
         sdk,
         run.thread_id,
-        lambda frames: run_stream(frames, run.run_id, asked.modes, (-1, 0), subgraphs=bool(asked.stream_subgraphs)),
-        run_headers(run.thread_id, run.run_id, "stream", stateless=alone),
+        lambda frames: run_stream(frames, run.run_id, asked.modes, (-1, 0), subgraphs=below),
+        run_headers(run.thread_id, run.run_id, "stream", stateless=alone, asked=again),
     )
 
 
@@ -177,18 +179,22 @@ async def join_stream(
     who: Reader,
     sdk: SdkParts,
     stream_mode: Modes = None,
+    stream_subgraphs: Annotated[bool, Query(description="What subgraphs say, too.")] = True,  # noqa: FBT002
     last_event_id: LastEventId = None,
 ) -> Response:
     """Stream a run from its start, or from after the last event that was received."""
     await sdk.run(who, thread_id, run_id)
     modes = modes_of(stream_mode, ("values", "updates", "messages", "messages-tuple", "custom"))
+    again: dict[str, Any] = {"stream_mode": modes} if stream_mode else {}
+    if not stream_subgraphs:
+        again["stream_subgraphs"] = "false"
     return streamed(
         request,
         who,
         sdk,
         thread_id,
-        lambda frames: run_stream(frames, run_id, modes, place_of(last_event_id), subgraphs=True),
-        run_headers(thread_id, run_id, "stream"),
+        lambda frames: run_stream(frames, run_id, modes, place_of(last_event_id), subgraphs=stream_subgraphs),
+        run_headers(thread_id, run_id, "stream", asked=again),
     )
 
 

@@ -52,7 +52,7 @@ class Frame:
     @property
     def number(self) -> int:
         """The place as one number."""
-        return self.seq * _PARTS + self.part
+        return number_of(self.place)
 
     @property
     def name(self) -> str:
@@ -61,6 +61,11 @@ class Frame:
 
 
 START = (-1, 0)
+
+
+def number_of(place: tuple[int, int]) -> int:
+    """Return the number of the frame at a place."""
+    return place[0] * _PARTS + place[1]
 
 
 def place_of(last_event_id: str | None) -> tuple[int, int]:

@@ -42,6 +42,9 @@ async def test_a_mission_is_begun_answered_and_ended_over_the_third_protocol(
     assert [event["seq"] for event in first] == sorted(event["seq"] for event in first)
     half = first[len(first) // 2]["seq"]
     assert await events(service, tid, since=half) == [event for event in first if event["seq"] > half]
+    had = {"last-event-id": next(event["event_id"] for event in first if event["seq"] == half)}
+    for since in (0, half // 2):
+        assert await events(service, tid, had, since=since) == [event for event in first if event["seq"] > half]
     told = [event["params"]["data"]["event"] for event in first if event["method"] == "lifecycle"]
     assert told == ["started", "interrupted", "started", "completed"]
 
@@ -55,9 +58,12 @@ async def test_a_mission_is_begun_answered_and_ended_over_the_third_protocol(
     assert answer["code"] == "command_refused"
 
 
-async def events(service: Service, tid: str, **more: Any) -> list[dict[str, Any]]:
+async def events(
+    service: Service, tid: str, headers: dict[str, str] | None = None, **more: Any
+) -> list[dict[str, Any]]:
     """Return what the stream of an ended mission gives, up to its end."""
-    answer = await service.client.post(f"/threads/{tid}/stream/events", json={"channels": CHANNELS, **more})
+    asked = {"channels": CHANNELS, **more}
+    answer = await service.client.post(f"/threads/{tid}/stream/events", json=asked, headers=headers)
     assert answer.status_code == 200
     return [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: ")]
 

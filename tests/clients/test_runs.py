@@ -99,12 +99,21 @@ async def test_two_parsers_agree_on_the_stream_however_it_is_cut(service: Servic
     path_only = path.partition("?")[0]
     assert (await service.client.get(path_only, params=as_javascript_says_it)).content == raw
     assert headers["cache-control"] == "no-store"
-    assert headers["location"] == f"/threads/{tid}/runs/{run['run_id']}/stream"
+    assert headers["location"] == path  # where a client whose stream breaks goes on, with nothing else to say
     assert headers["content-location"] == f"/threads/{tid}/runs/{run['run_id']}"
     for size in (1, 7, len(raw)):
         parser = Parser()
         ours = [frame for at in range(0, len(raw), size) for frame in parser.feed(raw[at : at + size])]
         assert [(frame.event, frame.data, frame.id) for frame in ours] == theirs
+
+
+async def test_a_streams_location_is_the_same_stream_again(service: Service, client: LangGraphClient) -> None:
+    tid = (await client.threads.create())["thread_id"]
+    body = {"assistant_id": CRM, "input": INPUT, "stream_mode": ["updates", "checkpoints"]}
+    first = await service.client.post(f"/threads/{tid}/runs/stream", json=body)
+    again = await service.client.get(first.headers["location"])
+    assert again.content == first.content
+    assert again.headers["location"] == first.headers["location"]
 
 
 async def test_racing_answers_over_two_surfaces_one_wins_and_writes_once(
