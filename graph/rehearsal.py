@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from contracts.decisions import ApprovalDecision, ApprovalRequest
+from contracts.decisions import ApprovalDecision, ApprovalRequest, Outcome, PolicyDecision
 from contracts.effects import effect_event
 from contracts.errors import ColonyError
 from contracts.events import EventType, NewEvent
@@ -62,11 +62,18 @@ class RehearsedEffects:
     past: Past
 
     async def granted(self) -> list[WritebackProposal]:
-        """Return what people let through then, as far as it is what is proposed now."""
+        """Return what people let through then, as far as it is proposed now and no rule denies it now."""
         decision = self.past.decision()
         packets = await self.ledger.fetch(Kind.AGGREGATION_PACKET, None)
+        decided = await self.ledger.fetch(Kind.POLICY_DECISION, None)
+        passed = {
+            d.question.resource["id"]
+            for d in decided
+            if isinstance(d, PolicyDecision) and d.question.action == "release" and d.outcome is not Outcome.DENY
+        }
         proposed = [p for one in packets if isinstance(one, AggregationPacket) for p in one.writebacks]
-        return [] if decision is None else covered(decision, proposed)
+        asked = [p for p in proposed if p.payload_sha256 in passed]
+        return [] if decision is None else covered(decision, asked)
 
     async def refusal(self, proposal: WritebackProposal) -> Refusal | None:
         """Return what the root said then; a live replay asks it: that writes nothing."""

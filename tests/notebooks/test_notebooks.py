@@ -70,6 +70,7 @@ def policy_what_if(notebook: Notebook) -> None:
     assert shown(notebook, "replay").count("flipped") == 1
     assert re.search(r"decision flipped: release \S+, escalate to deny \(people move leads", shown(notebook, "replay"))
     assert shown(notebook, "compare") == "(['note', 'patch', 'task'], ['note', 'task'])"
+    assert shown(notebook, "written") == "['note', 'task']"
     assert "release.person-decides" in shown(notebook, "explain")
 
 

@@ -9,6 +9,7 @@ from policies.rulefiles import load_rules
 from tests.graph.lab import Lab, Swaps
 from tests.replay.again import Mute, begun, done, replayed
 
+SIMULATED = "replay.simulated"
 NO_STAGE = """
 @id("release.our-no-stage")
 @reason("The stage is not to be written.")
@@ -34,6 +35,8 @@ async def test_a_rule_that_forbids_a_field_flips_exactly_the_decisions_that_touc
     assert not report["changes"]["plan"]
     assert report["overrides"] == ["rules"]
     assert (report["first_divergence"]["stage"], report["under_other_rules"] > 5) == ("release_gate", True)
+    would_be = [e["payload"] for e in await lab.service.events(report["mission_id"]) if e["event_type"] == SIMULATED]
+    assert {e["operation"] for e in would_be} == {"note", "task"}, "what the rule denies would not be written"
 
 
 async def test_rules_that_decide_the_same_are_told_apart_from_what_they_change(lab: Lab) -> None:

@@ -75,6 +75,8 @@ Finding = tuple[list[str], Markup]
 def _findings(found: ReplayReport) -> Iterator[Finding]:
     if found["failure"] is not None:
         yield _paragraph(f"It ended early: {found['failure'].get('code')}: {found['failure'].get('reason')}", "bad")
+    if found["stopped"]:
+        yield _paragraph("Its original was stopped; they are compared as far as that came.")
     if found["under_other_rules"]:
         yield _paragraph(f"{found['under_other_rules']} decisions were made under other rules.")
     if found["first_divergence"] is not None:
