@@ -1,5 +1,6 @@
 """A real Postgres per session, a migrated template, a database of its own for every test, and the service over it."""
 
+import gc
 import os
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -29,6 +30,17 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback, colors=False),
     ]
 )
+
+
+def pytest_collection_finish() -> None:
+    """Set apart what was collected: it stays, and going through it was a tenth of the tests' time."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """Let it go in order."""
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,8 @@ from server.settings import load_settings
 from tests.constitution import agreed
 
 PATIENCE_S = 60.0
+# Reading the authorities takes longer than most tests' requests.
+TLS = httpx.create_ssl_context()
 AT_WORK = {"received", "running"}
 GOAL = "What do we know about this lead, and what should we do next?"
 CHAT = [
@@ -37,11 +39,12 @@ CHAT = [
 
 async def until(condition: Callable[[], Awaitable[Any]], what: str, patience_s: float = PATIENCE_S) -> Any:
     """Wait until a condition holds and return what it gave."""
-    deadline = time.monotonic() + patience_s
+    deadline, pause_s = time.monotonic() + patience_s, 0.01
     while time.monotonic() < deadline:
         if result := await condition():
             return result
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(pause_s)
+        pause_s = min(pause_s * 1.3, 0.06)
     raise AssertionError(f"waited {patience_s} s for {what}")
 
 
@@ -125,7 +128,7 @@ async def serving(
     await agreed(environment)
     async with running(settings, times=times, work=work, patience=patience) as colony:
         base = f"http://127.0.0.1:{colony.settings.port}"
-        async with httpx.AsyncClient(base_url=base, timeout=30) as client:
+        async with httpx.AsyncClient(base_url=base, timeout=30, verify=TLS) as client:
             yield Service(client, colony)
 
 

@@ -7,8 +7,10 @@ was not judged. Nothing is unpacked, so that a small answer can't become a large
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import cache
 from typing import Any, TypeVar
 
 import httpcore
@@ -83,6 +85,12 @@ class _Bounded(httpx.AsyncByteStream, httpx2.AsyncByteStream):
         await self._inner.aclose()
 
 
+@cache
+def _authorities(*, trust_env: bool) -> ssl.SSLContext:
+    """Return whom clients trust over TLS, read once: that takes longer than all else about a client."""
+    return httpx.create_ssl_context(trust_env=trust_env)
+
+
 def guarded(kind: type[ClientT], gate: Gate, *, most_bytes: int = MOST_BYTES, **options: Any) -> ClientT:
     """Return a client that goes where its gate lets it.
 
@@ -113,6 +121,7 @@ def guarded(kind: type[ClientT], gate: Gate, *, most_bytes: int = MOST_BYTES, **
         "response": [arriving, *hooks.get("response", ())],
     }
     options["trust_env"] = options.get("trust_env", False) and gate.origin is not None
+    options.setdefault("verify", _authorities(trust_env=options["trust_env"]))
     client: Any = kind(follow_redirects=options.pop("follow_redirects", False), **options)
     pool = client._transport._pool
     pool._network_backend = GatedBackend(pool._network_backend, gate, core.ConnectError, core.ConnectTimeout)

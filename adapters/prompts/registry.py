@@ -16,6 +16,7 @@ from contracts.ports import Template
 from contracts.tasks import Exemplar
 
 FOLDER = Path(__file__).parent
+_SAFE = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same in C, ten times as fast, where it is installed
 
 
 def version_of(entry: Template | Exemplar) -> str:
@@ -65,5 +66,5 @@ class TemplateRegistry:
 
 
 def _listed(path: Path) -> list[dict[str, Any]]:
-    entries: list[dict[str, Any]] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    entries: list[dict[str, Any]] = yaml.load(path.read_text(encoding="utf-8"), _SAFE)  # noqa: S506 - a safe one
     return entries
