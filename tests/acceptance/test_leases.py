@@ -52,6 +52,7 @@ def _written(database: str, mission_id: str, epoch: int) -> int:
     return int(rows(database, filled)[0]["n"])
 
 
+@pytest.mark.long  # the pauses among the faults are a slice of it
 async def test_a_worker_that_slept_past_its_lease_writes_nothing_when_it_wakes(
     api: Service, root_proxy: RootProxy, start_worker: StartWorker, database: str
 ) -> None:

@@ -119,7 +119,11 @@ async def test_what_is_yet_to_be_revised_is_not_shown(lab: Lab) -> None:
     assert mission["packet"] is None
 
 
-@pytest.mark.parametrize("forge", FORGERIES, ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "forge",
+    [*FORGERIES[:2], *(pytest.param(f, marks=pytest.mark.long) for f in FORGERIES[2:])],
+    ids=lambda f: f.__name__,
+)
 async def test_without_the_comparison_a_forged_quote_is_released(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, forge: Forge
 ) -> None:

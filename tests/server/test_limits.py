@@ -122,13 +122,13 @@ async def test_a_developer_s_own_machine_has_no_limit(serve) -> None:
         assert (await service.client.get(f"{API}/missions")).status_code == 200
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "x-gzip", "identity, gzip"])
-async def test_a_compressed_body_is_not_unpacked(service: Service, encoding: str) -> None:
+async def test_a_compressed_body_is_not_unpacked(service: Service) -> None:
     bomb = gzip.compress(b'{"user_goal": "' + b"a" * 50_000_000 + b'"}', 1)
     assert len(bomb) < 1_048_576
-    headers = {"Content-Encoding": encoding, "Content-Type": "application/json"}
-    answer = await service.client.post(f"{API}/missions", content=bomb, headers=headers)
-    assert (answer.status_code, answer.json()["code"]) == (415, "encoding_unsupported")
+    for encoding in ("gzip", "deflate", "br", "zstd", "x-gzip", "identity, gzip"):
+        headers = {"Content-Encoding": encoding, "Content-Type": "application/json"}
+        answer = await service.client.post(f"{API}/missions", content=bomb, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (415, "encoding_unsupported"), encoding
 
 
 async def test_another_tenant_s_mission_is_answered_as_one_that_does_not_exist(serve, tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ DOCUMENT = {
     "text": "Ground floor flats have a garden.\nUpper floor flats have a balcony.",
     "media_type": "text/plain",
 }
+# What is Colony's own is the same over either wire; `make test-long` runs the other, too.
+ONE_WIRE = pytest.mark.parametrize("wire", ["openai", pytest.param("anthropic", marks=pytest.mark.long)], indirect=True)
 
 
 @pytest_asyncio.fixture(params=["openai", "anthropic"])
@@ -107,6 +109,7 @@ async def test_garbage_is_repaired_once_and_both_calls_are_recorded(wire: Wire, 
     assert waiting["usage"]["model_calls"] == 3
 
 
+@ONE_WIRE
 async def test_garbage_twice_fails_the_mission_with_the_reason_and_a_retry_goes_on(wire: Wire, routed: Serve) -> None:
     wire.script("FactSheet", Reply("misfit"))
     service = await routed(**{LOCAL: wire.route()})
@@ -179,6 +182,7 @@ def said(text: str) -> list[dict[str, str]]:
     return [{"author": "lead", "text": text}]
 
 
+@ONE_WIRE
 async def test_a_mission_ends_when_its_tokens_are_used_up(wire: Wire, routed: Serve) -> None:
     service = await routed(**{LOCAL: wire.route(max_tokens=300)})
     chats = [
@@ -213,6 +217,7 @@ async def test_what_a_provider_does_not_say_was_used_is_counted_and_charged(wire
     assert waiting["usage"]["tokens_out"] > 60
 
 
+@ONE_WIRE
 @pytest.mark.parametrize(
     ("reply", "changes", "code"),
     [
@@ -233,6 +238,7 @@ async def test_a_provider_that_fails_for_good_fails_the_mission_with_the_reason(
     assert "MODEL_ROUTES_FILE" in failed["failure"]["hint"]
 
 
+@ONE_WIRE
 async def test_a_number_that_a_model_invents_is_withheld(wire: Wire, routed: Serve) -> None:
     wire.reword(r"50k\",", r"99k\",")
     service = await routed(**{LOCAL: wire.route()})
@@ -245,6 +251,7 @@ async def test_a_number_that_a_model_invents_is_withheld(wire: Wire, routed: Ser
 CAMPAIGN = "channel,spend,clicks,conversions\nmail,100.10,50,5\nsearch,200.20,40,0\n"
 
 
+@ONE_WIRE
 async def test_a_brief_is_computed_whatever_model_there_is(wire: Wire, routed: Serve) -> None:
     service = await routed(**{LOCAL: wire.route()})
     table = {

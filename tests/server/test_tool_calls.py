@@ -16,6 +16,8 @@ Serve = Callable[..., Awaitable[Service]]
 LOCAL = "tier_local_private"
 LEAD = ("root__get_lead", {"lead_id": "L-1"})
 CONFIRM = "Bring the ledger of the garden wall to the meeting."
+# What is Colony's own is the same over either wire; `make test-long` runs the other, too.
+ONE_WIRE = pytest.mark.parametrize("wire", ["openai", pytest.param("anthropic", marks=pytest.mark.long)], indirect=True)
 
 
 @pytest_asyncio.fixture(params=["openai", "anthropic"])
@@ -95,6 +97,7 @@ OUTSIDE = (
 )
 
 
+@ONE_WIRE
 async def test_calls_outside_the_pass_are_refused_and_recorded_and_the_task_goes_on(
     wire: Wire, service: Service
 ) -> None:
@@ -120,6 +123,7 @@ async def test_arguments_that_are_not_json_are_refused_and_reach_no_tool(wire: W
     assert "not JSON" in json.loads(head)["note"]
 
 
+@ONE_WIRE
 async def test_rounds_are_bounded_and_the_last_request_leaves_no_choice(wire: Wire, service: Service) -> None:
     wire.script("FactSheet", Reply(calls=(LEAD,)))
     failed = await about_a_lead(service)
@@ -132,6 +136,7 @@ async def test_rounds_are_bounded_and_the_last_request_leaves_no_choice(wire: Wi
     assert calls.count("root.get_lead") == 2, "beside the researcher's the call is made once, and then told again"
 
 
+@ONE_WIRE
 async def test_rounds_are_paid_from_the_missions_budget(wire: Wire, service: Service) -> None:
     wire.script("FactSheet", Reply(calls=(LEAD,)))
     failed = await about_a_lead(service, token_budget=2_000)
@@ -139,6 +144,7 @@ async def test_rounds_are_paid_from_the_missions_budget(wire: Wire, service: Ser
     assert failed["usage"]["tokens_in"] + failed["usage"]["tokens_out"] <= 2_000 + 408
 
 
+@ONE_WIRE
 async def test_evidence_that_a_tool_brought_is_stored_and_can_be_cited(wire: Wire, service: Service) -> None:
     about = "The garden wall of house {} was mended. " * 3
     documents = [
