@@ -24,11 +24,17 @@ class Reader:
     connection: int = 0
     last: int = 0
     here: int = 0
-    ended: bool = False
+    kind: str = ""
+    at_rest: bool = False
     task: asyncio.Task[None] | None = field(default=None)
 
+    @property
+    def ended(self) -> bool:
+        """Whether the last event has been read; a failed mission's may be followed by a retry until all is at rest."""
+        return self.kind in ENDED and (self.at_rest or self.kind != "failed")
+
     async def read(self) -> None:
-        """Read until the mission's last event, reconnecting whenever the line is lost."""
+        """Read until the mission's last event, reconnecting whenever the line is lost or more may come."""
         while not self.ended:
             self.connection, self.here = self.connection + 1, 0
             headers = {"Accept": "text/event-stream", **self.stand.token(self.tenant)}
@@ -39,6 +45,8 @@ class Reader:
                     if answer.status_code == 200:
                         await self._through(answer)
             except httpx.TransportError:
+                pass
+            if not self.here:
                 await asyncio.sleep(0.05)
 
     async def _through(self, answer: httpx.Response) -> None:
@@ -51,9 +59,8 @@ class Reader:
             elif not line and seq:
                 known = {"mission_id": self.mission_id, "connection": self.connection, "after": self.last}
                 self.stand.history.note("stream", "seen", seq=seq, event=kind, **known)
-                self.last, self.here = seq, self.here + 1
+                self.last, self.here, self.kind = seq, self.here + 1, kind.removeprefix("mission.")
                 seq = 0
-        self.ended = bool(self.last) and kind.removeprefix("mission.") in ENDED
 
 
 async def streams(stand: Stand, count: int, seed: int) -> dict[str, Any]:
@@ -73,6 +80,8 @@ async def streams(stand: Stand, count: int, seed: int) -> dict[str, Any]:
         await _kill(stand, readers)
         killed += 1
         await driven(stand, open_)
+        for reader in readers:
+            reader.at_rest = True
         await asyncio.wait([r.task for r in readers if r.task], timeout=_GAVE_UP_S)
         for reader in readers:
             assert reader.task is not None
