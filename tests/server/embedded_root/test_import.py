@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -251,8 +252,8 @@ async def test_a_map_that_is_none_stops_the_import(store, tenant, files, text):
     assert caught.value.code == "map_invalid"
 
 
-AWAY_S = 1.0
-"""A heartbeat is 2 s; what was measured on a quiet machine is a tenth of it, before it was a second and more."""
+AWAY = 3
+"""In times of packing and unpacking the text once; measured: 0.6 to 1.1, and 5 where short lines are read on the loop."""
 HOSTILE = [
     pytest.param('"\\' * 1_500_000, id="quotes"),
     pytest.param("a. \n" * 700_000, id="short-lines"),
@@ -264,6 +265,7 @@ async def test_megabytes_of_hostile_text_do_not_keep_the_loop_away(http, client,
     said = [{"author": "lead", "text": text[n : n + 60]} for n in range(0, len(text), 60)]
     chat = {"lead_id": "L-1", "conversation_id": "c", "channel": "mail", "messages": said}
     document = {"document_id": "d", "title": "D", "source": "d.md", "media_type": "text/markdown", "text": text}
+    units = [packed_and_unpacked(chat) for _ in range(5)]
     async with watched_loop() as away:
         for kind, item in {"leads": {"lead_id": "L-1", "attributes": {}}, "chats": chat, "documents": document}.items():
             # The request is written in pieces, so that only the root's own work is watched.
@@ -272,4 +274,12 @@ async def test_megabytes_of_hostile_text_do_not_keep_the_loop_away(http, client,
             assert answer.json()["created"] == 1, (kind, answer.text)
         items = (await RootTools(client, tenant).call("k", "root.get_chat", {"lead_id": "L-1"}))["items"]
     assert len(items[0]["data"]["messages"]) == len(said)
-    assert max(away) < AWAY_S
+    units += [packed_and_unpacked(chat) for _ in range(5)]
+    assert max(away) < AWAY * max(units)
+
+
+def packed_and_unpacked(chat: object) -> float:
+    """Return how many seconds this machine takes, as busy as it is, to write something as JSON and read it back."""
+    began = time.monotonic()
+    json.loads(json.dumps(chat))
+    return time.monotonic() - began
