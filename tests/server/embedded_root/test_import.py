@@ -253,7 +253,7 @@ async def test_a_map_that_is_none_stops_the_import(store, tenant, files, text):
 
 
 AWAY = 3
-"""In times of packing and unpacking the text once; measured: 0.6 to 1.1, and 5 where short lines are read on the loop."""
+"""In times of packing and unpacking the text once; measured: at most 1.1, and 5 for short lines that the loop reads."""
 HOSTILE = [
     pytest.param('"\\' * 1_500_000, id="quotes"),
     pytest.param("a. \n" * 700_000, id="short-lines"),
