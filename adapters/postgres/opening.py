@@ -10,7 +10,7 @@ from typing import Any
 from psycopg.rows import DictRow
 
 from adapters.postgres.vault import Vault
-from contracts.errors import IntegrityBroken
+from contracts.errors import ColonyError
 from contracts.registry import SPECS, Kind
 
 _PLANS = "plan"
@@ -22,12 +22,12 @@ class OpenRows:
 
     Args:
         vault: what they were sealed with.
-        lenient: whether what does not open is left as it is stored, for whoever looks for what was changed.
+        spared: errors for which a row is left as it is stored, for whoever looks for what was changed.
     """
 
-    def __init__(self, vault: Vault, *, lenient: bool = False) -> None:
+    def __init__(self, vault: Vault, *spared: type[ColonyError]) -> None:
         self._vault = vault
-        self._lenient = lenient
+        self._spared = spared
 
     def of(self, table: str, tenant_id: str, rows: Sequence[DictRow], **known: Any) -> list[DictRow]:
         """Return rows of one table; ``known`` are columns that name them and were not read.
@@ -41,9 +41,7 @@ class OpenRows:
     def _one(self, table: str, tenant_id: str, row: Mapping[str, Any], known: Mapping[str, Any]) -> DictRow:
         try:
             return self._vault.opened(table, tenant_id, row, **known)
-        except IntegrityBroken:
-            if not self._lenient:
-                raise
+        except self._spared:
             return dict(row)
 
     def artifacts(self, tenant_id: str, mission_id: str, rows: Sequence[DictRow]) -> list[DictRow]:

@@ -18,7 +18,7 @@ from adapters.postgres.opening import OpenRows, constitutions_of
 from adapters.postgres.pools import Pool
 from adapters.postgres.queries import Queries
 from adapters.postgres.unit import Connection
-from contracts.errors import NotFound
+from contracts.errors import IntegrityBroken, NotFound
 
 _VERSIONS = Queries.load("constitution")["versions"]
 
@@ -142,7 +142,7 @@ class MissionReader:
                     ],
                     roots=await rows("bundle_roots"),
                 )
-                opened = await asyncio.to_thread(_whole, found, OpenRows(self._pool.vault, lenient=True))
+                opened = await asyncio.to_thread(_whole, found, OpenRows(self._pool.vault, IntegrityBroken))
                 wanted = constitutions_of(opened.artifacts)
                 return replace(opened, constitutions=await rows("bundle_constitutions", wanted=wanted))
 

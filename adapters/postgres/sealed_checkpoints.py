@@ -59,11 +59,11 @@ class CheckpointSealer:
 
     def blobs(self, rows: Sequence[Blob]) -> list[Blob]:
         """Return channels' rows with their values sealed."""
-        return [(*names, self._seal(("checkpoint_blobs", "blob", *names), blob)) for *names, blob in rows]  # type: ignore[misc]
+        return [(*row[:-1], self._seal(("checkpoint_blobs", "blob", *row[:-1]), row[-1])) for row in rows]
 
     def writes(self, rows: Sequence[Write]) -> list[Write]:
         """Return pending writes' rows with their values sealed."""
-        return [(*names, self._seal(_write(names), blob)) for *names, blob in rows]  # type: ignore[misc]
+        return [(*row[:-1], self._vault.seal(self._tenant_id, _write(row[:-1]), row[-1])) for row in rows]
 
     def _seal(self, place: Place, blob: bytes | None) -> bytes | None:
         return None if blob is None else self._vault.seal(self._tenant_id, place, blob)
@@ -110,10 +110,18 @@ class CheckpointSealer:
 
     def resealed_blob(self, row: DictRow) -> DictRow:
         """Return a channel's or a pending write's row with its value sealed under the present key."""
-        *names, blob = row.values()
-        kind = "checkpoint_writes" if "task_id" in row else "checkpoint_blobs"
-        place = (kind, "blob", *names)
-        return {**row, "blob": self._seal(place, self._vault.open(self._tenant_id, place, bytes(blob)))}
+        return {**row, "blob": self._seal(_place_of(row), self.opened_blob(row))}
+
+    def opened_blob(self, row: DictRow) -> bytes:
+        """Return what a channel's or a pending write's row holds; raises what ``opened`` does.
+
+        Its columns are those that the value is bound to, in that order, and the value is the last.
+        """
+        return self._vault.open(self._tenant_id, _place_of(row), bytes(row["blob"]))
+
+    def own(self, row: DictRow) -> tuple[dict[str, Any], Any]:
+        """Return a checkpoint's scalar values and its metadata; raises what ``opened`` does."""
+        return self._inline(row)[1], self._metadata(row)
 
     def _inline(self, row: DictRow) -> tuple[dict[str, Any], dict[str, Any], list[str] | None]:
         """Return the checkpoint, its scalar values, and which channels have rows of their own, if that is known."""
@@ -136,6 +144,11 @@ def _place(names: Mapping[str, Any], checkpoint_id: str, parent_id: str | None, 
     shape = digest(json.loads(json.dumps(bare)))
     place = (names["thread_id"], names["checkpoint_ns"], checkpoint_id, parent_id or "")
     return ("checkpoints", "checkpoint", *place, shape)
+
+
+def _place_of(row: DictRow) -> Place:
+    *names, _ = row.values()
+    return ("checkpoint_writes" if "task_id" in row else "checkpoint_blobs", "blob", *names)
 
 
 def _write(names: Sequence[Any]) -> Place:

@@ -186,7 +186,7 @@ class Vault:
                 found[column] = self._opened(spec, tenant_id, (table, column, *key), found[column])
         for column, copy in spec.copies.items() if self.active else ():
             if column in found and found.get(copy.of) is not None:
-                found[column] = json.loads(found[copy.of])
+                found[column] = _read((table, column), found[copy.of])
         return found
 
     def _opened(self, spec: Sealed, tenant_id: str, place: Place, stored: Any) -> Any:
@@ -251,6 +251,14 @@ class MissionVault:
 def _bound(head: bytes, tenant_id: str, place: Place) -> bytes:
     """Return what a value is bound to: itself in no other tenant's hands, and in no other place."""
     return head + canonical_bytes([tenant_id, *place])
+
+
+def _read(place: Place, content: bytes) -> Any:
+    """Return what content says; plaintext, which nothing vouches for, may be no JSON."""
+    try:
+        return json.loads(content)
+    except ValueError as exc:
+        raise _tampered(place) from exc
 
 
 def _tampered(place: Place) -> IntegrityBroken:

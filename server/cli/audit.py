@@ -128,10 +128,11 @@ def _show(done: Checked) -> None:
     shown = ([f.tenant_id, f.mission_id, f.table, f.row, f.what] for f in done.findings[:_MOST])
     screen.table(("tenant", "mission", "table", "row", "what"), shown)
     first = done.findings[0]
-    where = " ".join(part for part in ("mission", first.mission_id, first.table, first.row) if part)
-    screen.line(
-        f"DOES NOT HOLD ({len(done.findings)} findings): {where if first.mission_id else first.table}: {first.what}"
+    whose = (
+        f"mission {first.mission_id}" if first.mission_id else f"tenant {first.tenant_id}" if first.tenant_id else ""
     )
+    where = " ".join(part for part in (whose, first.table, first.row if whose else "") if part)
+    screen.line(f"DOES NOT HOLD ({len(done.findings)} findings): {where}: {first.what}")
 
 
 def key(as_json: Json = False) -> None:

@@ -1,6 +1,7 @@
 """A laboratory on this test's own database, and one finished mission that many tests look at and none changes."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from adapters.audit.keys import AuditKey
 from adapters.postgres.audit.seal import Sealer
 from adapters.postgres.cluster import EmbeddedCluster
 from adapters.postgres.provision import dsns_for
+from adapters.postgres.vault import Vault
 from contracts.clock import SystemClock
 from tests.adapters.postgres.backdoor import Backdoor, stamp
 from tests.adapters.postgres.stand import Stand, open_stand
@@ -49,17 +51,22 @@ def finished(cluster: EmbeddedCluster, template: str, tmp_path_factory: pytest.T
         admin.execute(f"drop database {name} with (force)")
 
 
+async def _completed(lab: Lab) -> str:
+    await lab.service.seed_lead()
+    body = {"mission_type": "crm_lead_intelligence", "user_goal": GOAL, "inputs": {"lead_id": "L-1"}}
+    headers = {"Idempotency-Key": "finished"}
+    answer = await lab.service.client.post("/api/colony/missions", json=body, headers=headers)
+    mission_id = str(answer.json()["mission_id"])
+    waiting = await lab.run(mission_id)
+    assert waiting["status"] == "awaiting_approval"
+    ended = await lab.approved(mission_id)
+    assert ended["status"] == "completed"
+    return mission_id
+
+
 async def _finish(dsn: str, home: Path) -> Finished:
     async with open_lab(dsn, home) as lab:
-        await lab.service.seed_lead()
-        body = {"mission_type": "crm_lead_intelligence", "user_goal": GOAL, "inputs": {"lead_id": "L-1"}}
-        headers = {"Idempotency-Key": "finished"}
-        answer = await lab.service.client.post("/api/colony/missions", json=body, headers=headers)
-        mission_id = str(answer.json()["mission_id"])
-        waiting = await lab.run(mission_id)
-        assert waiting["status"] == "awaiting_approval"
-        ended = await lab.approved(mission_id)
-        assert ended["status"] == "completed"
+        mission_id = await _completed(lab)
         # What a finished mission leaves empty is given a row, so that no table can pass for want of one.
         epoch = int(lab.db.rows("select epoch from colony_missions")[0]["epoch"])
         rows = (
@@ -93,6 +100,29 @@ async def _finish(dsn: str, home: Path) -> Finished:
             conn.execute(rows)
         roots, key = RootFiles(home / "roots"), AuditKey.made(home / "key.pem")
         assert Sealer(dsns_for(dsn).audit, roots, key, SystemClock()).seal().leaves == 1
+        return Finished(lab.db, mission_id, epoch, roots, key)
+
+
+KEY = bytes(range(32))
+
+
+@pytest.fixture(scope="session")
+def encrypted(cluster: EmbeddedCluster, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finished]:
+    """The same in a database whose payloads are encrypted under ``KEY``, and nothing beside what the mission left."""
+    name = f"encrypted_{uuid4().hex[:12]}"
+    with psycopg.connect(cluster.dsn_for("postgres"), autocommit=True) as admin:
+        admin.execute(f"create database {name} template {template}")
+        yield asyncio.run(_finish_encrypted(cluster.dsn_for(name), tmp_path_factory.mktemp("encrypted")))
+        admin.execute(f"drop database {name} with (force)")
+
+
+async def _finish_encrypted(dsn: str, home: Path) -> Finished:
+    async with open_lab(dsn, home, PAYLOAD_ENCRYPTION_KEY=base64.b64encode(KEY).decode()) as lab:
+        mission_id = await _completed(lab)
+        epoch = int(lab.db.rows("select epoch from colony_missions")[0]["epoch"])
+        roots, key = RootFiles(home / "roots"), AuditKey.made(home / "key.pem")
+        sealer = Sealer(dsns_for(dsn).audit, roots, key, SystemClock(), vault=Vault([KEY]))
+        assert sealer.seal().leaves == 1
         return Finished(lab.db, mission_id, epoch, roots, key)
 
 

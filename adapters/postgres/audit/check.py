@@ -11,8 +11,9 @@ from adapters.audit.keys import signed
 from adapters.audit.roots import FORMAT, Leaf, Root
 from adapters.audit.tree import tree
 from adapters.postgres.audit.examine import MISSIONS, Finding, Held, Sealed, examine
+from adapters.postgres.audit.ledgers import ENTRIES, NAMED, examined, ledgers
 from adapters.postgres.audit.rows import EVENTS
-from adapters.postgres.audit.store import Connection, paged, roots, rows, sealed, stored
+from adapters.postgres.audit.store import Connection, moment, of_one_moment, paged, roots, rows, sealed
 from contracts.canonical import ZERO_HASH
 
 ROOTS = "colony_audit_roots"
@@ -57,7 +58,7 @@ def check(
     quick: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> Checked:
-    """Check everything that is stored of every mission.
+    """Check everything that is stored of every mission, and every tenant's ledger.
 
     Args:
         conn: a connection of ``colony_audit``.
@@ -75,16 +76,17 @@ def check(
     apart = _follow("files", files.read(), keys, done) if files else _Row()
     _compare(conn, kept, apart, done, has_files=files is not None)
     newest = _newest(kept, apart)
-    found: set[str] = set()
+    found = _ledgers(conn, newest, done)
     for page in paged(conn, "missions"):
         found |= {held.mission_id for held in page}
         _page(conn, page, newest, done, quick=quick)
         if progress is not None:
             progress(done.missions)
-    for mission_id, (number, leaf) in sorted(newest.items()):
-        if mission_id not in found:
-            what = f"the mission is gone, of which root {number} sealed {leaf.seq} events"
-            done.findings.append(Finding(leaf.tenant_id, mission_id, MISSIONS, "", what))
+    for name, (number, leaf) in sorted(newest.items()):
+        if name not in found:
+            kind, table = ("ledger", ENTRIES) if name.startswith(NAMED) else ("mission", MISSIONS)
+            what = f"the {kind} is gone, of which root {number} sealed {leaf.seq} events"
+            done.findings.append(Finding(leaf.tenant_id, name if table == MISSIONS else "", table, "", what))
     last = apart.last or kept.last
     done.last = {**last.said, "sha256": last.sha256, "public_key": last.public_key} if last else None
     return done
@@ -172,11 +174,27 @@ def _page(
         page = [held for held in page if held.mission_id in grown]
     if not page:
         return
-    known = sealed(conn, [held.mission_id for held in page])
-    for one in stored(conn, page):
-        name = one.held.mission_id
-        leaves = known.get(name, [])
-        if name in newest and newest[name] != ((leaves[-1].number, leaves[-1].leaf) if leaves else None):
-            leaves = [*leaves, Sealed(*newest[name], rows=())]
+    known = _sealed(conn, [held.mission_id for held in page], newest)
+    for one in of_one_moment(conn, page):
         done.rows += len(one.rows)
-        done.findings += examine(one, leaves)
+        done.findings += examine(one, known[one.held.mission_id])
+
+
+def _ledgers(conn: Connection, newest: dict[str, tuple[int, Leaf]], done: Checked) -> set[str]:
+    """Check the ledgers and return what leaves name them by."""
+    with moment(conn):
+        found = ledgers(conn)
+    known = _sealed(conn, [ledger.name for ledger in found], newest)
+    for ledger in found:
+        done.findings += examined(ledger, known[ledger.name])
+    return {ledger.name for ledger in found}
+
+
+def _sealed(conn: Connection, names: Sequence[str], newest: dict[str, tuple[int, Leaf]]) -> dict[str, list[Sealed]]:
+    """Return what was sealed of missions or ledgers, with the files' last leaf where the database lacks it."""
+    known = sealed(conn, names)
+    for name in names:
+        leaves = known.setdefault(name, [])
+        if name in newest and newest[name] != ((leaves[-1].number, leaves[-1].leaf) if leaves else None):
+            known[name] = [*leaves, Sealed(*newest[name], rows=())]
+    return known

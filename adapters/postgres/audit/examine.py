@@ -16,7 +16,8 @@ from contracts.stateflow import ENDED
 
 MISSIONS = "colony_missions"
 _AFTERWARDS = "approval.refused"
-_TERMINAL = {f"mission.{status.value}" for status in ENDED}
+_ENDED = {status.value for status in ENDED}
+_TERMINAL = {f"mission.{name}" for name in _ENDED}
 
 
 @dataclass(frozen=True)
@@ -77,10 +78,11 @@ def examine(stored: Stored, sealed: Sequence[Sealed]) -> Iterator[Finding]:
     hashes: list[str] = []
     for table, key, what in chain(
         _rows(stored.rows),
-        _chain(stored, hashes),
+        followed(stored.events, hashes),
         _whole(held, hashes, stored.events),
-        _sealed_chain(sealed, hashes),
+        sealed_chain(sealed, hashes),
         _sealed_rows(stored, sealed),
+        _added(stored, sealed),
     ):
         yield Finding(held.tenant_id, held.mission_id, table, key, what)
 
@@ -103,26 +105,26 @@ def _whole(held: Held, hashes: Sequence[str], events: Sequence[Mapping[str, Any]
         yield MISSIONS, "", what
 
 
-def _chain(stored: Stored, hashes: list[str]) -> _Found:
-    """Follow the chain; ``hashes`` gets each event's, as it has to be."""
-    for seq, event in enumerate(stored.events, start=1):
+def followed(events: Sequence[Mapping[str, Any]], hashes: list[str], table: str = EVENTS) -> _Found:
+    """Follow a chain and name where it breaks; ``hashes`` gets each event's, as it has to be."""
+    for seq, event in enumerate(events, start=1):
         previous = hashes[-1] if hashes else ZERO_HASH
         hashes.append(hashlib.sha256(b"\n".join((previous.encode(), str(seq).encode(), event["content"]))).hexdigest())
         if event["seq"] != seq:
-            yield EVENTS, str(seq), f"the event is missing, {event['seq']} stands in its place"
+            yield table, str(seq), f"the event is missing, {event['seq']} stands in its place"
             return
         if event["prev_hash"] != previous:
-            yield EVENTS, str(seq), "it does not follow on the event before it"
+            yield table, str(seq), "it does not follow on the event before it"
             return
         if event["hash"] != hashes[-1]:
-            yield EVENTS, str(seq), "it was changed after it was recorded"
+            yield table, str(seq), "it was changed after it was recorded"
             return
 
 
 def _ending(held: Held, events: Sequence[Mapping[str, Any]]) -> str | None:
     said = [kind for kind in map(_type, events[-10:]) if kind != _AFTERWARDS]
     ended = said[-1] if said and said[-1] in _TERMINAL else None
-    expected = f"mission.{held.status}" if held.status in {s.value for s in ENDED} else None
+    expected = f"mission.{held.status}" if held.status in _ENDED else None
     return None if ended == expected else f"its status is {held.status}, and its chain does not end so"
 
 
@@ -133,15 +135,16 @@ def _type(event: Mapping[str, Any]) -> str:
         return ""
 
 
-def _sealed_chain(sealed: Sequence[Sealed], hashes: Sequence[str]) -> _Found:
+def sealed_chain(sealed: Sequence[Sealed], hashes: Sequence[str], table: str = EVENTS) -> _Found:
+    """Hold a chain, told by its hashes, against what was sealed of it."""
     for one in sealed:
         seq = one.leaf.seq
         if len(hashes) < seq:
             what = f"the tail was cut: root {one.number} sealed {seq} events, {len(hashes)} are there"
-            yield EVENTS, str(len(hashes) + 1), what
+            yield table, str(len(hashes) + 1), what
             return
         if hashes[seq - 1] != one.leaf.head:
-            yield EVENTS, str(seq), f"the chain up to here is not the one that root {one.number} sealed"
+            yield table, str(seq), f"the chain up to here is not the one that root {one.number} sealed"
             return
 
 
@@ -162,6 +165,16 @@ def _sealed_rows(stored: Stored, sealed: Sequence[Sealed]) -> _Found:
             continue
         elif now[name, key] != sha256 and not (table and table.settles and went_on):
             yield name, key, f"it is not what root {number} sealed"
+
+
+def _added(stored: Stored, sealed: Sequence[Sealed]) -> _Found:
+    """Name what came after a mission had ended and was sealed to its end: nothing does, but its last checkpoint."""
+    held, known = stored.held, _union(sealed)
+    to_its_end = bool(sealed) and held.status in _ENDED and held.seq <= sealed[-1].leaf.seq
+    if to_its_end and all(one.rows is not None and len(one.rows) == one.leaf.rows for one in sealed):
+        for row in stored.rows:
+            if row.table != EVENTS and not TABLES[row.table].dropped and (row.table, row.key) not in known:
+                yield row.table, row.key, f"it was put in after root {sealed[-1].number} sealed the mission to its end"
 
 
 def _is_encrypted(row: Row) -> bool:

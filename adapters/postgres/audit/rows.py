@@ -156,14 +156,8 @@ TABLES: Mapping[str, Table] = {
             ("interrupt_id",),
             (
                 *("mission_id", "interrupt_id", "tenant_id", "actor_id", "status", "sha256", "payload:copy:content"),
-                *(
-                    "decision:copy:decision_content",
-                    "decision_content:bytes",
-                    "decided_by",
-                    "decided_at:moment",
-                    "expires_at:moment",
-                ),
-                "created_at:moment",
+                *("decision:copy:decision_content", "decision_content:bytes", "decided_by", "decided_at:moment"),
+                *("expires_at:moment", "created_at:moment"),
             ),
             _CONTENT,
             settles=True,
@@ -268,10 +262,15 @@ def _pair(one: str, row: str) -> str:
     return f"'{name}', {expression.format(row)}"
 
 
-def _query(table: Table) -> str:
+def named(table: Table) -> str:
+    """Return the SQL of what names a row ``r`` within its mission."""
     key = ", ".join(f"r.{column}" for column in table.key) or "''"
+    return f"concat_ws(' ', {key})"
+
+
+def _query(table: Table) -> str:
     return (
-        f"select r.{table.mission} as mission_id, concat_ws(' ', {key}) as key, {told(table)} as told, "  # noqa: S608
+        f"select r.{table.mission} as mission_id, {named(table)} as key, {told(table)} as told, "  # noqa: S608
         f"encode(r.row_sha256, 'hex') as kept, {table.broken} as broken from {table.name} r "
         f"where r.{table.mission} = any(%(missions)s)"
     )
@@ -284,9 +283,8 @@ def shown() -> Iterator[tuple[str, str]]:
     """Return the tables that a bundle is made of, each with the SQL of one mission's rows: ``key, told``."""
     for name, table in TABLES.items():
         if not table.dropped and name not in (EVENTS, "colony_replay_reports"):
-            key = ", ".join(f"r.{column}" for column in table.key) or "''"
             # Names and expressions are those above.
-            statement = f"select concat_ws(' ', {key}) as key, {told(table)} as told from {name} r "  # noqa: S608
+            statement = f"select {named(table)} as key, {told(table)} as told from {name} r "  # noqa: S608
             yield name, statement + "where r.mission_id = %(mission_id)s"
 
 

@@ -10,18 +10,19 @@ from adapters.audit.files import RootFiles
 from adapters.audit.keys import AuditKey, signed
 from adapters.audit.roots import Leaf, Root, made
 from adapters.audit.tree import tree
-from adapters.postgres.audit.examine import Finding, Held, Stored, examine, news
+from adapters.postgres.audit.examine import Finding, Held, examine, news
+from adapters.postgres.audit.ledgers import NAMED, NO_ROWS, examined, ledgers
 from adapters.postgres.audit.store import (
     QUERIES,
     Connection,
-    again,
     connected,
+    moment,
+    of_one_moment,
     paged,
     root_of,
     roots,
     rows,
     sealed,
-    stored,
 )
 from adapters.postgres.vault import Vault
 from contracts.canonical import ZERO_HASH, canonical_bytes, sha256_hex
@@ -31,7 +32,7 @@ from contracts.ports import Clock
 
 @dataclass
 class Sealing:
-    """What a sealing did; ``findings`` are of missions that were left unsealed, since they don't hold."""
+    """What a sealing did; ``leaves`` counts missions, ``findings`` are of what does not hold, and was left unsealed."""
 
     roots: list[Root] = field(default_factory=list)
     leaves: int = 0
@@ -58,7 +59,7 @@ class Sealer:
         self._clock = clock
 
     def seal(self, *, since: datetime | None = None, quiet_ms: int = 0, restored: bool = False) -> Sealing:
-        """Seal every mission whose chain has grown since it was sealed; nothing new, no root.
+        """Seal every mission and every tenant's ledger whose chain has grown since it was sealed; nothing new, no root.
 
         Args:
             since: only missions that were written after it.
@@ -76,27 +77,14 @@ class Sealer:
             if not rows(conn, "turn")[0]["mine"]:
                 done.busy = True
                 return done
+            waiting = _ledgers(conn, done)
             for page in paged(conn, "unsealed", since=since, quiet_ms=quiet_ms):
-                self._page(conn, page, done, restored=restored)
-                restored = restored and not done.roots
-            if restored:
-                self._put(conn, [], done, restored=True)
+                if entries := [*waiting, *_page(conn, page, done)]:
+                    self._put(conn, entries, done, restored=restored)
+                    waiting, restored = [], False
+            if waiting or restored:
+                self._put(conn, waiting, done, restored=restored)
         return done
-
-    def _page(self, conn: Connection, page: Sequence[Held], done: Sealing, *, restored: bool) -> None:
-        entries: list[_Entry] = []
-        known = sealed(conn, [held.mission_id for held in page])
-        for one in _moment(conn, page):
-            before = known.get(one.held.mission_id, [])
-            if broken := list(examine(one, before)):
-                done.findings += broken
-                continue
-            new = news(one, before)
-            listing, held = canonical_bytes(new), one.held
-            leaf = Leaf(held.tenant_id, held.mission_id, held.seq, held.head, len(new), sha256_hex(listing))
-            entries.append(_Entry(leaf, listing))
-        if entries:
-            self._put(conn, entries, done, restored=restored)
 
     def _put(self, conn: Connection, entries: Sequence[_Entry], done: Sealing, *, restored: bool) -> None:
         contents = [entry.leaf.content for entry in entries]
@@ -128,7 +116,7 @@ class Sealer:
                 )
         self._files.append([root])
         done.roots.append(root)
-        done.leaves += len(entries)
+        done.leaves += sum(not entry.leaf.mission_id.startswith(NAMED) for entry in entries)
 
     def _copy(self, conn: Connection, *, restored: bool) -> None:
         """Bring the files up to the database: roots that another process made, or that a crash kept from them."""
@@ -160,8 +148,34 @@ class Sealer:
             )
 
 
-def _moment(conn: Connection, page: Sequence[Held]) -> list[Stored]:
-    """Return what is stored of missions, all of one moment."""
-    with conn.transaction():
-        conn.execute(QUERIES["snapshot"].encode())
-        return stored(conn, again(conn, [held.mission_id for held in page]))
+def _page(conn: Connection, page: Sequence[Held], done: Sealing) -> list[_Entry]:
+    """Return the leaves of those missions that hold."""
+    entries: list[_Entry] = []
+    known = sealed(conn, [held.mission_id for held in page])
+    for one in of_one_moment(conn, page):
+        before = known.get(one.held.mission_id, [])
+        if broken := list(examine(one, before)):
+            done.findings += broken
+            continue
+        new = news(one, before)
+        listing, held = canonical_bytes(new), one.held
+        leaf = Leaf(held.tenant_id, held.mission_id, held.seq, held.head, len(new), sha256_hex(listing))
+        entries.append(_Entry(leaf, listing))
+    return entries
+
+
+def _ledgers(conn: Connection, done: Sealing) -> list[_Entry]:
+    """Return the leaves of those ledgers that have grown, and hold."""
+    entries: list[_Entry] = []
+    with moment(conn):
+        found = ledgers(conn)
+    known = sealed(conn, [ledger.name for ledger in found])
+    for ledger in found:
+        before = known.get(ledger.name, [])
+        if before and before[-1].leaf.seq == len(ledger.entries):
+            continue
+        if broken := list(examined(ledger, before)):
+            done.findings += broken
+        else:
+            entries.append(_Entry(ledger.leaf, NO_ROWS))
+    return entries

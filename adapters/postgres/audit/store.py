@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, dict_row
 
 from adapters.audit.roots import Leaf, Root
 from adapters.postgres.audit.examine import Held, Sealed, Stored, listed
+from adapters.postgres.audit.opened import faults
 from adapters.postgres.audit.rows import Row, rows_of
 from adapters.postgres.guard import store_errors
 from adapters.postgres.opening import OpenRows
 from adapters.postgres.queries import Queries
 from adapters.postgres.vault import Vault
+from contracts.errors import IntegrityBroken, KeyMissing
 
 
 class Connection(psycopg.Connection[DictRow]):
@@ -44,6 +48,9 @@ def connected(dsn: str, vault: Vault | None = None) -> Iterator[Connection]:
         ) as conn,
     ):
         conn.vault = vault or Vault()
+        if conn.vault.active and (said := conn.execute(Queries.load("encryption")["marker"].encode()).fetchone()):
+            # Once all of a database is encrypted, what is not was put there by somebody else.
+            conn.vault.tolerant = said["state"] == "encrypting"
         yield conn
 
 
@@ -60,24 +67,39 @@ def paged(conn: Connection, statement: str, **params: Any) -> Iterator[list[Held
         yield [_held(row) for row in page]
 
 
-def again(conn: Connection, missions: Sequence[str]) -> list[Held]:
-    """Return some missions as they are now."""
-    return [_held(row) for row in rows(conn, "held", missions=list(missions))]
+@contextmanager
+def moment(conn: Connection) -> Iterator[None]:
+    """See the database as it is at one moment, whatever is written meanwhile."""
+    first = conn.info.transaction_status == TransactionStatus.IDLE
+    with conn.transaction():
+        if first:
+            conn.execute(QUERIES["snapshot"].encode())
+        yield
+
+
+def of_one_moment(conn: Connection, missions: Sequence[Held]) -> list[Stored]:
+    """Return everything that is stored of some missions as they are now, all of one moment."""
+    with moment(conn):
+        now = rows(conn, "held", missions=[held.mission_id for held in missions])
+        return _stored(conn, [_held(row) for row in now])
 
 
 def _held(row: DictRow) -> Held:
     return Held(**{name: row[name] for name in ("mission_id", "tenant_id", "seq", "head", "status", "pruned")})
 
 
-def stored(conn: Connection, missions: Sequence[Held]) -> list[Stored]:
-    """Return everything that is stored of some missions."""
+def _stored(conn: Connection, missions: Sequence[Held]) -> list[Stored]:
     names = [held.mission_id for held in missions]
+    tenants = {held.mission_id: held.tenant_id for held in missions}
+    vault = getattr(conn, "vault", Vault())
+    wrong = faults(conn, vault, tenants) if vault.active else {}
     by_mission: dict[str, list[Row]] = defaultdict(list)
     for row in rows_of(conn, names):
-        by_mission[row.mission_id].append(row)
+        what = wrong.get((row.mission_id, row.table, row.key))
+        by_mission[row.mission_id].append(row if what is None else replace(row, broken=what))
     events: dict[str, list[DictRow]] = defaultdict(list)
-    tenants = {held.mission_id: held.tenant_id for held in missions}
-    opening = OpenRows(getattr(conn, "vault", Vault()), lenient=True)
+    # A key's name can be changed like any byte; without any key nothing opens, and nothing can be said.
+    opening = OpenRows(vault, IntegrityBroken, *([KeyMissing] if vault.active else []))
     for event in rows(conn, "events", missions=names):
         mission_id = event["mission_id"]
         events[mission_id] += opening.of("colony_events", tenants[mission_id], [event])

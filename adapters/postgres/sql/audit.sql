@@ -54,3 +54,6 @@ values (%(number)s, %(place)s, %(mission_id)s, %(tenant_id)s, %(seq)s, %(head)s,
 
 -- name: restores
 select backup_sha256, restored_at from colony_restores order by restored_at desc limit 1;
+
+-- name: entries
+select tenant_id, seq, content, prev_hash, hash from colony_ledger_entries order by tenant_id, seq;
