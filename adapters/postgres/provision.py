@@ -118,6 +118,7 @@ def migrate(admin_dsn: str) -> list[str]:
         with psycopg.connect(admin_dsn, autocommit=True, connect_timeout=10, row_factory=dict_row) as conn:
             _check_version(conn)
             _take_turns(conn)
+            _forbid_temporary(conn)
             if not _pending(conn):
                 return []
             _patiently(ensure_roles, conn, str(conninfo_to_dict(admin_dsn)["password"]))
@@ -154,6 +155,17 @@ def _check_version(conn: psycopg.Connection[dict[str, object]]) -> None:
             f"DATABASE_URL's server is PostgreSQL {major}",
             hint=f"Colony needs PostgreSQL {OLDEST_SERVER} or newer; without DATABASE_URL it starts its own.",
         )
+
+
+def _forbid_temporary(conn: psycopg.Connection[dict[str, object]]) -> None:
+    """Take temporary tables from everybody: one goes before the real table wherever its connection is used next.
+
+    Asked at each start, since it is the database's own right: a restore or a copy into another one does not bring it.
+    """
+    if conn.execute("select has_database_privilege('public', current_database(), 'TEMPORARY') as t").fetchone() == {
+        "t": True
+    }:
+        conn.execute(sql.SQL("revoke temporary on database {} from public").format(sql.Identifier(conn.info.dbname)))
 
 
 def _take_turns(conn: psycopg.Connection[dict[str, object]]) -> None:
@@ -207,8 +219,6 @@ def _apply(conn: psycopg.Connection[dict[str, object]], admin_dsn: str) -> list[
     pending = _pending(conn)
     database = sql.Identifier(conn.info.dbname)
     conn.execute(sql.SQL("grant connect, create on database {} to colony_owner").format(database))
-    # A temporary table would go before the real one wherever the connection is used next, for whichever tenant.
-    conn.execute(sql.SQL("revoke temporary on database {} from public").format(database))
     conn.execute("grant usage, create on schema public to colony_owner with grant option")
     conn.execute("grant usage on schema public to colony_app, colony_queue, colony_root, colony_audit, colony_system")
     conn.execute("set role colony_owner")

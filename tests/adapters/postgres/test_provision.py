@@ -48,6 +48,16 @@ def test_migrating_again_changes_nothing(cluster: EmbeddedCluster) -> None:
         assert schema(dsn) == before
 
 
+def test_nobody_makes_temporary_tables_in_a_database_that_was_copied(database: str) -> None:
+    def made() -> str:
+        with psycopg.connect(dsns_for(database).app, autocommit=True) as conn:
+            return outcome(conn, "create temporary table colony_missions (mission_id text)")  # type: ignore[arg-type]
+
+    assert made() == "done", "a copy has its own rights, which are everybody's"
+    assert migrate(database) == []
+    assert made() == "42501"
+
+
 def test_of_many_who_migrate_at_once_one_does_and_all_succeed(cluster: EmbeddedCluster) -> None:
     with empty_databases(cluster, 1) as (dsn,), ThreadPoolExecutor(4) as threads:
         applied = list(threads.map(migrate, [dsn] * 4))
