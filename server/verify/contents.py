@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from server.verify.form import closed, known, ordered
 from server.verify.plain import Broken, Record, parse, sha256_hex
 
 FORMAT, BEFORE = "colony-bundle/2", "colony-bundle/1"
@@ -114,10 +115,11 @@ def _lists(files: Mapping[str, bytes]) -> tuple[str, ...]:
     """Return the lists that a bundle of this form has.
 
     Raises:
-        Broken: one of its files is missing.
+        Broken: one of its files is missing, or there is one of no bundle.
     """
     if "manifest.json" not in files:
         raise Broken("the bundle has no manifest.json")
+    known(files)
     lists = (*_LISTS, *_SINCE) if _manifest(files).text("format") == FORMAT else _LISTS
     for name in ("mission.json", *(f"{name}.jsonl" for name in lists)):
         if name not in files:
@@ -165,7 +167,7 @@ def read(files: Mapping[str, bytes], trusted: tuple[bytes, ...] = (), keys: Coll
     packet = files.get("packet.json")
     return Contents(
         manifest=_manifest(files),
-        mission=Record.of(parse(files["mission.json"], "mission.json"), "mission.json"),
+        mission=closed(Record.of(parse(files["mission.json"], "mission.json"), "mission.json")),
         events=[_event(line) for line in lists["events"]],
         index=lists["artifacts"],
         artifacts={i: Record.of(parse(files[name], name), name) for i, name in stored.items()},
@@ -189,7 +191,7 @@ def _lines(files: Mapping[str, bytes], name: str) -> list[Record]:
         raise Broken(f"{name}.jsonl is cut off")
     lines = content.split(b"\n")[:-1]
     places = [f"{name}.jsonl, line {n}" for n in range(1, len(lines) + 1)]
-    return [Record.of(parse(line, place), place) for line, place in zip(lines, places, strict=True)]
+    return ordered(name, [Record.of(parse(line, place), place) for line, place in zip(lines, places, strict=True)])
 
 
 def _event(line: Record) -> Event:

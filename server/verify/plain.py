@@ -41,6 +41,21 @@ def same(one: Any, other: Any) -> bool:
     return canonical(one) == canonical(other)
 
 
+def hexed(text: str, where: str) -> bytes:
+    """Return the bytes that lower-case hex digits stand for: each value has one spelling.
+
+    Raises:
+        Broken: it is anything else.
+    """
+    try:
+        value = bytes.fromhex(text)
+    except ValueError:
+        value = b""
+    if value.hex() != text:
+        raise Broken(f"{where}: a signature, key or hash is not hex")
+    return value
+
+
 def parse(data: bytes, where: str) -> Any:
     """Read JSON that must be in the canonical form, so that there is one reading of it and no room beside it.
 

@@ -6,7 +6,7 @@ import hashlib
 
 from server.verify.contents import Contents
 from server.verify.ed25519 import verified
-from server.verify.plain import Broken, Record, sha256_hex
+from server.verify.plain import Broken, Record, hexed, sha256_hex
 from server.verify.rows import SETTLE, hashed
 
 _FORMAT = "colony-root/1"
@@ -53,7 +53,7 @@ def _signed(c: Contents, line: Record, root: Record, where: str) -> None:
         raise Broken(f"{where} is not signed with a key that you named")
     if signature is not None and public is not None:
         message = line.text("root").encode()
-        if not verified(bytes.fromhex(public), message, bytes.fromhex(signature)):
+        if not verified(hexed(public, where), message, hexed(signature, where)):
             raise Broken(f"{where}: its signature does not hold")
 
 
@@ -61,7 +61,7 @@ def _top(line: Record) -> str:
     """Return the root of the tree that the leaf and its proof lead to."""
     node = hashlib.sha256(b"\x00" + line.text("leaf").encode()).digest()
     for sibling in line.texts("proof"):
-        other = bytes.fromhex(sibling.removeprefix("<"))
+        other = hexed(sibling.removeprefix("<"), line.where)
         pair = other + node if sibling.startswith("<") else node + other
         node = hashlib.sha256(b"\x01" + pair).digest()
     return node.hex()
