@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from typing import Any, TypeVar
@@ -17,6 +18,8 @@ MAX_BODY = 1_048_576
 MAX_DEPTH = 32
 MAX_INTEGER = 2**63 - 1
 _SHOWN = 120
+_LONGEST_S = 10.0
+"""Less than a route has for its answer: who sends slowly is told so, and the service is not said to be degraded."""
 _EXACT = 2**53
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -27,7 +30,7 @@ async def read_body(request: Request) -> dict[str, Any]:
     Raises:
         TooLarge: it is over 1 MiB.
         NotJson: it says that it is something else, or compressed.
-        Malformed: it is not a JSON object, or is nested too deep.
+        Malformed: it is not a JSON object, is nested too deep, or did not come within 10 seconds.
         BadInput: a text or a number in it can't be stored; the message names the first.
     """
     # What is unpacked here could be a thousand times what was sent: nothing is.
@@ -55,10 +58,14 @@ async def _bounded(request: Request) -> bytes:
         raise refusal
     body = bytearray()
     try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MAX_BODY:
-                raise refusal
+        # Whoever sends a byte now and then would hold a place for as long as they like.
+        async with asyncio.timeout(_LONGEST_S):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_BODY:
+                    raise refusal
+    except TimeoutError as exc:
+        raise Malformed(f"the body did not come within {_LONGEST_S:.0f} seconds", code="body_too_slow") from exc
     except ClientDisconnect as exc:
         raise Malformed("the body was cut short") from exc
     return bytes(body)

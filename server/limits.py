@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from contracts.errors import TooMany
 from server.principal import Principal
 from server.settings import Settings
+from server.standing import while_it_holds
 
 _BURST_S = 20
 """After a rest a caller may use up at once what it may in so many seconds."""
@@ -93,11 +95,15 @@ class Limits:
 
 
 class LimitedStream(StreamingResponse):
-    """A stream that has its place while it is sent, and not a moment longer: refused before its first byte."""
+    """A stream that has its place while it is sent, and not a moment longer: refused before its first byte.
 
-    def __init__(self, content: Any, limits: Limits, who: Principal, **more: Any) -> None:
-        super().__init__(content, **more)
-        self._limits, self._who = limits, who
+    It ends with the caller's credentials.
+    """
+
+    def __init__(self, content: Any, request: Request, who: Principal, **more: Any) -> None:
+        super().__init__(while_it_holds(content, request), **more)
+        self._limits: Limits = request.app.state.limits
+        self._who = who
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream.

@@ -17,6 +17,7 @@ from adapters.root.client import Patience
 from contracts.errors import SettingInvalid
 from server import telemetry
 from server.app import create_app
+from server.body import MAX_BODY
 from server.compose import Colony, open_colony
 from server.metrics.port import metrics_served
 from server.settings import Settings
@@ -109,7 +110,12 @@ async def running(
 @asynccontextmanager
 async def _http(colony: Colony, sock: socket.socket) -> AsyncIterator[None]:
     config = uvicorn.Config(
-        create_app(colony), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=_STREAMS_END_S
+        create_app(colony),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=_STREAMS_END_S,
+        ws_max_size=MAX_BODY,
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[sock]), name="http")

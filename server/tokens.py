@@ -127,7 +127,10 @@ def _kid(token: str) -> str:
 
 
 def _strict(claims: dict[str, Any], now: float) -> None:
-    """Check what the library is lenient about."""
+    """Check what the library is lenient about: a time is a number (RFC 7519, section 2), and names are names."""
+    times = [claims[name] for name in ("exp", "nbf", "iat") if name in claims]
+    if not all(type(moment) in (int, float) for moment in times):
+        raise ValueError("a time is no number")
     if float(claims["exp"]) <= now:
         raise ValueError("expired")
     for name in ("sub", "jti"):

@@ -49,7 +49,7 @@ async def events(
         return JSONResponse({"items": await colony.reader.events(who.tenant_id, mission_id, start, _MOST)})
     return LimitedStream(
         stream(colony.reader, colony.doorbell, colony.feed, who.tenant_id, mission_id, start),
-        request.app.state.limits,
+        request,
         who,
         media_type=STREAM,
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},

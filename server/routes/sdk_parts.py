@@ -108,7 +108,7 @@ def streamed(
                 yield chunk
 
     named = {**NO_STORE, **(headers or {})}
-    return LimitedStream(sent(), request.app.state.limits, who, media_type=STREAM, headers=named)
+    return LimitedStream(sent(), request, who, media_type=STREAM, headers=named)
 
 
 def run_headers(

@@ -72,9 +72,7 @@ def _stream(
 
 def _answer(request: Request, who: Principal, sdk: Sdk, run: Started, *, alone: bool = False) -> Response:
     headers = {**NO_STORE, **run_headers(run.thread_id, run.run_id, "join", stateless=alone)}
-    return LimitedStream(
-        sdk.answered(who, run), request.app.state.limits, who, media_type="application/json", headers=headers
-    )
+    return LimitedStream(sdk.answered(who, run), request, who, media_type="application/json", headers=headers)
 
 
 @router.post("/threads/{thread_id:name}/runs", response_model=shapes.Run, responses=_BEGIN, openapi_extra=_TAKES)

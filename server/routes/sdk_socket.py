@@ -18,6 +18,7 @@ from server.sdk import bodies
 from server.sdk.commands import refused
 from server.sdk.events import events
 from server.sdk.service import Sdk
+from server.standing import Standing
 
 router = APIRouter(tags=["events"])
 _REFUSED = 4_000
@@ -83,7 +84,10 @@ async def _command(websocket: WebSocket) -> bodies.ThreadCommand:
 
 async def _sent(websocket: WebSocket, sdk: Sdk, who: Principal, thread_id: str, asked: Any) -> None:
     async with sdk.listening(who, thread_id) as frames:
+        standing = Standing(cast("Request", websocket))
         async for event in events(frames, asked):
+            if not await standing.holds():
+                return
             if event is not None:
                 await websocket.send_json(event)
 

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from fastapi import APIRouter, FastAPI
 
+from server import body as reading
 from server import errors
 from server.body import MAX_BODY
 from server.routes.parts import BoundedRoute
@@ -100,6 +101,20 @@ FIELD_CASES: dict[str, tuple[dict[str, Any], str, str]] = {
 @pytest.fixture
 async def client(service: Service) -> httpx.AsyncClient:
     return service.client
+
+
+async def test_a_body_that_comes_too_slowly_is_refused_as_such(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_LONGEST_S", 0.2)
+    url = service.client.base_url
+    receiving, sending = await asyncio.open_connection(url.host, url.port)
+    head = f"POST {API}/missions HTTP/1.1\r\nHost: {url.host}\r\nContent-Length: 1000\r\n\r\n"
+    sending.write(head.encode() + b'{"mission_type": ')
+    answer = await asyncio.wait_for(receiving.read(), 10)
+    sending.close()
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"body_too_slow" in answer
 
 
 async def test_a_body_that_cant_be_read_is_refused(client: httpx.AsyncClient) -> None:
