@@ -24,15 +24,16 @@ def first_mission(notebook: Notebook) -> None:
     asked = shown(notebook, "run")
     assert asked.startswith("awaiting_approval: ")
     assert "stage (from customer text) | contacted | viewing" in asked
+    assert "budget_max (from customer text) | 400000 | 390000" in asked
     assert ran(shown(notebook, "graph"))[-1] == "release_gate"
     for picture in ("graph", "timeline"):
         assert "<svg" in shown(notebook, picture, "text/html")
     assert re.search(r"^6 tasks in .* the critical path \(.*propose_writebacks\)", shown(notebook, "timeline"), re.M)
-    said = re.match(r"(\d+) claims on 1 source; (\d+) of (\d+) quotes are in the stored", shown(notebook, "evidence"))
+    said = re.match(r"(\d+) claims on 2 sources; (\d+) of (\d+) quotes are in the stored", shown(notebook, "evidence"))
     assert said is not None
     assert int(said[1]) > 5
     assert said[2] == said[3]
-    assert shown(notebook, "approve").count("  applied: ") == 3
+    assert shown(notebook, "approve").count("  applied: ") == 4
     assert shown(notebook, "bundle").rstrip().endswith("verified")
 
 

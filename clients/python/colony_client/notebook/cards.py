@@ -9,6 +9,7 @@ from colony_client.notebook.markup import Markup, Shown, brief, joined, shown, s
 from colony_client.notebook.values import text_of
 from colony_client.types import Approval, HistoryCheckpoint, Mission, MissionSummary, Node, Packet, WritebackProposal
 
+_LISTED = 24
 _PROPOSED = ["change", "field", "was", "would be", "because"]
 
 
@@ -53,16 +54,29 @@ def _released(packet: Packet) -> Iterator[Section]:
         rows = [[fact["key"], fact["value"]] for fact in packet["facts"]]
         yield [f"  {key}: {value}" for key, value in rows], joined(tag("h4", "Facts"), table(["fact", "value"], rows))
     if packet["metrics"]:
-        columns = ("name", "value", "unit", "formula")
-        cells = [[text_of(dict(one).get(column)) for column in columns] for one in packet["metrics"]]
-        yield ["  ".join(row) for row in cells], joined(tag("h4", "Metrics"), table(columns, cells))
+        yield _metrics([dict(one) for one in packet["metrics"]])
     for title, items in (("Findings", packet["findings"]), ("Next steps", packet["next_steps"])):
         if items:
-            listed = tag("ul", *(tag("li", one) for one in items))
-            yield [f"{title}:", *(f"  - {one}" for one in items)], joined(tag("h4", title), listed)
+            listed = tag("ul", *(tag("li", one) for one in _first(items)))
+            yield [f"{title}:", *(f"  - {one}" for one in _first(items))], joined(tag("h4", title), listed)
     written = [[one["status"], _target(one)] for one in packet["writebacks"] if one["status"] != "proposed"]
     if written:
         yield [f"  {a}: {b}" for a, b in written], joined(tag("h4", "Changes"), table(["status", "change"], written))
+
+
+def _metrics(found: Sequence[Mapping[str, Any]]) -> Section:
+    """Show the totals and rates of the whole; those of groups are many, and are counted."""
+    whole = [one for one in found if not one.get("group")]
+    columns = ("name", "value", "unit", "formula")
+    cells = [[text_of(one.get(column)) for column in columns] for one in whole[:_LISTED]]
+    left = len(found) - len(cells)
+    more = [f"… and {left} more"] if left else []
+    lines = ["Metrics:", *("  " + "  ".join(row) for row in cells), *more]
+    return lines, joined(tag("h4", "Metrics"), table(columns, cells), *(tag("small", one) for one in more))
+
+
+def _first(items: Sequence[str]) -> list[str]:
+    return [*items[:_LISTED], *([f"… and {len(items) - _LISTED} more"] if len(items) > _LISTED else [])]
 
 
 def _target(one: Mapping[str, Any]) -> str:

@@ -24,8 +24,8 @@ def evidence(mission: Mission, artifacts: Sequence[Artifact]) -> Shown:
     checks = [_holds(c, stored.get(c["artifact_id"])) for claim in claims for c in claim["citations"]]
     on = "1 source" if len(cited) == 1 else f"{len(cited)} sources"
     said = f"{len(claims)} claims on {on}; {sum(checks)} of {len(checks)} quotes are in the stored text."
-    words = [said, *(line for claim in claims for line in _words(claim, stored))]
-    against = _contradictions(packet["contradictions"])
+    lines, against = _contradictions(packet["contradictions"])
+    words = [said, *(line for claim in claims for line in _words(claim, stored)), *lines]
     data = {"claims": len(claims), "sources": len(cited), "quotes": len(checks), "found": sum(checks)}
     return shown(words, tag("p", said), table(heads, rows), against, data=data)
 
@@ -71,11 +71,12 @@ def _words(claim: Claim, stored: Mapping[str, Artifact]) -> list[str]:
     return [f"  {brief(claim['text'])}", *dict.fromkeys(quotes)]
 
 
-def _contradictions(found: Sequence[Contradiction]) -> Markup | None:
+def _contradictions(found: Sequence[Contradiction]) -> tuple[list[str], Markup | None]:
     if not found:
-        return None
-    rows = (
+        return [], None
+    rows = [
         [one["subject"], one["attribute"], " / ".join(v["value"] for v in one["values"]), one["resolution"]]
         for one in found
-    )
-    return joined(tag("h4", "Contradictions"), table(["subject", "attribute", "values", "resolution"], rows))
+    ]
+    lines = [f"contradiction: {attribute}: {values} ({how})" for _, attribute, values, how in rows]
+    return lines, joined(tag("h4", "Contradictions"), table(["subject", "attribute", "values", "resolution"], rows))
