@@ -7,7 +7,7 @@ STUDIO_QUIET := LANGGRAPH_CLI_NO_ANALYTICS=1 LANGGRAPH_NO_VERSION_CHECK=true LAN
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo up test test-long check chaos studio test-studio test-external eval-crm eval-oracle eval-injection bench replay-check endurance sharing notebooks lab docs lock audit sbom clean
+.PHONY: help setup dev demo up test every-test test-long check chaos studio test-studio test-external eval-crm eval-oracle eval-injection bench replay-check endurance sharing notebooks lab docs lock audit sbom clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -30,7 +30,10 @@ check: dev ## format, lint, types, import contracts (no tests)
 	$(BIN)/python -m graph.picture --check README.md docs/architecture.md
 	$(BIN)/python -m benchmarks.stored --check README.md
 
-test: check ## check, then every test
+test: dev ## check, and every test beside it
+	@$(MAKE) --no-print-directory --jobs=2 check every-test
+
+every-test: dev
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test-long: dev ## the tests that are too long for every build: sizes, growth, fairness, every saboteur of the faults
