@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -97,19 +96,6 @@ class MissionService:
     def pasts(self) -> Pasts:
         """Whoever shows what was."""
         return Pasts(self.history)
-
-    async def fork(
-        self,
-        who: Principal,
-        mission_id: str,
-        checkpoint_id: str | None,
-        updates: Mapping[str, Any],
-        reason: str,
-        trace_id: str,
-        key: str | None = None,
-    ) -> str:
-        """Let a new mission go on from a checkpoint; returns its id. See ``Lineages.fork``."""
-        return await self.lineages.fork(who, mission_id, checkpoint_id, updates, reason, trace_id, key)
 
     @property
     def answering(self) -> Answering:

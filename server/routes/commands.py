@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
@@ -28,7 +28,11 @@ async def _answerer(who: Caller, mission_id: MissionRef, colony: Parts) -> Princ
 
 
 _Answerer = Annotated[Principal, Depends(_answerer)]
-_FAILS = fails(NotFound, Conflict, *BODY_FAILS)
+_COMMAND: dict[str, Any] = {
+    "status_code": 202,
+    "response_model": shapes.Accepted,
+    "responses": fails(NotFound, Conflict, *BODY_FAILS),
+}
 _REASON = takes(Reason)
 
 
@@ -39,63 +43,33 @@ async def approvals(who: Reader, colony: Parts) -> JSONResponse:
     return JSONResponse({"items": await shown_approvals(colony.reader, who.tenant_id, rows)})
 
 
-@router.post(
-    "/missions/{mission_id}/approve",
-    status_code=202,
-    response_model=shapes.Accepted,
-    responses=_FAILS,
-    openapi_extra=takes(ApprovalAnswer),
-)
+@router.post("/missions/{mission_id}/approve", openapi_extra=takes(ApprovalAnswer), **_COMMAND)
 async def approve(mission_id: MissionRef, who: _Answerer, colony: Parts, body: Body) -> JSONResponse:
     """Answer the pending approval, proposal by proposal."""
     return _accepted(mission_id, await colony.service.approve(who, mission_id, parsed(ApprovalAnswer, body)))
 
 
-@router.post(
-    "/missions/{mission_id}/reject",
-    status_code=202,
-    response_model=shapes.Accepted,
-    responses=_FAILS,
-    openapi_extra=_REASON,
-)
+@router.post("/missions/{mission_id}/reject", openapi_extra=_REASON, **_COMMAND)
 async def reject(mission_id: MissionRef, who: _Answerer, colony: Parts, body: Body) -> JSONResponse:
     """Turn down everything that is pending; the mission ends as rejected."""
     return _accepted(mission_id, await colony.service.reject(who, mission_id, parsed(Reason, body).reason))
 
 
-@router.post(
-    "/missions/{mission_id}/cancel",
-    status_code=202,
-    response_model=shapes.Accepted,
-    responses=_FAILS,
-    openapi_extra=_REASON,
-)
+@router.post("/missions/{mission_id}/cancel", openapi_extra=_REASON, **_COMMAND)
 async def cancel(mission_id: MissionRef, who: Operator, colony: Parts, body: Body) -> JSONResponse:
     """Stop a mission."""
     await colony.service.cancel(who, mission_id, parsed(Reason, body).reason)
     return _accepted(mission_id, Status.CANCELLED)
 
 
-@router.post(
-    "/missions/{mission_id}/retry",
-    status_code=202,
-    response_model=shapes.Accepted,
-    responses=_FAILS,
-    openapi_extra=_REASON,
-)
+@router.post("/missions/{mission_id}/retry", openapi_extra=_REASON, **_COMMAND)
 async def retry(mission_id: MissionRef, who: Operator, colony: Parts, body: Body) -> JSONResponse:
     """Let a failed or expired mission go on."""
     await colony.service.retry(who, mission_id, parsed(Reason, body).reason)
     return _accepted(mission_id, Status.RUNNING)
 
 
-@router.post(
-    "/missions/{mission_id}/fail",
-    status_code=202,
-    response_model=shapes.Accepted,
-    responses=_FAILS,
-    openapi_extra=_REASON,
-)
+@router.post("/missions/{mission_id}/fail", openapi_extra=_REASON, **_COMMAND)
 async def fail(mission_id: MissionRef, who: Operator, colony: Parts, body: Body) -> JSONResponse:
     """Give a mission up."""
     await colony.service.fail(who, mission_id, parsed(Reason, body).reason)

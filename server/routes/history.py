@@ -120,7 +120,7 @@ async def fork(
     await colony.reader.mission(who.tenant_id, mission_id)
     asked = parsed(ForkRequest, body)
     named = (asked.checkpoint_id, asked.updates, asked.reason)
-    return _accepted(await colony.service.fork(who, mission_id, *named, trace_id_of(request), idempotency_key))
+    return _accepted(await colony.service.lineages.fork(who, mission_id, *named, trace_id_of(request), idempotency_key))
 
 
 def _accepted(made: str) -> JSONResponse:

@@ -123,7 +123,7 @@ class MissionRuns:
         if updates is not None and not isinstance(updates, Mapping):
             raise BadInput("input: a fork's changes are channels with their values", code="invalid_input")
         reason = "a run from a checkpoint, begun by a client of its thread"
-        fork = await self.service.fork(who, mission_id, checkpoint_id, updates or {}, reason, trace_id, key)
+        fork = await self.service.lineages.fork(who, mission_id, checkpoint_id, updates or {}, reason, trace_id, key)
         return Started(fork, run_name(fork, 1))
 
     async def _newest(self, who: Principal, mission_id: str) -> Started:
