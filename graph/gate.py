@@ -60,7 +60,8 @@ async def _ask(state: MissionState, ctx: RunContext, key: str, interrupt_id: Int
     if envelope is None:
         raise BadInput("the mission was not admitted", code="not_admitted")
     ctx.record.known = ctx.record.known or state.get("constitution", {})
-    result = gates.release(await release_gate(state, ctx.ports), envelope, ctx.governance, await asking(ctx).renewed())
+    packet = await release_gate(state, ctx.ports)
+    result = gates.release(packet, envelope, ctx.governance, await asking(ctx).renewed())
     held = await withholding.asked_root(result.allowed, ctx.ports.effects)
     request = asked(held.kept, result.grounds, held.reasons, _looks(state, envelope))
     if request is None or result.gate.outcome is not None:

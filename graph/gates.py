@@ -10,6 +10,7 @@ from contracts.decisions import Ground, Outcome, PolicyDecision, PolicyQuestion
 from contracts.events import EventType, NewEvent
 from contracts.evidence import WritebackProposal
 from contracts.mission import MissionEnvelope
+from contracts.packets import AggregationPacket
 from contracts.ports import StepResult
 from contracts.state import OutcomeState
 from contracts.stateflow import Layer, Stage, Status
@@ -20,6 +21,7 @@ from graph.inforce import Remembering
 from policies.questions import (
     admission_question,
     alone_question,
+    citations_verified,
     pass_question,
     plan_question,
     release_question,
@@ -104,19 +106,21 @@ def _questions(
     ]
 
 
-def release(
-    proposals: Sequence[WritebackProposal], envelope: MissionEnvelope, gov: Governance, ask: Remembering
-) -> ReleaseResult:
-    """Ask the release layer about every proposal; a denied one is withheld, the others go on."""
-    circumstances: dict[str, Any] = {
-        "deployment_mode": gov.deployment_mode,
-        "autonomy_tier": gov.autonomy_tier,
-        "claims_verified": True,
-    }
-    decisions = [(p, ask(release_question(envelope, p, **circumstances))) for p in proposals]
+def release(packet: AggregationPacket, envelope: MissionEnvelope, gov: Governance, ask: Remembering) -> ReleaseResult:
+    """Ask the release layer about every proposal of a released packet; a denied one is withheld, the others go on."""
+
+    def circumstances(one: WritebackProposal) -> dict[str, Any]:
+        verified = citations_verified(one, packet.claims)
+        return {
+            "deployment_mode": gov.deployment_mode,
+            "autonomy_tier": gov.autonomy_tier,
+            "claims_verified": verified,
+        }
+
+    decisions = [(p, ask(release_question(envelope, p, **circumstances(p)))) for p in packet.writebacks]
     let_on = [(p, d) for p, d in decisions if d.outcome is not Outcome.DENY]
     denied = [d for _, d in decisions if d.outcome is Outcome.DENY]
-    alone = [ask(alone_question(envelope, p, **circumstances)) for p, _ in let_on]
+    alone = [ask(alone_question(envelope, p, **circumstances(p))) for p, _ in let_on]
     gate = GateResult(
         decisions=tuple({d.decision_id: d for d in (*(d for _, d in decisions), *alone)}.values()),
         events=tuple(event_of(Layer.RELEASE, d, p.proposal_id) for p, d in decisions),

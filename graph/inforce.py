@@ -84,13 +84,23 @@ class Asking:
         Raises:
             ConstitutionUnverified: none that holds is in force.
         """
-        found = await self.governance.guard.now(await self._source.constitution())
+        found = await self._verified()
         record, now = self._record, found.named
         was, record.known, record.constitution = record.known, now, found
         if was and was != now:
             payload = {**now, "previous": dict(was)}
             record.events.append(NewEvent(event_type=EventType.CONSTITUTION_UPDATED, payload=payload))
         return found.constitution.limits
+
+    async def _verified(self) -> InForce:
+        guard, stored = self.governance.guard, await self._source.constitution()
+        try:
+            return await guard.now(stored)
+        except ConstitutionUnverified:
+            # Between the look at it and the verification another may have been activated, and been seen by other runs.
+            if (newer := await self._source.constitution()) == stored:
+                raise
+            return await guard.now(newer)
 
     @property
     def tier(self) -> AutonomyTier | None:

@@ -7,12 +7,12 @@ from contracts.errors import BadInput
 from contracts.evidence import WritebackProposal
 from contracts.packets import AggregationPacket, ReviewPacket
 from contracts.ports import Ports
-from contracts.released import proposals
+from contracts.released import released
 from contracts.state import MissionState
 
 
-async def release_gate(state: MissionState, ports: Ports) -> tuple[WritebackProposal, ...]:
-    """Return the proposals that may be put before a person: reviewed, and proven quote by quote.
+async def release_gate(state: MissionState, ports: Ports) -> AggregationPacket:
+    """Return what the review let through; its writebacks may be put before a person.
 
     Raises:
         BadInput: the review did not release the packet.
@@ -21,7 +21,7 @@ async def release_gate(state: MissionState, ports: Ports) -> tuple[WritebackProp
     review = await ports.artifacts.one(ReviewPacket, state["review"])
     if review.verdict != "release":
         raise BadInput("the review did not release this packet", code="not_released")
-    return proposals(packet, review)
+    return released(packet, review)
 
 
 def asked(

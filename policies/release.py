@@ -175,7 +175,7 @@ def _proposal(envelope: MissionEnvelope, proposal: WritebackProposal, fact_keys:
         fields=names(fields),
         fields_not_asked=names(fields - _asked(envelope.inputs, fact_keys)),
         containers=names(containers),
-        tainted_fields=names(_normal(re.split(r"[.\[]", taint.field)[-1]) for taint in proposal.taint),
+        tainted_fields=names(name for taint in proposal.taint for name in _tainted(taint.field, proposal.after)),
         largest_amount=_largest(proposal.after),
         own_target=_is_own_target(envelope.inputs, proposal),
         write_allowed=WRITE_TOOLS.get((target.entity, operation)) in ALLOWANCES[envelope.mission_type].writes,
@@ -194,6 +194,11 @@ def _is_own_target(inputs: Mapping[str, Any], proposal: WritebackProposal) -> bo
 def _bounds(proposal: WritebackProposal) -> bytes:
     """Return everything of a proposal that an edit must leave as it is."""
     return canonical_bytes(proposal.model_dump(mode="json", exclude={"after", "payload_sha256"}))
+
+
+def _tainted(field: str, after: Mapping[str, Any]) -> set[str]:
+    """Return a tainted field's name and, since they are made of the same text, those of all that lies within it."""
+    return {_normal(re.split(r"[.\[]", field)[-1])} | (names_in({field: after[field]}) if field in after else set())
 
 
 def names_in(after: Mapping[str, Any]) -> set[str]:

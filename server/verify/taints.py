@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
 from server.verify.approvals import request_of
 from server.verify.contents import Contents
 from server.verify.plain import Broken, Record
@@ -37,7 +42,9 @@ def _held(c: Contents, where: str, proposal: Record, judged: set[str]) -> None:
     cited = {citation.text("artifact_id") for citation in proposal.records("citations")}
     untrusted = {one for one in cited if _trust(c, one) in _UNTRUSTED}
     marked = {taint.text("field"): taint for taint in proposal.records("taint")}
-    if judged != marked.keys():
+    told = {field: _told(field, proposal.record("after").fields) for field in marked}
+    # Those within others have been told of since.
+    if judged not in ({_spelt(_last(field)) for field in marked}, set().union(*told.values())):
         raise Broken(f"{name}: policy was told of other tainted fields than the person was shown")
     if untrusted and (missing := sorted(proposal.record("after").fields.keys() - marked.keys())):
         raise Broken(f"{name}: `{missing[0][:40]}` was shown as untainted, and cites untrusted text")
@@ -48,6 +55,33 @@ def _held(c: Contents, where: str, proposal: Record, judged: set[str]) -> None:
             raise Broken(f"{name}: `{field[:40]}` is not tainted by what it was made from")
         if taint.text("trust") != ("web" if "web" in labels else "customer"):
             raise Broken(f"{name}: `{field[:40]}` was shown as more trusted than what it was made from")
+
+
+def _told(field: str, after: Mapping[str, Any]) -> set[str]:
+    """Return the names that policy is told of a tainted field: its own, and those of all that lies within it."""
+    found = {_spelt(_last(field))}
+    waiting: list[tuple[str, Any]] = [(field, after[field])] if field in after else []
+    while waiting:
+        name, value = waiting.pop()
+        found |= {_spelt(part) for part in name.split(".")}
+        held = [value]
+        while held:
+            one = held.pop()
+            if isinstance(one, dict):
+                waiting += one.items()
+            elif isinstance(one, list):
+                held += one
+    return found
+
+
+def _last(field: str) -> str:
+    return re.split(r"[.\[]", field)[-1]
+
+
+def _spelt(name: str) -> str:
+    """Return a name in the one spelling of the rules: ``ownerId`` and ``Owner-ID`` are both ``owner_id``."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", unicodedata.normalize("NFKC", name))
+    return re.sub(r"[^\w]+", "_", words).strip("_").casefold()
 
 
 def _trust(c: Contents, artifact_id: str) -> str:

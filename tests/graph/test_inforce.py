@@ -3,15 +3,19 @@
 from collections.abc import Collection
 from dataclasses import replace
 
+import pytest
+
 from contracts.canonical import canonical_bytes, sha256_hex
 from contracts.constitution import StoredConstitution
 from contracts.decisions import Outcome
+from contracts.errors import ConstitutionUnverified
+from graph.constitution import Guard, raw
 from graph.context import Record
 from graph.inforce import Asking
 from graph.planning import GuardedPlans
 from policies.engine import PolicyEngine
 from policies.questions import plan_question
-from tests.nodes.bench import governance, in_force
+from tests.nodes.bench import SIGNER, governance, in_force
 from tests.policies.build import envelope, plan, task
 
 NO_PLANS = canonical_bytes(
@@ -59,3 +63,22 @@ async def test_what_was_tried_before_the_gate_is_not_evaluated_again_at_it_unles
     rules.active = None
     assert (await asking.renewed())(question).outcome is Outcome.ALLOW
     assert (engine.evaluations, rules.sent, len(rules.kept)) == (2, 1, 2)
+
+
+async def test_a_constitution_that_another_run_saw_first_is_looked_at_again() -> None:
+    gov, rules = replace(governance(), kept=set(), guard=Guard([raw(SIGNER)])), Rules()
+    older, newer = in_force(), in_force(2)
+    gov.guard.verified(newer)
+    looks = [older, newer]
+    rules.constitution = lambda: _soon(looks.pop(0))  # type: ignore[method-assign]
+    record = Record(envelope=envelope())
+    await Asking(gov, rules, record, "demo").limits()
+    assert record.constitution is not None
+    assert record.constitution.sha256 == newer.sha256
+    looks += [older, older]
+    with pytest.raises(ConstitutionUnverified, match="put in its place"):
+        await Asking(gov, rules, record, "demo").limits()
+
+
+async def _soon(stored: StoredConstitution) -> StoredConstitution:
+    return stored

@@ -167,11 +167,11 @@ def governance() -> Governance:
 SIGNER = Ed25519PrivateKey.from_private_bytes(bytes(32))
 
 
-def in_force() -> StoredConstitution:
+def in_force(version: int = 1) -> StoredConstitution:
     """Return a developer's constitution as a store would have it in force."""
-    one = developers(alone=True)
+    one = developers(alone=True).model_copy(update={"version": version})
     signature = base64.b64decode(signed(one, SIGNER).signature)
-    return StoredConstitution(one.sha256(), 1, one.canonical(), signature, key_id(raw(SIGNER)), 2, 1)
+    return StoredConstitution(one.sha256(), version, one.canonical(), signature, key_id(raw(SIGNER)), 2, version)
 
 
 class NoOwnRules:

@@ -46,12 +46,12 @@ async def shelved(verdict: str = "release", withheld: tuple[str, ...] = ()) -> t
 async def test_a_person_is_asked_about_what_is_proven_and_nothing_else() -> None:
     state, shelf = await shelved()
     put_on = await release_gate(state, ports(crm(), artifacts=shelf))
-    assert [p.proposal_id for p in put_on] == ["p-1"]
+    assert [p.proposal_id for p in put_on.writebacks] == ["p-1"]
 
 
 async def test_a_person_is_not_asked_about_what_was_withheld() -> None:
     state, shelf = await shelved(withheld=(GOOD.claim_id,))
-    assert await release_gate(state, ports(crm(), artifacts=shelf)) == ()
+    assert (await release_gate(state, ports(crm(), artifacts=shelf))).writebacks == ()
 
 
 @pytest.mark.parametrize("verdict", ["revise", "refuse"])

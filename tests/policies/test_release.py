@@ -100,6 +100,15 @@ CASES = [
         id="channel-chosen-by-the-customer",
     ),
     pytest.param(
+        release(
+            proposal(after={"attributes": {"Channel": "sms"}}, taint=taint("attributes")),
+            inputs={"lead_id": "lead-1", "fact_schema": [{"key": "channel", "description": ""}]},
+        ),
+        DENY,
+        "tainted-channel",
+        id="channel-chosen-within-another-field",
+    ),
+    pytest.param(
         release(proposal(entity="page", target_id="page-1", after={"script": "x"}), mission_type=ORACLE),
         DENY,
         "page-fields",

@@ -57,3 +57,31 @@ def test_what_was_shown_as_the_labels_say_holds():
 def test_what_was_shown_otherwise_is_found(taint, labels, sentence):
     with pytest.raises(Broken, match=sentence):
         taints.taints(read_with(taint, **labels))
+
+
+@pytest.mark.parametrize(
+    ("judged", "holds"),
+    [
+        pytest.param(["best_channel", "extra", "move_in_date"], True, id="with-those-within"),
+        pytest.param(["extra", "move_in_date"], True, id="as-before"),
+        pytest.param(["extra"], False, id="kept-from-policy"),
+    ],
+)
+def test_fields_are_compared_in_the_spelling_of_the_rules(judged, holds):
+    c = read_with([("customer", ["it"])])
+    approval = c.approvals[0]
+    request = json.loads(approval.fields["request"])
+    proposal = request["proposals"][0]
+    marked = proposal["taint"][0]
+    proposal["after"] = {"moveInDate": "May", "extra": [{"Best-Channel": "sms"}]}
+    proposal["taint"] = [{**marked, "field": field} for field in sorted(proposal["after"])]
+    approval.fields["request"] = json.dumps(request, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    for decision in c.of("policy_decision"):
+        resource = decision.fields["question"]["resource"]
+        if resource["id"] == proposal["payload_sha256"]:
+            resource["attrs"]["tainted_fields"] = judged
+    if holds:
+        assert taints.taints(c)
+    else:
+        with pytest.raises(Broken, match="policy was told of other tainted fields"):
+            taints.taints(c)
