@@ -84,6 +84,7 @@ class Guard:
         self._seen = seen.last() if seen is not None else None
         self._known: tuple[StoredConstitution, InForce] | None = None
         self._looking = threading.Lock()
+        self._failed = False
 
     @property
     def keys(self) -> Mapping[str, bytes]:
@@ -94,6 +95,10 @@ class Guard:
     def seen(self) -> int:
         """The highest version that was seen in force, by this process or on this machine before it; 0 for none."""
         return self._seen[0] if self._seen is not None else 0
+
+    def standing(self) -> tuple[int, bool]:
+        """Return the highest version that was seen in force, and whether none held at the last look."""
+        return self.seen, self._failed
 
     def holds(self, content: bytes, signature: bytes, named: str | None) -> bool:
         """Tell whether a signature is by the key of that name, which this deployment trusts, for exactly this."""
@@ -127,6 +132,15 @@ class Guard:
         Raises:
             ConstitutionUnverified: there is none, or it does not.
         """
+        try:
+            found = self._held(stored)
+        except ConstitutionUnverified:
+            self._failed = True
+            raise
+        self._failed = False
+        return found
+
+    def _held(self, stored: StoredConstitution | None) -> InForce:
         if stored is not None and self._known is not None and self._known[0] == stored:
             found = self._known[1]
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from contracts.constitution import Constitution, HardLimits
@@ -52,10 +52,14 @@ def developers(*, alone: bool) -> Constitution:
     return SHIPPED.model_copy(update={"limits": strict.model_copy(update=loose | people)})
 
 
-def held(constitution: Constitution, decision: PolicyDecision) -> PolicyDecision:
-    """Return a decision as it stands under the constitution: what is beyond a limit is denied. It names the hash."""
+def held(constitution: Constitution, decision: PolicyDecision, *, but: Collection[str] = ()) -> PolicyDecision:
+    """Return a decision as it stands under the constitution: what is beyond a limit is denied. It names the hash.
+
+    ``but`` these limits, to see what they change.
+    """
     named = {"constitution_sha256": constitution.sha256()}
-    broken = list(_broken(constitution.limits, decision.question, decision.rules_sha256))
+    found = _broken(constitution.limits, decision.question, decision.rules_sha256)
+    broken = [(name, said) for name, said in found if name not in but]
     if not broken:
         return decision.model_copy(update=named)
     denied = decision.outcome is Outcome.DENY

@@ -5,12 +5,13 @@ Nothing here reasons about rules. Each line of an explanation is an evaluation t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from contracts.constitution import Constitution
 from contracts.decisions import Outcome, PolicyDecision, PolicyQuestion
-from policies.constitution import beyond
+from policies.constitution import beyond, held
 from policies.engine import PolicyEngine, unanswerable
 from policies.inputs import inputs, replaced
 from policies.literals import Beside, beside
@@ -56,19 +57,29 @@ def reproduced(engine: PolicyEngine, decision: PolicyDecision) -> bool:
     return now == (decision.outcome, rules, reasons, decision.question_sha256)
 
 
-def without(engine: PolicyEngine, decision: PolicyDecision) -> list[Without]:
-    """Ask again without each rule that determined a decision, and without all of them."""
+def without(engine: PolicyEngine, decision: PolicyDecision, law: Constitution | None = None) -> list[Without]:
+    """Ask again without each rule or limit that determined a decision, and without all of them."""
     asked: list[tuple[str, ...]] = [(rule,) for rule in decision.rules]
     if len(asked) > 1:
         asked.append(decision.rules)
     found = []
     for removed in asked:
-        now = engine.without(decision.layer, removed).ask(decision.question)
+        limits = beyond(decision.model_copy(update={"rules": removed}))
+        rules = [rule for rule in removed if rule not in limits]
+        asked_of = engine.without(decision.layer, rules) if rules else engine
+        now = _under(law, asked_of.ask(decision.question), decision, limits)
         found.append(Without(removed, now.outcome, now.rules))
     return found
 
 
-def changes(engine: PolicyEngine, decision: PolicyDecision) -> list[Change]:
+def _under(
+    law: Constitution | None, now: PolicyDecision, was: PolicyDecision, but: Collection[str] = ()
+) -> PolicyDecision:
+    """Hold an answer against the constitution of then; its pin on rules is on the whole set, not on a part of it."""
+    return now if law is None else held(law, now.model_copy(update={"rules_sha256": was.rules_sha256}), but=but)
+
+
+def changes(engine: PolicyEngine, decision: PolicyDecision, law: Constitution | None = None) -> list[Change]:
     """Ask again with one input changed, for each input and each value that the rules compare it with.
 
     Of several changes of one input with the same outcome the nearest is kept; where nothing comes of it, it is kept if
@@ -79,6 +90,7 @@ def changes(engine: PolicyEngine, decision: PolicyDecision) -> list[Change]:
         now = engine.ask(question)
         if unanswerable(now):
             continue
+        now = _under(law, now, decision)
         stilled = tuple(rule for rule in decision.rules if rule not in now.rules)
         if now.outcome is decision.outcome and (now.outcome is not Outcome.DENY or not stilled):
             continue

@@ -193,7 +193,7 @@ async def open_colony(
         background = [asyncio.create_task(loop, name=name) for name, loop in loops.items()]
         stack.push_async_callback(ended, *background)
         stats = {name: pool.get_stats for name, pool in pools.items()}
-        metrics = ProcessMetrics(stats, lambda: doorbell.waiting, lambda: keeper.holding)
+        metrics = ProcessMetrics(stats, lambda: doorbell.waiting, lambda: keeper.holding, governance.guard.standing)
         reader, keys = MissionReader(api), ApiKeys(api)
         parts = (service, reader, doorbell, feed, sessions, runner, worker, root_store, governance, metrics)
         sdk = open_sdk(pools, service, reader, doorbell, feed, times=times, name=name)

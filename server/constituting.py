@@ -106,7 +106,7 @@ class Constituting:
         if not rows:
             raise _refused("unknown")
         row = rows[0]
-        document = _document(row)
+        document = document_of(row)
         if document is None or not self.guard.holds(bytes(row["content"]), bytes(row["signature"]), row["key_id"]):
             raise _unsigned(ConstitutionUnverified("its signature does not hold here"))
         people = document.people
@@ -140,7 +140,7 @@ def _refused(became: Became) -> Conflict | NotFound:
     return NotFound("there is no such constitution", code="constitution_not_found")
 
 
-def _document(row: Mapping[str, Any]) -> Constitution | None:
+def document_of(row: Mapping[str, Any]) -> Constitution | None:
     """Return a document as it was stored; None: somebody has changed it since."""
     content = bytes(row["content"])
     if sha256_hex(content) != row["sha256"]:
@@ -152,7 +152,7 @@ def _document(row: Mapping[str, Any]) -> Constitution | None:
 
 
 def _shown(row: Mapping[str, Any], *, in_force: bool) -> dict[str, Any]:
-    document = _document(row)
+    document = document_of(row)
     events = {entry["event"] for entry in row["log"]}
     status = "rejected" if "rejected" in events else "proposed"
     if row["activated_at"] is not None:

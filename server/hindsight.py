@@ -10,9 +10,11 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
+from adapters.postgres.constitutions import ConstitutionStore
 from adapters.postgres.rulesets import RuleSetStore
 from contracts.base import Value
 from contracts.clock import rfc3339
+from contracts.constitution import Constitution
 from contracts.decisions import PolicyDecision
 from contracts.errors import Conflict, IntegrityBroken, NotFound, SettingInvalid
 from contracts.registry import Kind, read
@@ -24,6 +26,7 @@ from policies.counterfactual import changes, reproduced, without
 from policies.engine import PolicyEngine
 from policies.rulefiles import SCHEMA_FILE, files_of, rules_from, source_of
 from policies.whatif import Flip, reconsidered
+from server.constituting import document_of
 from server.policysets import Text, texts, told
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -55,6 +58,7 @@ class Hindsight:
 
     store: RuleSetStore
     governance: Governance
+    constitutions: ConstitutionStore
 
     async def explain(self, tenant_id: str, decision_id: str) -> dict[str, Any]:
         """Say what was asked, which rules determined the decision, and what would have changed it.
@@ -71,10 +75,11 @@ class Hindsight:
             content = await self.store.kept(tenant_id, decision.rules_sha256)
         except NotFound:
             content = None
+        law = await self._law(tenant_id, decision)
         now = await active_in(self.governance, self.store.of(tenant_id))
         asked_now = now.ask(decision.question)
         return {
-            **await asyncio.to_thread(_explained, decision, content),
+            **await asyncio.to_thread(_explained, decision, content, law),
             "missions": [
                 {"mission_id": r["mission_id"], "revision": r["revision"], "decided_at": rfc3339(r["created_at"])}
                 for r in rows
@@ -85,6 +90,10 @@ class Hindsight:
                 "rules_sha256": now.rules_sha256,
             },
         }
+
+    async def _law(self, tenant_id: str, decision: PolicyDecision) -> Constitution | None:
+        rows = await self.constitutions.versions(tenant_id, [decision.constitution_sha256])
+        return document_of(rows[0]) if rows else None
 
     async def what_if(self, tenant_id: str, wanted: WhatIf) -> dict[str, Any]:
         """Ask a page of history again under other rules.
@@ -125,12 +134,12 @@ def _decision(row: Mapping[str, Any]) -> PolicyDecision:
     return decision
 
 
-def _explained(decision: PolicyDecision, content: bytes | None) -> dict[str, Any]:
+def _explained(decision: PolicyDecision, content: bytes | None, law: Constitution | None) -> dict[str, Any]:
     engine = None if content is None else _engine_of(content)
     by_id = {rule.rule_id: rule for rule in engine.rules} if engine else {}
     limits = beyond(decision)
-    # What is beyond the constitution is denied whatever the rules and the inputs that they look at.
-    tried = None if limits else engine
+    # What a document that is gone has denied can't be asked again: it was denied whatever the rules say.
+    tried = None if limits and law is None else engine
     rules = [by_id[name] for name in decision.rules if name in by_id]
     return {
         "decision_id": decision.decision_id,
@@ -145,7 +154,7 @@ def _explained(decision: PolicyDecision, content: bytes | None) -> dict[str, Any
         "constitution": list(limits),
         "without": [
             {"removed": list(w.removed), "outcome": w.outcome.value, "rules": list(w.rules)}
-            for w in (without(tried, decision) if tried else ())
+            for w in (without(tried, decision, law) if tried else ())
         ],
         "changes": [
             {
@@ -156,7 +165,7 @@ def _explained(decision: PolicyDecision, content: bytes | None) -> dict[str, Any
                 "rules": list(c.rules),
                 "stilled": list(c.stilled),
             }
-            for c in (changes(tried, decision) if tried else ())
+            for c in (changes(tried, decision, law) if tried else ())
         ],
     }
 

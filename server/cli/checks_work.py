@@ -84,6 +84,28 @@ def work(found: Settings) -> Finding:
     return _standing(held)
 
 
+def own_rules(found: Settings) -> Finding:
+    """Lay every tenant's own rules over the shipped ones: of whoever's don't fit, everything is denied."""
+    from adapters.postgres.maintenance.standstill import active_rules
+    from contracts.canonical import sha256_hex
+    from policies.engine import PolicyEngine
+    from server.database import administrator
+
+    try:
+        shipped = PolicyEngine.load()
+        with ExitStack() as stack:
+            sets = active_rules(administrator(found, stack))
+    except ColonyError as exc:
+        return Finding("own_rules", "fail", exc.message, exc.hint)
+    if sets is None:
+        return Finding("own_rules", "warn", "the schema is not current", "`colony db migrate`.")
+    unusable = [t for t, content in sets if not isinstance(shipped.over(sha256_hex(content), content), PolicyEngine)]
+    if unusable:
+        what = f"the rules of {', '.join(unusable[:5])} don't fit the shipped ones: everything of theirs is denied"
+        return Finding("own_rules", "fail", what, "They mend and activate them, or `colony policies activate 0`.")
+    return Finding("own_rules", "ok", f"{len(sets)} tenants have rules of their own, and all can be used")
+
+
 def _standing(held: dict[str, Any]) -> Finding:
     said = f"{held['runnable']} missions to run, {held['pending']} wait for a person, {held['failed']} failed in a day"
     if held["runnable_age_s"] > _LONG_S:

@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(as_json: Json = False) -> None:
-    """Check python, settings, home, rules, prompts, database, service, root, port, models and stalled work."""
+    """Check python, settings, home, rules, prompts, database, service, root, port, models, work, tenants' rules."""
     configure_logging("warning")
     found = asyncio.run(_look())
     well = all(finding.state != "fail" for finding in found)
@@ -41,5 +41,5 @@ async def _look() -> list[Finding]:
     found = [checks.python(), read]
     if settings is not None:
         found += [finding async for finding in checks.findings(settings)]
-        found += [await checks_work.models(settings), checks_work.work(settings)]
+        found += [await checks_work.models(settings), checks_work.work(settings), checks_work.own_rules(settings)]
     return found

@@ -33,11 +33,13 @@ class ProcessMetrics(Collector):
         pools: each connection pool's statistics, by name.
         streams: how many event streams are open.
         at_work: how many missions run here.
+        law: the highest version of the constitution seen here, and whether it failed to verify at the last look.
     """
 
     pools: Mapping[str, PoolStats]
     streams: Callable[[], int]
     at_work: Callable[[], int]
+    law: Callable[[], tuple[int, bool]] = lambda: (0, False)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
     def __post_init__(self) -> None:
@@ -69,6 +71,13 @@ class ProcessMetrics(Collector):
         """Give what is read anew at every scrape."""
         yield GaugeMetricFamily("colony_streams_open", "Event streams open in this process", value=self.streams())
         yield GaugeMetricFamily("colony_missions_at_work", "Missions that this process runs", value=self.at_work())
+        version, failed = self.law()
+        yield GaugeMetricFamily(
+            "colony_constitution_version", "Highest version of the constitution seen in force here", value=version
+        )
+        yield GaugeMetricFamily(
+            "colony_constitution_unverified", "Whether none held when this process last looked", value=failed
+        )
         stats = {name: read() for name, read in self.pools.items()}
         for metric, (meaning, key) in _POOL.items():
             family = GaugeMetricFamily(metric, meaning, labels=["pool"])

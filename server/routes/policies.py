@@ -50,7 +50,7 @@ DecisionRef = Annotated[str, Depends(decision_ref)]
 
 
 def _hindsight(colony: Colony) -> Hindsight:
-    return Hindsight(colony.policies.store, colony.policies.governance)
+    return Hindsight(colony.policies.store, colony.policies.governance, colony.constituting.store)
 
 
 VersionRef = Annotated[int, Depends(version_ref)]

@@ -8,6 +8,8 @@ from contracts.constitution import HardLimits
 from contracts.decisions import Outcome, PolicyDecision, PolicyQuestion
 from contracts.mission import AutonomyTier, ModelTier, Sensitivity
 from policies.constitution import SHIPPED, developers, forbids, held, people_for
+from policies.counterfactual import changes, without
+from policies.engine import PolicyEngine
 from policies.questions import TierFacts, call_question, routing_question
 from tests.policies.build import admission, alone, envelope, package, proposal, release
 
@@ -94,3 +96,21 @@ def test_the_shipped_one_is_as_strict_as_production_s_rules_and_the_developers_a
 def test_limits_are_a_closed_contract() -> None:
     with pytest.raises(ValueError, match="extra"):
         HardLimits.model_validate({**SHIPPED.limits.model_dump(), "anything": True})
+
+
+def test_what_would_have_changed_a_denial_is_tried_under_the_constitution_too() -> None:
+    engine = PolicyEngine.load()
+    law = SHIPPED.model_copy(update={"limits": OPEN.model_copy(update={"forbidden_fields": ("notes",)})})
+    denied = held(law, engine.ask(release(proposal(after={"stage": "x", "notes": "y"}))))
+    assert (denied.outcome, denied.rules) == (Outcome.DENY, ("constitution.fields",))
+    (gone,) = without(engine, denied, law)
+    assert (gone.removed, gone.outcome, gone.rules) == (denied.rules, Outcome.ESCALATE, ("release.person-decides",))
+    found = {(c.path, tuple(c.instead)): c for c in changes(engine, denied, law) if c.path == "resource.fields"}
+    assert found["resource.fields", ("stage",)].outcome is Outcome.ESCALATE
+    assert all("notes" not in kept for _, kept in found)
+    both = held(law, engine.ask(release(proposal(after={"owner": "x", "notes": "y"}))))
+    assert {w.removed: w.outcome for w in without(engine, both, law)} == {
+        (both.rules[0],): Outcome.DENY,
+        **{(rule,): Outcome.DENY for rule in both.rules[1:]},
+        both.rules: Outcome.ESCALATE,
+    }

@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import Any
 
 from adapters.postgres.rulesets import RuleSetStore
+from server.cli.checks_work import own_rules
 from tests.adapters.postgres.backdoor import outcome, stamp
 from tests.graph.lab import Lab, open_lab
 from tests.support import Service
@@ -162,6 +163,8 @@ async def test_a_broken_set_that_is_forced_denies_everything(lab: Lab) -> None:
         assert "can't be used" in ended["failure"]["reason"]
         assert (await lab.service.post(waiting["mission_id"], "approve")).status_code == 403
         assert (await lab.service.client.get(API)).json()["usable"] is False
+        told = await asyncio.to_thread(own_rules, lab.colony.settings)
+        assert (told.state, told.what.startswith("the rules of demo don't fit")) == ("fail", True), name
     assert (await lab.service.writes())["notes"] == 0
 
 

@@ -127,6 +127,11 @@ delete from colony_submissions s using colony_missions m
 where m.mission_id = s.mission_id and m.pruned_at is not null
   and s.created_at < clock_timestamp() - %(days)s * interval '1 day';
 
+-- name: active_rules
+select distinct on (a.tenant_id) a.tenant_id, a.version, s.content from colony_rule_activations a
+left join colony_rule_sets s on s.tenant_id = a.tenant_id and s.version = a.version
+order by a.tenant_id, a.number desc;
+
 -- name: standstill
 select colony_on_hold() as on_hold,
        (select to_jsonb(h) from colony_halts h where h.lifted_at is null order by h.tenant_id limit 1) as halt, m.*, a.*, w.*

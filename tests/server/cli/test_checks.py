@@ -16,7 +16,7 @@ async def test_doctor_finds_nothing_wrong_beside_a_running_service(colony: Run, 
     ran = await colony("doctor", "--json", DATABASE_URL=database, PORT="0")
     assert ran.code == 0, ran.out
     assert set(states(ran.document).values()) == {"ok"}
-    names = "python settings home rules prompts database constitution service root port models work"
+    names = "python settings home rules prompts database constitution service root port models work own_rules"
     assert list(states(ran.document)) == names.split()
     assert database not in ran.out
 
