@@ -11,12 +11,26 @@ from traitlets.config import Config
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "notebooks"
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
 NAMES = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
 
 
 def read(name: str) -> nbformat.NotebookNode:
     """Return a notebook as it is stored."""
     return nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
+
+
+def bare(notebook: nbformat.NotebookNode) -> str:
+    """Return a notebook as it is stored: without what a run leaves in it, so that a change shows what was changed."""
+    cells = [
+        {**cell, "metadata": {}, **({"outputs": [], "execution_count": None} if cell.cell_type == "code" else {})}
+        for cell in notebook.cells
+    ]
+    whole = {"cells": cells, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5}
+    return str(nbformat.writes(nbformat.from_dict(whole))) + "\n"
 
 
 def run(notebook: nbformat.NotebookNode, environment: Mapping[str, str], patience_s: int = 120) -> None:

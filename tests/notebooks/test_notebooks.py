@@ -6,13 +6,9 @@ from collections.abc import Callable, Mapping
 import nbformat
 import pytest
 
-from tests.notebooks.running import FOLDER, NAMES, read, run, shown
+from tests.notebooks.running import FOLDER, NAMES, bare, read, run, shown
 
 Notebook = nbformat.NotebookNode
-BARE = {
-    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-    "language_info": {"name": "python"},
-}
 
 
 def ran(drawn: str) -> list[str]:
@@ -115,7 +111,7 @@ def test_a_notebook_whose_result_does_not_come_is_red(address: str) -> None:
     asked = next(number for number, cell in enumerate(notebook.cells) if cell.id == "what-if")
     notebook.cells = notebook.cells[: asked + 1]
     run(notebook, {"COLONY_SERVICE_BASE_URL": address})
-    with pytest.raises(AssertionError, match="0 of 27 past decisions"):
+    with pytest.raises(AssertionError, match=r"0 of \d+ past decisions"):
         policy_what_if(notebook)
 
 
@@ -123,6 +119,4 @@ def test_a_notebook_whose_result_does_not_come_is_red(address: str) -> None:
 def test_a_notebook_is_stored_as_its_author_left_it_and_not_as_a_run_did(name: str) -> None:
     notebook = read(name)
     nbformat.validate(notebook)
-    assert [cell.id for cell in notebook.cells if cell.get("outputs") or cell.get("execution_count")] == []
-    assert notebook.metadata == BARE
-    assert (FOLDER / f"{name}.ipynb").read_text(encoding="utf-8") == nbformat.writes(notebook) + "\n"
+    assert (FOLDER / f"{name}.ipynb").read_text(encoding="utf-8") == bare(notebook), "python -m tests.notebooks --bare"
