@@ -28,7 +28,7 @@ def rows_of(lab: Lab, mission_id: str) -> str:
 
 
 async def forked(lab: Lab, mission_id: str, checkpoint_id: str, updates: dict[str, Any] | None = None) -> str:
-    return await lab.colony.service.fork(ANN, mission_id, checkpoint_id, updates or {}, "to see", TRACE)
+    return await lab.colony.service.lineages.fork(ANN, mission_id, checkpoint_id, updates or {}, "to see", TRACE)
 
 
 def checkpoints(lab: Lab, mission_id: str) -> list[str]:
