@@ -66,8 +66,10 @@ studio: $(VENV)-studio/.done ## Colony's graph in LangGraph's own server on 127.
 test-studio: dev $(VENV)-studio/.done ## a mission in LangGraph's own server, to its interrupt and on
 	@$(STUDIO_QUIET) LANGGRAPH=$(CURDIR)/$(VENV)-studio/bin/langgraph $(BIN)/python -m pytest -n0 tests/external/test_studio.py
 
-test-external: dev ## what needs node besides: the provider clients against aimock, LangGraph's JavaScript clients against Colony
+test-external: dev ## what needs node besides: the provider clients against aimock, LangGraph's JavaScript clients and the page against Colony
 	@npm ci --prefix tests/clients/js --no-audit --no-fund --loglevel=error
+	@npm ci --prefix clients/typescript --no-audit --no-fund --loglevel=error
+	@npm run --silent --prefix clients/typescript check && npm run --silent --prefix clients/typescript build
 	@node=$$(mktemp -d); trap 'rm -rf "$$node"' EXIT; \
 	  npm install --prefix "$$node" --no-audit --no-fund --loglevel=error @copilotkit/aimock@1.43.0 && \
 	  AIMOCK="$$node/node_modules/.bin/llmock" LANGGRAPH="$(CURDIR)/$(VENV)-studio/bin/langgraph" $(BIN)/python -m pytest tests/external

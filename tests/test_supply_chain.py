@@ -1,5 +1,6 @@
 """What Colony is made of: locked, hashed, from nowhere in particular, and what is installed is what is locked."""
 
+import json
 import re
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -50,3 +51,12 @@ def test_what_is_installed_is_what_is_locked() -> None:
             assert version(name) == locked, name
         except PackageNotFoundError:
             pytest.fail(f"{name} is locked and not installed")
+
+
+@pytest.mark.parametrize("folder", ["clients/typescript", "tests/clients/js"])
+def test_every_package_of_node_is_pinned_with_a_hash_and_no_registry_is_named(folder: str) -> None:
+    locked = json.loads((PROJECT / folder / "package-lock.json").read_text(encoding="utf-8"))
+    packages = {name: about for name, about in locked["packages"].items() if name}
+    assert len(packages) > 10
+    assert [name for name, about in packages.items() if not about.get("integrity", "").startswith("sha512-")] == []
+    assert [name for name, about in packages.items() if "resolved" in about] == []
