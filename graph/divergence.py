@@ -14,6 +14,7 @@ from contracts.registry import Kind
 from contracts.stateflow import Stage, Status
 from contracts.tape import Channel, Taped
 from graph.past import is_cut_off, newest
+from graph.tape import STEP
 
 _ORDER = {stage: n for n, stage in enumerate(Stage)}
 _MOST_LINES, _LONGEST_LINE = 12, 240
@@ -76,12 +77,14 @@ def compared(
         one for one in original if begins is None or (one.revision, _ORDER[one.stage]) >= (begins[0], _ORDER[begins[1]])
     ]
     is_now, needed = newest(replay), newest(was)
+    if not any(map(_is_step, was)):  # recorded before that was noted
+        is_now = [one for one in is_now if not _is_step(one)]
     artifacts = [one for one in is_now if one.channel is Channel.ARTIFACT]
     same, differing = _matched(was, is_now)
     missing = _matched(is_now, needed)[1]
     stopped = ends[0].stopped
     if stopped:
-        differing, missing = _as_far_as_it_came(differing, missing, is_now)
+        differing, missing = _as_far_as_it_came(differing, missing, is_now, was)
     asked = {_place(one) for one in was if _decides(one)}
     ruled = [one for one in differing if _decides(one) and _place(one) in asked]
     said = {_place(one) for one in ruled}
@@ -108,7 +111,7 @@ def _place(one: Taped) -> tuple[Stage, int, str]:
 
 
 def _as_far_as_it_came(
-    differing: Sequence[Taped], missing: Sequence[Taped], made: Sequence[Taped]
+    differing: Sequence[Taped], missing: Sequence[Taped], made: Sequence[Taped], was: Sequence[Taped]
 ) -> tuple[list[Taped], list[Taped]]:
     """Leave out what lies behind the place where the original was stopped: the first requests that it never made.
 
@@ -119,10 +122,18 @@ def _as_far_as_it_came(
     beyond = [one for one in differing if _is_request(one) and one.answer is None and _name(one) not in instead]
     stages = {(one.stage, one.revision) for one in (*beyond, *filter(is_cut_off, made))}
     kept = {one.task_key for one in beyond} - {""}
+    last = max(((one.revision, _ORDER[one.stage]) for one in was), default=(1, 0))
+    later = [one for one in differing if _after(one, last)]
     return (
-        [one for one in differing if one not in beyond],
+        [one for one in differing if one not in beyond and one not in later],
         [one for one in missing if (one.stage, one.revision) not in stages or one.task_key in kept],
     )
+
+
+def _after(one: Taped, last: tuple[int, int]) -> bool:
+    """Tell whether something belongs to a stage that the original never came to, or to a write that it never made."""
+    at = (one.revision, _ORDER[one.stage])
+    return at > last or (at == last and one.channel is Channel.WRITE)
 
 
 def _is_request(one: Taped) -> bool:
@@ -163,10 +174,18 @@ def _matched(there: Iterable[Taped], here: Iterable[Taped]) -> tuple[list[Taped]
 
 
 def _decides(one: Taped) -> bool:
-    return one.channel is Channel.ARTIFACT and json.loads(one.request)[0] == Kind.POLICY_DECISION
+    return _makes(one) == Kind.POLICY_DECISION
 
 
-_PLAYED = frozenset({Channel.PERSON, Channel.WRITE, Channel.COUNTED})
+def _is_step(one: Taped) -> bool:
+    return _makes(one) == STEP
+
+
+def _makes(one: Taped) -> str | None:
+    return str(json.loads(one.request)[0]) if one.channel is Channel.ARTIFACT else None
+
+
+_PLAYED = frozenset({Channel.PERSON, Channel.COUNTED})
 
 
 def _name(one: Taped) -> _Name:
@@ -188,9 +207,7 @@ def _counted(tape: Iterable[Taped]) -> dict[str, dict[str, int]]:
 def _divergence(one: Taped, was: Sequence[Taped], *, absent: bool) -> dict[str, Any]:
     """Say what differs first, beside what stood in its place."""
     peers = [other for other in newest(was) if _name(other) == _name(one)]
-    if one.channel is Channel.ARTIFACT:
-        kind = json.loads(one.request)[0]
-        peers = [other for other in peers if json.loads(other.request)[0] == kind]
+    peers = [other for other in peers if _makes(other) == _makes(one)]
     other = None if absent else _closest(one, peers)
     told: dict[str, Any] = {
         "stage": one.stage.value,
@@ -226,7 +243,7 @@ def _called(one: Taped) -> str:
         case Channel.TOOL:
             return f"tool: {said[0]}"
         case Channel.ARTIFACT:
-            return f"artifact: {said[0]}"
+            return "what the step said" if said[0] == STEP else f"artifact: {said[0]}"
         case _:
             return one.channel.value
 

@@ -25,7 +25,7 @@ from graph import gates, withholding
 from graph.context import RunContext
 from graph.rehearsal import answer_of, release_request
 from graph.steps import asking, store
-from graph.tape import Tape
+from graph.tape import Tape, said
 from nodes.release_gate import asked, release_gate
 
 
@@ -64,6 +64,7 @@ async def _ask(state: MissionState, ctx: RunContext, key: str, interrupt_id: Int
     result = gates.release(packet, envelope, ctx.governance, await asking(ctx).renewed())
     held = await withholding.asked_root(result.allowed, ctx.ports.effects)
     request = asked(held.kept, result.grounds, held.reasons, _looks(state, envelope))
+    said(ctx.record, request and request.sha256())
     if request is None or result.gate.outcome is not None:
         channels = {"release": ReleaseState(required=False, verdict="none", granted=0)}
         if result.gate.outcome is not None:
@@ -73,8 +74,8 @@ async def _ask(state: MissionState, ctx: RunContext, key: str, interrupt_id: Int
         )
         return await store(Stage.RELEASE_GATE, key, state, quiet, ctx)
     if ctx.record.past is not None:
-        release, said = answer_of(ctx.record.past, Tape(ctx.record), request, state["revision"])
-        events = (*result.gate.events, *held.events, said)
+        release, answered = answer_of(ctx.record.past, Tape(ctx.record), request, state["revision"])
+        events = (*result.gate.events, *held.events, answered)
         played = StepResult(channels={"release": release}, artifacts=result.gate.decisions, events=events)
         return await store(Stage.RELEASE_GATE, key, state, played, ctx)
     async with ctx.ledger.unit() as unit:

@@ -25,12 +25,15 @@ from graph.gates import GateResult
 from graph.inforce import Asking
 from graph.routing import next_stage
 from graph.taint import packet_labelled
+from graph.tape import said
 
 Role = Callable[[MissionState, Ports], Awaitable[StepResult]]
 Node = Callable[[MissionState, Runtime[RunContext]], Awaitable[MissionState]]
 
 # They record how a mission ends, and ask, call and write nothing.
 _ENDS = frozenset({Stage.FINALIZE, Stage.BLOCKED, Stage.FAILED})
+# The gate notes what is asked; how often workers were begun, and how a mission failed, is compared otherwise.
+_UNSAID = frozenset({Stage.RELEASE_GATE, Stage.WORKERS, Stage.BLOCKED, Stage.FAILED})
 _EXPECTED: dict[Stage, tuple[Kind, ...]] = {
     Stage.PROMPT_MASTER: (Kind.PROMPT_PACKAGE,),
     Stage.LIBRARIAN: (Kind.LIBRARIAN_PASS,),
@@ -94,12 +97,25 @@ async def store(stage: Stage, key: str, state: MissionState, result: StepResult,
         if gate.outcome is None:
             await unit.seal(_seals(result, state["revision"], ctx))
         await _carry_over(unit, state, update, result)
+        if stage not in _UNSAID:
+            said(ctx.record, *_told(result))
         await ctx.record.store(unit)
         if ctx.mission.rehearsal is None:
             await unit.leave(result.signals)
         unit.record(*(_bound(event, update) for event in (*result.events, *gate.events)))
         await _onwards(unit, stage, to, key, update, result)
     return update
+
+
+def _told(result: StepResult) -> list[Any]:
+    """Return what a role said, but the mission's own names and how its writes ended: a replay has others."""
+    envelope = result.envelope and result.envelope.model_dump(mode="json", exclude={"mission_id", "trace_id"})
+    channels = {name: value for name, value in result.channels.items() if name != "release"}
+    events = [
+        [e.event_type.value, e.artifact_id, {k: v for k, v in e.payload.items() if k != "effects"}]
+        for e in result.events
+    ]
+    return [envelope, channels, events, [signal.model_dump(mode="json") for signal in result.signals]]
 
 
 def _seals(result: StepResult, revision: int, ctx: RunContext) -> list[PassSeal]:

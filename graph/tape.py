@@ -11,7 +11,7 @@ from typing import Any
 
 from contracts import errors
 from contracts.base import Contract
-from contracts.canonical import canonical_bytes
+from contracts.canonical import canonical_bytes, digest
 from contracts.decisions import PolicyDecision
 from contracts.errors import ColonyError, FenceLost, RecordingMissing, StoreUnavailable
 from contracts.ports import CatalogPort, Clock, SourceCard, ToolPort
@@ -210,6 +210,20 @@ def noted(record: Taping, contracts: Iterable[Contract]) -> None:
         record.taped.append(note)
         if record.past is not None:
             record.past.known(note)
+
+
+STEP = "step"
+"""What a role said beside its artifacts is noted like one, under this name."""
+
+
+def said(record: Taping, *what: Any) -> None:
+    """Note what a step said, in plain JSON: its hash alone is kept."""
+    note = Taped(
+        Channel.ARTIFACT, record.stage, record.revision, "", request_of(STEP, ""), None, answer_sha256=digest(what)
+    )
+    record.taped.append(note)
+    if record.past is not None:
+        record.past.known(note)
 
 
 def made(contract: Contract, stage: Stage, revision: int) -> Taped:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from contracts.errors import BadInput
 from contracts.ports import Ports, StepResult
 from contracts.state import MissionState
 from contracts.stateflow import Stage
@@ -82,19 +83,24 @@ async def test_a_stopped_mission_hides_no_change_of_what_it_did_before(
 
 
 async def test_a_replay_that_ends_otherwise_is_told_of(lab: Lab) -> None:
-    mission = await broke_at_the_end(lab)
-    report = await replayed(lab, mission["mission_id"])
-    assert report["status"] == {"original": "failed", "replay": "completed"}
+    await lab.service.seed_lead()
+    mission = await lab.mission()
+    await lab.approved(mission["mission_id"], raising(ValueError("broken")))
+    report = await replayed(lab, mission["mission_id"], raising(BadInput("refused", code="refused")))
     assert not report["identical"]
-    assert report["first_divergence"]["call"] == "the mission's end"
+    first = report["first_divergence"]
+    assert (first["call"], first["stage"]) == ("the mission's end", "writeback")
+    assert (first["expected"]["code"], first["found"]["code"]) == ("internal_error", "refused")
+    mended = await replayed(lab, mission["mission_id"])
+    assert not mended["identical"]
+    assert mended["status"] == {"original": "failed", "replay": "completed"}
+    assert mended["first_divergence"]["stage"] == "writeback"
 
 
-async def broke_at_the_end(lab: Lab) -> dict[str, Any]:
+def raising(error: Exception) -> Swaps:
     """A defect in a role that makes nothing."""
 
     async def breaks(state: MissionState, ports: Ports) -> StepResult:
-        raise ValueError("broken")
+        raise error
 
-    await lab.service.seed_lead()
-    mission = await lab.mission()
-    return await lab.approved(mission["mission_id"], Swaps(nodes={Stage.WRITEBACK: step(Stage.WRITEBACK, breaks)}))
+    return Swaps(nodes={Stage.WRITEBACK: step(Stage.WRITEBACK, breaks)})
