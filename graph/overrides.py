@@ -52,7 +52,7 @@ class OtherRoute:
     routes: Mapping[ModelTier, Route]
     preferred: ModelTier
 
-    def route(self, sensitivity: str, kind: str) -> Route:  # noqa: ARG002
+    def route(self, _sensitivity: str, _kind: str, /) -> Route:
         """Return the preferred tier's route."""
         return self.routes[self.preferred]
 

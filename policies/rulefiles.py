@@ -24,6 +24,7 @@ TENANT = "tenant/"
 OWN_RULE = "our-"
 """What the short name of a tenant's own rule begins with: approvers see whose it is, and no shipped one collides."""
 TOO_DEEP = "it nests too deep; name a set of values instead of comparing with each, or split the rule"
+_MOST_SAID = 2_000
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _ANNOTATIONS = frozenset({"id", "reason", "escalate"})
 _TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|;')
@@ -207,9 +208,8 @@ def _rule(file: RuleFile, policy: Mapping[str, Any]) -> Rule:
     # A misspelt @escalate would silently turn "ask a person" into "allow".
     if unknown := sorted(annotations.keys() - _ANNOTATIONS):
         refuse(file.name, rule_id, f"nobody reads @{unknown[0]}; there are @id, @reason and @escalate")
-    # Cedar's own escapes get past what is said of the file's characters.
-    if hidden := [name for name, said in annotations.items() if _hides(said)]:
-        refuse(file.name, rule_id, f"its @{hidden[0]} holds invisible characters")
+    if unshown := [f"its @{name} {why}" for name, said in annotations.items() if (why := _unshown(said))]:
+        refuse(file.name, rule_id, unshown[0])
     if not annotations.get("reason", "").strip():
         refuse(file.name, rule_id, "it has no @reason to show to people")
     if "escalate" in annotations and policy["effect"] == "forbid":
@@ -275,6 +275,11 @@ def readable(name: str, text: str) -> str:
     return clean
 
 
-def _hides(text: str) -> bool:
-    """Tell whether people would be shown something else than what a text says, or could not be shown it at all."""
-    return any(unicodedata.category(c) in _UNSEEN and c not in "\n\t" for c in text)
+def _unshown(text: str) -> str:
+    """Say why people can't be shown what an annotation says; nothing if they can.
+
+    Cedar's own escapes get past what holds for the file's characters.
+    """
+    if any(unicodedata.category(c) in _UNSEEN and c not in "\n\t" for c in text):
+        return "holds invisible characters"
+    return f"is longer than {_MOST_SAID} characters" if len(text) > _MOST_SAID else ""

@@ -139,7 +139,8 @@ async def principal_of(request: Request) -> Principal:
     return who
 
 
-Caller = Annotated[Principal, Depends(principal_of)]
+CALLER = Depends(principal_of)
+Caller = Annotated[Principal, CALLER]
 
 
 def holder_of(capability: str) -> Callable[[Principal], Awaitable[Principal]]:
@@ -153,9 +154,12 @@ def holder_of(capability: str) -> Callable[[Principal], Awaitable[Principal]]:
 
 
 Submitter = Annotated[Principal, Depends(holder_of("mission:submit"))]
-Reader = Annotated[Principal, Depends(holder_of("mission:read"))]
+READER = Depends(holder_of("mission:read"))
+"""For a route that needs to know no more of its caller."""
+Reader = Annotated[Principal, READER]
 Approver = Annotated[Principal, Depends(holder_of("mission:approve"))]
 ConstitutionManager = Annotated[Principal, Depends(holder_of("constitution:manage"))]
-PolicyManager = Annotated[Principal, Depends(holder_of("policy:manage"))]
+POLICY_MANAGER = Depends(holder_of("policy:manage"))
+PolicyManager = Annotated[Principal, POLICY_MANAGER]
 KeyManager = Annotated[Principal, Depends(holder_of("key:manage"))]
 Operator = Annotated[Principal, Depends(holder_of("mission:operate"))]

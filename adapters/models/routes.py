@@ -25,7 +25,7 @@ class ModelRoutes:
         self.routes = dict(routes or {EXTRACTIVE.tier: EXTRACTIVE})
         self._preferred = preferred
 
-    def route(self, sensitivity: str, kind: str) -> Route:
+    def route(self, sensitivity: str, kind: str, /) -> Route:
         """Return the preferred route; personal data goes to a private one, unless the preferred one may see it.
 
         This only saves a blocked mission: what may go where is for the routing policy to say.

@@ -141,7 +141,7 @@ class TemplatePort(Protocol):
 class RoutePort(Protocol):
     """The model routes, and the size of a text in tokens."""
 
-    def route(self, sensitivity: str, kind: str) -> Route:
+    def route(self, sensitivity: str, kind: str, /) -> Route:
         """Return the route that is preferred for a task kind and sensitivity."""
         ...
 

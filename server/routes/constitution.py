@@ -14,7 +14,7 @@ from server.body import parsed
 from server.constituting import ConstitutionProposal
 from server.missions import Reason
 from server.openapi import BODY_FAILS, fails, takes
-from server.principal import ConstitutionManager, Reader
+from server.principal import READER, ConstitutionManager
 from server.routes.parts import Body, BoundedRoute, Parts
 
 router = APIRouter(prefix="/api/colony", tags=["constitution"], route_class=BoundedRoute)
@@ -35,8 +35,8 @@ DocumentRef = Annotated[str, Depends(document_ref)]
 _ANSWER_FAILS = fails(NotFound, Conflict, *BODY_FAILS)
 
 
-@router.get("/constitution", response_model=shapes.ConstitutionState, responses=fails())
-async def state(who: Reader, colony: Parts) -> JSONResponse:  # noqa: ARG001
+@router.get("/constitution", response_model=shapes.ConstitutionState, responses=fails(), dependencies=[READER])
+async def state(colony: Parts) -> JSONResponse:
     """Return the constitution in force, or why there is none that holds."""
     return JSONResponse(await colony.constituting.state())
 

@@ -16,7 +16,7 @@ from server.hindsight import Hindsight, WhatIf
 from server.missions import Reason
 from server.openapi import BODY_FAILS, fails, takes
 from server.policysets import RuleFilesGiven, checked_told
-from server.principal import PolicyManager, Reader
+from server.principal import POLICY_MANAGER, PolicyManager, Reader
 from server.routes.parts import Body, BoundedRoute, Parts
 
 router = APIRouter(prefix="/api/colony", tags=["policies"], route_class=BoundedRoute)
@@ -74,8 +74,14 @@ async def put(who: PolicyManager, colony: Parts, body: Body) -> JSONResponse:
     return JSONResponse(await colony.policies.put(who, parsed(RuleFilesGiven, body)), status_code=201)
 
 
-@router.post("/policies/check", response_model=shapes.RulesChecked, responses=fails(*BODY_FAILS), openapi_extra=_GIVEN)
-async def check(who: PolicyManager, colony: Parts, body: Body) -> JSONResponse:  # noqa: ARG001
+@router.post(
+    "/policies/check",
+    response_model=shapes.RulesChecked,
+    responses=fails(*BODY_FAILS),
+    openapi_extra=_GIVEN,
+    dependencies=[POLICY_MANAGER],
+)
+async def check(colony: Parts, body: Body) -> JSONResponse:
     """Check rules without storing them."""
     return JSONResponse(checked_told(await colony.policies.checked(parsed(RuleFilesGiven, body).files)))
 

@@ -13,7 +13,7 @@ from contracts.clock import rfc3339
 from contracts.errors import BadInput, Conflict, NotBuilt, TooLarge
 from server.body import parsed
 from server.openapi import BODY_FAILS, fails, takes
-from server.principal import Caller, Reader, Submitter
+from server.principal import CALLER, Reader, Submitter
 from server.routes.parts import Body, BoundedRoute
 from server.routes.sdk_parts import SdkParts
 from server.sdk import bodies, shapes
@@ -21,6 +21,7 @@ from server.sdk import bodies, shapes
 router = APIRouter(tags=["store"], route_class=BoundedRoute)
 MOST_BYTES = 262_144
 """How large an item may be, as JSON."""
+_UNSERVED: dict[str, Any] = {"include_in_schema": False, "dependencies": [CALLER]}
 _DOTTED = r"^[^\x00.]{1,200}(\.[^\x00.]{1,200}){0,9}$"
 
 
@@ -103,10 +104,10 @@ def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-@router.api_route("/runs/crons", methods=["POST"], include_in_schema=False)
-@router.api_route("/runs/crons/{rest:path}", methods=["GET", "POST", "PATCH", "DELETE"], include_in_schema=False)
-@router.api_route("/threads/{thread_id:name}/runs/crons", methods=["POST"], include_in_schema=False)
-async def crons(who: Caller) -> None:  # noqa: ARG001
+@router.api_route("/runs/crons", methods=["POST"], **_UNSERVED)
+@router.api_route("/runs/crons/{rest:path}", methods=["GET", "POST", "PATCH", "DELETE"], **_UNSERVED)
+@router.api_route("/threads/{thread_id:name}/runs/crons", methods=["POST"], **_UNSERVED)
+async def crons() -> None:
     """Refuse: nothing is run by the clock here."""
     raise NotBuilt(
         "crons are not served here",

@@ -65,6 +65,9 @@ REFUSED = [
         r'@id("admission.x") @reason("\u{202e}x") permit (principal, action, resource);', "invisible", id="escaped"
     ),
     pytest.param(
+        f'@id("admission.x") @reason("{"x" * 2_001}") permit (principal, action, resource);', "longer than", id="long"
+    ),
+    pytest.param(
         r'@id("admission.x") @reason("x\0") permit (principal, action, resource);', "invisible", id="escaped-nul"
     ),
     pytest.param(
