@@ -12,19 +12,21 @@ from dataclasses import dataclass
 from typing import Any
 
 _TURNS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+_VOID = frozenset({"br"})
 _STYLE = """
 .colony{font:13px/1.45 system-ui,sans-serif;max-width:960px;overflow-x:auto}
 .colony table{border-collapse:collapse;margin:.4em 0}
 .colony th,.colony td{text-align:left!important;vertical-align:top!important;padding:3px 10px;
- border-bottom:1px solid rgba(128,128,128,.28);max-width:34em;white-space:pre-wrap;overflow-wrap:anywhere}
+ border-bottom:1px solid rgba(128,128,128,.28);max-width:34em;white-space:pre-wrap;overflow-wrap:break-word}
 .colony th{font-weight:600;opacity:.75}
 .colony h4{margin:.8em 0 .2em;font-size:13px}.colony p{margin:.2em 0}
 .colony q{font-family:Georgia,serif;font-style:italic}
-.colony code,.colony pre{font:12px/1.5 ui-monospace,monospace;background:none!important}
+.colony code,.colony pre{font:12px/1.5 ui-monospace,monospace;background:none!important;white-space:pre-wrap}
 .colony small{opacity:.7}
 .colony .chip{padding:1px 8px;border-radius:9px;border:1px solid currentColor;font-weight:600;white-space:nowrap}
 .colony .good{color:#2e8b57}.colony .bad{color:#d0453b}.colony .wait{color:#c98500}.colony .dim{opacity:.65}
-.colony ins{text-decoration:none;background:rgba(46,139,87,.22)}.colony del{background:rgba(208,69,59,.2)}
+.colony ins,.colony del{text-decoration:none}
+.colony ins{background:rgba(46,139,87,.22)}.colony del{background:rgba(208,69,59,.2)}
 .colony svg{display:block;max-width:100%;height:auto}
 .colony svg text{fill:currentColor;font:12px system-ui,sans-serif;stroke:none}
 """.replace("\n", "")
@@ -92,7 +94,7 @@ def tag(name: str, *children: object, **attributes: object) -> Markup:
         for key, value in attributes.items()
         if value is not None
     )
-    return Markup(f"<{name}{told}>{joined(*children)}</{name}>")
+    return Markup(f"<{name}{told}>" if name in _VOID else f"<{name}{told}>{joined(*children)}</{name}>")
 
 
 def joined(*children: object) -> Markup:
