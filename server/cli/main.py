@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.metadata import version
 from io import TextIOWrapper
+from typing import Annotated
 
 import typer
 
@@ -33,6 +35,23 @@ from server.cli.verify import register as verify
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, help="Governed, checkpointed agent missions.", name="colony"
 )
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        print(f"colony {version('colony')}")  # noqa: T201
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    pass
+
+
 for _register in (processes, demo, doctor, gates):
     _register(app)
 _of_missions = typer.Typer(no_args_is_help=True, help="Submit missions, follow them, answer and operate them.")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from importlib.metadata import version
 from typing import Any
 
 import httpx
@@ -70,6 +71,11 @@ async def test_wrong_usage_is_one_line_and_exits_with_two(alone: Run, arguments,
     assert ran.code == 2, ran.err
     assert says in ran.error("usage")
     assert ran.err.endswith("--help`.\n")
+
+
+async def test_the_command_says_which_version_it_is(alone: Run):
+    ran = await alone("--version", **NOWHERE)
+    assert (ran.code, ran.out, ran.err) == (0, f"colony {version('colony')}\n", "")
 
 
 async def test_a_wrong_setting_is_wrong_usage_and_its_value_is_not_shown(alone: Run):
