@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import pytest
 from psycopg import Connection
 from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
 
 from adapters.postgres.audit import store
 from adapters.postgres.audit.check import check
@@ -13,6 +14,7 @@ from adapters.postgres.audit.examine import Finding
 from adapters.postgres.audit.rows import TABLES, told
 from adapters.postgres.sealed_tables import TABLES as SEALED
 from adapters.postgres.vault import Vault
+from tests.adapters.postgres.backdoor import stamp
 from tests.saboteurs.conftest import KEY, Finished
 
 MARK_AT, KEY_AT, NONCE_AT, TEXT_AT = 1, 5, 15, 30
@@ -156,6 +158,31 @@ def test_what_was_moved_or_put_there_is_named(encrypted: Finished, table: str, s
             f"sha256(convert_to({told(TABLES['colony_policy_decisions'])}, 'UTF8'))"
         )
         assert (encrypted.mission_id, table) in {(f.mission_id, f.table) for f in findings(encrypted, conn)}
+
+
+def test_a_replay_s_report_may_come_after_the_end(encrypted: Finished) -> None:
+    names = {"mission_id": encrypted.mission_id, "payload": Jsonb({})}
+    sealed = Vault([KEY]).sealed("colony_replay_reports", "demo", names)
+    with encrypted.db.undone() as conn:
+        stamp(conn, "demo", encrypted.epoch)
+        statement = "insert into colony_replay_reports (mission_id, identical, payload) values (%s, true, %s)"
+        conn.execute(statement, [encrypted.mission_id, sealed["payload"]])
+        assert findings(encrypted, conn) == []
+
+
+PRUNED = "update colony_missions set pruned_at = now()"
+SAID_TO_BE_PRUNED = {
+    "and-is-not": (PRUNED, "has rows of it"),
+    "of-what-goes-on": (f"{PRUNED}, status = 'failed'", "and its status is failed"),
+    "in-part": (f"{PRUNED}; delete from colony_recordings", "has rows of it"),
+}
+
+
+@pytest.mark.parametrize(("statements", "what"), SAID_TO_BE_PRUNED.values(), ids=SAID_TO_BE_PRUNED)
+def test_what_is_said_to_be_pruned_and_is_not_is_named(encrypted: Finished, statements: str, what: str) -> None:
+    with owned(encrypted) as conn:
+        conn.execute(statements)
+        assert any(f.table == "colony_missions" and what in f.what for f in findings(encrypted, conn))
 
 
 def test_an_event_whose_first_byte_was_changed_is_named_and_not_stumbled_over(encrypted: Finished) -> None:

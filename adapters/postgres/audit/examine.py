@@ -17,6 +17,7 @@ from contracts.stateflow import ENDED
 MISSIONS = "colony_missions"
 _AFTERWARDS = "approval.refused"
 _ENDED = {status.value for status in ENDED}
+_PRUNABLE = {"completed", "blocked", "rejected", "cancelled"}
 _TERMINAL = {f"mission.{name}" for name in _ENDED}
 
 
@@ -80,6 +81,7 @@ def examine(stored: Stored, sealed: Sequence[Sealed]) -> Iterator[Finding]:
         _rows(stored.rows),
         followed(stored.events, hashes),
         _whole(held, hashes, stored.events),
+        _pruned(stored),
         sealed_chain(sealed, hashes),
         _sealed_rows(stored, sealed),
         _added(stored, sealed),
@@ -103,6 +105,15 @@ def _whole(held: Held, hashes: Sequence[str], events: Sequence[Mapping[str, Any]
         yield MISSIONS, "", f"its chain has {len(hashes)} events, it says {held.seq}, or another head"
     if events and (what := _ending(held, events)) is not None:
         yield MISSIONS, "", what
+
+
+def _pruned(stored: Stored) -> _Found:
+    """See that what is said to be pruned can be: a prune drops all of it, and only of what can't go on."""
+    if stored.held.pruned:
+        if stored.held.status not in _PRUNABLE:
+            yield MISSIONS, "", f"it is said to be pruned, and its status is {stored.held.status}"
+        elif left := [row for row in stored.rows if TABLES[row.table].dropped]:
+            yield MISSIONS, "", f"it is said to be pruned, and {left[0].table} has rows of it"
 
 
 def followed(events: Sequence[Mapping[str, Any]], hashes: list[str], table: str = EVENTS) -> _Found:
@@ -168,12 +179,12 @@ def _sealed_rows(stored: Stored, sealed: Sequence[Sealed]) -> _Found:
 
 
 def _added(stored: Stored, sealed: Sequence[Sealed]) -> _Found:
-    """Name what came after a mission had ended and was sealed to its end: nothing does, but its last checkpoint."""
+    """Name what came after a mission had ended and was sealed to its end: its last checkpoint does, or its report."""
     held, known = stored.held, _union(sealed)
     to_its_end = bool(sealed) and held.status in _ENDED and held.seq <= sealed[-1].leaf.seq
     if to_its_end and all(one.rows is not None and len(one.rows) == one.leaf.rows for one in sealed):
         for row in stored.rows:
-            if row.table != EVENTS and not TABLES[row.table].dropped and (row.table, row.key) not in known:
+            if row.table != EVENTS and not TABLES[row.table].late and (row.table, row.key) not in known:
                 yield row.table, row.key, f"it was put in after root {sealed[-1].number} sealed the mission to its end"
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 from psycopg.rows import DictRow
 
+EVENTS = "colony_events"
 _STORED = (
     *("artifact_id", "mission_id", "tenant_id", "revision:text", "task_key", "actor_id", "sha256"),
     *("payload:copy:content", "created_at:moment"),
@@ -61,6 +63,7 @@ class Table:
         mission: the column that names the mission.
         settles: a row may change as its mission goes on; otherwise it is written once.
         dropped: a prune drops the mission's rows.
+        late: a row may come after the mission has ended.
     """
 
     name: str
@@ -70,6 +73,7 @@ class Table:
     mission: str = "mission_id"
     settles: bool = False
     dropped: bool = False
+    late: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,10 @@ class Row:
     def sha256(self) -> str:
         """The hash of what the row says now."""
         return hashlib.sha256(self.told.encode()).hexdigest()
+
+
+_THREADS: dict[str, Any] = {"mission": "thread_id", "dropped": True, "late": True}
+"""What the checkpointer's tables have in common; the last checkpoint comes after the last event."""
 
 
 def _artifacts(name: str, *more: str) -> Table:
@@ -203,6 +211,7 @@ TABLES: Mapping[str, Table] = {
             "colony_replay_reports",
             (),
             ("mission_id", "tenant_id", "identical:text", "payload:plain", "created_at:moment"),
+            late=True,
         ),
         Table(
             "checkpoints",
@@ -211,15 +220,13 @@ TABLES: Mapping[str, Table] = {
                 *("thread_id", "checkpoint_ns", "checkpoint_id", "tenant_id", "parent_checkpoint_id", "type"),
                 *("checkpoint:state", "metadata:member"),
             ),
-            mission="thread_id",
-            dropped=True,
+            **_THREADS,
         ),
         Table(
             "checkpoint_blobs",
             ("checkpoint_ns", "channel", "version"),
             ("thread_id", "checkpoint_ns", "channel", "version", "tenant_id", "type", "blob:bytes"),
-            mission="thread_id",
-            dropped=True,
+            **_THREADS,
         ),
         Table(
             "checkpoint_writes",
@@ -228,15 +235,12 @@ TABLES: Mapping[str, Table] = {
                 *("thread_id", "checkpoint_ns", "checkpoint_id", "task_id", "idx:text", "tenant_id", "task_path"),
                 *("channel", "type", "blob:bytes"),
             ),
-            mission="thread_id",
             settles=True,
-            dropped=True,
+            **_THREADS,
         ),
     )
 }
 """Every audited table by name, those first whose change explains another's."""
-
-EVENTS = "colony_events"
 
 
 def told(table: Table, row: str = "r") -> str:
@@ -283,8 +287,7 @@ def shown() -> Iterator[tuple[str, str]]:
     """Return the tables that a bundle is made of, each with the SQL of one mission's rows: ``key, told``."""
     for name, table in TABLES.items():
         if not table.dropped and name not in (EVENTS, "colony_replay_reports"):
-            # Names and expressions are those above.
-            statement = f"select {named(table)} as key, {told(table)} as told from {name} r "  # noqa: S608
+            statement = f"select {named(table)} as key, {told(table)} as told from {name} r "  # noqa: S608 - those above
             yield name, statement + "where r.mission_id = %(mission_id)s"
 
 
