@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
-from typing import Any, cast
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast, get_type_hints
 
 from langchain_core.messages import AIMessageChunk, BaseMessage, BaseMessageChunk
 from langchain_core.runnables import RunnableConfig
@@ -19,13 +19,14 @@ from langgraph.stream.transformers import (
 from langgraph.types import Command, Send, StateSnapshot
 
 from graph.extra import Graph
+from graph.extra_again import STEP, Again, Said
 from graph.plain import plain
 from graph.snapshots import Shown, config_of, interrupt_of
 
-Said = tuple[str, tuple[str, ...], Any]
-"""What a graph said: the kind of frame, the namespace, the data."""
-_MODES: Any = ["values", "updates", "messages", "custom", "tasks", "checkpoints", "debug"]
+_SAME: Mapping[str, str] = {"messages-tuple": "messages"}
+_MODES = ("values", "updates", "messages", "messages-tuple", "custom", "tasks", "checkpoints", "debug")
 _MOST_STEPS = 100
+_NAMES = ("graph_id", "assistant_id")
 
 
 @dataclass(frozen=True)
@@ -39,16 +40,31 @@ class Asked:
 
     @property
     def config(self) -> RunnableConfig:
-        """The config that the graph is invoked with."""
+        """The config that the graph is invoked with: the client's, and what names the run."""
         told: dict[str, Any] = dict(self.given.get("config") or {})
-        named = dict(told.pop("configurable", {}) or {}) | {"thread_id": self.thread_id, "run_id": self.run_id}
+        names = {"run_id": self.run_id, **{name: self.given[name] for name in _NAMES}}
+        named: dict[str, Any] = {**(self.given.get("context") or {}), **self.own, **names, "thread_id": self.thread_id}
         checkpoint = self.given.get("checkpoint") or {}
         if at := self.given.get("checkpoint_id") or checkpoint.get("checkpoint_id"):
             named |= {"checkpoint_id": at, "checkpoint_ns": checkpoint.get("checkpoint_ns") or ""}
-        about = {**(told.pop("metadata", None) or {}), "run_id": self.run_id, "graph_id": self.given["graph_id"]}
+        about = {**(told.get("metadata") or {}), **(self.given.get("metadata") or {}), **names}
         kept = {key: told[key] for key in ("tags", "recursion_limit", "max_concurrency") if key in told}
         whole: Any = {"recursion_limit": _MOST_STEPS, **kept, "metadata": about, "configurable": named}
         return cast("RunnableConfig", whole)
+
+    @property
+    def own(self) -> Shown:
+        """What the client configured; what the graph's own machinery configures is not a client's to say."""
+        named = (self.given.get("config") or {}).get("configurable") or {}
+        return {key: value for key, value in named.items() if not key.startswith("__")}
+
+    def context(self, graph: Graph) -> Shown | None:
+        """Return the context: the client's, or what of its configuration the graph's context has a place for."""
+        told: Shown | None = self.given.get("context")
+        if told is not None or graph.context_schema is None:
+            return told
+        places = get_type_hints(graph.context_schema)
+        return {key: value for key, value in self.own.items() if key in places} or None
 
     @property
     def entry(self) -> Any:
@@ -59,7 +75,26 @@ class Asked:
         goto = command.get("goto") or ()
         hops = goto if isinstance(goto, list) else [goto] if goto else []
         to = [Send(one["node"], one.get("input")) if isinstance(one, Mapping) else one for one in hops]
-        return Command(resume=command.get("resume"), update=command.get("update"), goto=to)
+        update = command.get("update")
+        if isinstance(update, list):  # pairs, which JSON has no tuples for
+            update = [tuple(one) for one in update]
+        return Command(resume=command.get("resume"), update=update, goto=to)
+
+    @property
+    def going_on(self) -> Asked:
+        """The same run from its last checkpoint on: what it was given is in there, and so is where it began."""
+        begun = {"input": None, "command": None, "checkpoint": None, "checkpoint_id": None}
+        return replace(self, given={**self.given, **begun})
+
+    @property
+    def modes(self) -> frozenset[str]:
+        """Which kinds of frames the run tells of."""
+        return frozenset({"values", *(self.given.get("modes") or _MODES)})  # values are what a run comes to
+
+    @property
+    def subgraphs(self) -> bool:
+        """Whether the run tells of what is below the graph, too."""
+        return bool(self.given.get("subgraphs", True))
 
     @property
     def stops(self) -> dict[str, Any]:
@@ -78,56 +113,66 @@ async def stands(graph: Graph, thread_id: str) -> StateSnapshot:
     return await graph.aget_state(config_of(thread_id))
 
 
-async def said(graph: Graph, asked: Asked, *, again: bool) -> AsyncIterator[Said]:
+async def said(graph: Graph, asked: Asked, again: Again | None = None) -> AsyncIterator[Said]:
     """Run, and give what is said; ``again`` when a process died within the run, which goes on from its last step."""
-    entry = asked.entry
-    if again:
-        before = (await stands(graph, asked.thread_id)).metadata or {}
-        entry = None if before.get("run_id") == asked.run_id else entry
-    speak = _events(graph, asked, entry) if asked.events else _modes(graph, asked, entry)
-    async for one in speak:
-        yield one
+    if again is not None and ((await stands(graph, asked.thread_id)).metadata or {}).get("run_id") == asked.run_id:
+        asked = asked.going_on
+    async for one in _events(graph, asked) if asked.events else _modes(graph, asked):
+        for new in again.new(one) if again is not None else (one,):
+            yield new
 
 
-async def _modes(graph: Graph, asked: Asked, entry: Any) -> AsyncIterator[Said]:
+async def _modes(graph: Graph, asked: Asked) -> AsyncIterator[Said]:
     heard: dict[str, BaseMessage] = {}
-    context = asked.given.get("context")
-    async for namespace, mode, data in graph.astream(
-        entry, asked.config, stream_mode=_MODES, subgraphs=True, context=context, durability="sync", **asked.stops
+    streamed: Any = sorted({_SAME.get(mode, mode) for mode in asked.modes & set(_MODES)} | {"checkpoints"})
+    async for *namespace, mode, data in graph.astream(  # the first is left out where nothing below is told of
+        asked.entry,
+        asked.config,
+        stream_mode=streamed,
+        subgraphs=asked.subgraphs,
+        context=asked.context(graph),
+        durability="sync",
+        **asked.stops,
     ):
-        if mode != "messages":
-            yield mode, tuple(namespace), plain(data)
-            continue
-        for method, told in _message(heard, *data):
-            yield method, tuple(namespace), told
+        within = tuple(*namespace)
+        if mode == "checkpoints":
+            yield STEP, within, {"id": data["config"]["configurable"]["checkpoint_id"]}
+        if mode == "messages":
+            for method, told in _message(heard, asked.modes, *data):
+                yield method, within, told
+        elif mode in asked.modes:
+            yield mode, within, plain(data)
 
 
-def _message(heard: dict[str, BaseMessage], message: BaseMessage, about: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Return a piece of a message as both kinds of message streams tell it."""
+def _message(
+    heard: dict[str, BaseMessage], modes: frozenset[str], message: BaseMessage, about: Mapping[str, Any]
+) -> Iterator[tuple[str, Any]]:
+    """Give a piece of a message as the kinds of message streams tell it that were asked for."""
+    if "messages-tuple" in modes:
+        yield "messages-tuple", plain([message, dict(about)])
+    if "messages" not in modes:
+        return
     name = str(message.id)
-    parts: list[tuple[str, Any]] = [("messages-tuple", plain([message, dict(about)]))]
     known = heard.get(name)
     if known is None:
-        parts.append(("messages/metadata", {name: {"metadata": plain(dict(about))}}))
+        yield "messages/metadata", {name: {"metadata": plain(dict(about))}}
     if isinstance(message, BaseMessageChunk):
-        whole = known + message if isinstance(known, AIMessageChunk) else message
-        heard[name] = whole
-        parts.append(("messages/partial", [plain(whole)]))
+        heard[name] = known + message if isinstance(known, AIMessageChunk) else message
+        yield "messages/partial", [plain(heard[name])]
     else:
         heard[name] = message
-        parts.append(("messages/complete", [plain(message)]))
-    return parts
+        yield "messages/complete", [plain(message)]
 
 
-async def _events(graph: Graph, asked: Asked, entry: Any) -> AsyncIterator[Said]:
+async def _events(graph: Graph, asked: Asked) -> AsyncIterator[Said]:
     wanted = (CustomTransformer, UpdatesTransformer, CheckpointsTransformer, TasksTransformer)
     own = tuple(graph.stream_transformers or ())
     stream = await graph.astream_events(
-        entry,
+        asked.entry,
         asked.config,
         version="v3",
         transformers=[one for one in wanted if one not in own],
-        context=asked.given.get("context"),
+        context=asked.context(graph),
         durability="sync",
         **asked.stops,
     )
@@ -140,7 +185,14 @@ async def _events(graph: Graph, asked: Asked, entry: Any) -> AsyncIterator[Said]
         within = about["namespace"]
         if method == "lifecycle" and isinstance(data, Mapping):  # told at the root of what is below it
             within = data.get("namespace", within)
+        if method == "checkpoints" and (at := _checkpoint_id(data)) is not None:
+            yield STEP, tuple(within), {"id": at}
         yield method, tuple(within), plain(data)
+
+
+def _checkpoint_id(data: Any) -> str | None:
+    told = data.get("config", {}).get("configurable", {}).get("checkpoint_id") if isinstance(data, Mapping) else None
+    return told or (data.get("id") if isinstance(data, Mapping) else None)
 
 
 def outcome(snapshot: StateSnapshot) -> tuple[str, list[Shown]]:

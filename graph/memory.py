@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
@@ -44,14 +45,25 @@ class Items(Protocol):
 class TenantStore(BaseStore):
     """One tenant's items as LangGraph's store."""
 
+    supports_ttl = True
+
     def __init__(self, items: Items, tenant_id: str, actor_id: str) -> None:
         self._items = items
         self._tenant_id = tenant_id
         self._actor_id = actor_id
+        self._loop = asyncio.get_running_loop()
 
     def batch(self, ops: Iterable[Op]) -> list[Result]:
-        """Refuse: a node that reads the store is asynchronous here."""
-        raise NotImplementedError("use the store's asynchronous methods")
+        """Carry out operations for a node that is no coroutine, which has a thread of its own.
+
+        Raises:
+            RuntimeError: a coroutine asked, and would wait for itself.
+        """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run_coroutine_threadsafe(self.abatch(ops), self._loop).result()
+        raise RuntimeError("a coroutine uses the store's asynchronous methods: aget, aput, asearch")
 
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
         """Carry out operations in their order."""
@@ -81,7 +93,7 @@ class TenantStore(BaseStore):
                 )
                 return [tuple(one) for one in found]
             case _:
-                raise NotImplementedError(type(op).__name__)
+                raise TypeError(f"no operation of a store: {type(op).__name__}")
 
 
 def _fields(row: Row) -> dict[str, Any]:

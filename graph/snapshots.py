@@ -40,7 +40,10 @@ async def state(
 ) -> Shown | None:
     """Return a thread's state, at a checkpoint or as it is; None when there is none."""
     reader = graph.copy(update={"checkpointer": saver})
-    snapshot = await reader.aget_state(config_of(thread_id, checkpoint_id, namespace), subgraphs=subgraphs)
+    try:
+        snapshot = await reader.aget_state(config_of(thread_id, checkpoint_id, namespace), subgraphs=subgraphs)
+    except ValueError:  # there is no graph under this namespace
+        return None
     return None if snapshot.created_at is None else shown(snapshot)
 
 
@@ -90,6 +93,17 @@ async def copied(saver: BaseCheckpointSaver[Any], source: str, to: str) -> None:
             pending.setdefault(task, []).append((channel, value))
         for task, writes in pending.items():
             await saver.aput_writes(made, writes, task)
+
+
+async def made_by(saver: BaseCheckpointSaver[Any], thread_id: str, run_id: str) -> list[str]:
+    """Return the ids of the checkpoints that a thread's last run made."""
+    made: list[str] = []
+    async for one in saver.alist({"configurable": {"thread_id": thread_id}}):
+        about: Mapping[str, Any] = one.metadata
+        if about.get("run_id") != run_id:
+            break
+        made.append(one.checkpoint["id"])
+    return made
 
 
 def shown(snapshot: StateSnapshot) -> Shown:

@@ -28,9 +28,33 @@ async def read_body(request: Request) -> dict[str, Any]:
     """Return the body, a JSON object; an empty body is an empty object.
 
     Raises:
+        TooLarge, NotJson, Malformed, BadInput: as ``read_json`` says; it is not an object.
+    """
+    value = await read_json(request)
+    if not isinstance(value, dict):
+        raise Malformed("the body is not a JSON object")
+    return value
+
+
+async def read_list(request: Request) -> list[Any]:
+    """Return the body, a JSON list.
+
+    Raises:
+        TooLarge, NotJson, Malformed, BadInput: as ``read_json`` says; it is not a list.
+    """
+    value = await read_json(request)
+    if not isinstance(value, list):
+        raise Malformed("the body is not a JSON list")
+    return value
+
+
+async def read_json(request: Request) -> Any:
+    """Return the body as JSON; an empty body is an empty object.
+
+    Raises:
         TooLarge: it is over 1 MiB.
         NotJson: it says that it is something else, or compressed.
-        Malformed: it is not a JSON object, is nested too deep, or did not come within 10 seconds.
+        Malformed: it is not JSON, is nested too deep, or did not come within 10 seconds.
         BadInput: a text or a number in it can't be stored; the message names the first.
     """
     # What is unpacked here could be a thousand times what was sent: nothing is.
@@ -45,8 +69,6 @@ async def read_body(request: Request) -> dict[str, Any]:
         value = json.loads(content, parse_constant=_no_constant, parse_float=_number, object_pairs_hook=once)
     except (ValueError, RecursionError) as exc:
         raise Malformed("the body is not JSON that can be read") from exc
-    if not isinstance(value, dict):
-        raise Malformed("the body is not a JSON object")
     _storable(value, ())
     return value
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -112,4 +112,8 @@ class LimitedStream(StreamingResponse):
             TooMany: there is no place for it.
         """
         with self._limits.streaming(self._who):
-            await super().__call__(scope, receive, send)
+            try:
+                await super().__call__(scope, receive, send)
+            finally:
+                if isinstance(self.body_iterator, AsyncGenerator):  # at once, not when somebody collects it
+                    await self.body_iterator.aclose()

@@ -23,7 +23,7 @@ from server.compose import Colony
 from server.ending import ended
 from server.errors import colony_error
 from server.principal import DEVELOPER
-from server.sdk import bodies
+from server.sdk import run_bodies
 from server.sdk.assistants import GRAPH
 from server.sdk.runs import MissionRuns, only_what_is_governed
 from server.sdk.threads import Row
@@ -85,7 +85,7 @@ class Studio:
     async def _begin(self, colony: Colony, begun: Begun) -> None:
         """Submit, answer or retry, by the rules of the SDK's routes; what merely stopped goes on."""
         service = replace(colony.service, store=colony.service.store.undispatched(), graph_version=STUDIO_VERSION)
-        asked = bodies.RunCreate.model_validate(
+        asked = run_bodies.RunCreate.model_validate(
             {"assistant_id": GRAPH, "input": begun.input or None, "command": begun.command}
         )
         only_what_is_governed(asked)

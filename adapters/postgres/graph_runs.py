@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
@@ -18,14 +19,52 @@ from adapters.postgres.pools import Pool
 from adapters.postgres.queries import Queries
 from adapters.postgres.saver import StepSaver
 from adapters.postgres.sealed_checkpoints import TenantSerializer
+from adapters.postgres.steady import SteadyConnection
 from adapters.postgres.threads import ThreadStore
+from adapters.postgres.unit import Connection
 from contracts.errors import Conflict, FenceLost
 
 _Q = Queries.load("graph_runs")
+First = Callable[[], Awaitable[None]]
+
+
+async def keep_run(conn: Connection, run: Mapping[str, Any], *, alone: bool = False) -> None:
+    """Keep a run, in a transaction of the caller's.
+
+    Raises:
+        Conflict: the thread is a mission, or another run is open and there must be none.
+    """
+    named: dict[str, Any] = {key: run[key] for key in ("run_id", "thread_id", "actor_id", "graph_id", "assistant_id")}
+    kept = {"payload": Jsonb(run["payload"]), "metadata": Jsonb(run["metadata"]), "after_s": run.get("after_s") or 0}
+    bound = await conn.execute(_Q["bind"], {key: named[key] for key in ("thread_id", "graph_id")})
+    if await bound.fetchone() is None:  # from here on the thread is held, and others' runs wait to be kept
+        raise Conflict("this thread is a mission", code="thread_is_a_mission")
+    if alone and await (await conn.execute(_Q["open_runs"], named)).fetchone() is not None:
+        raise Conflict("a run is under way in this thread", code="thread_busy")
+    await conn.execute(_Q["enqueue"], {**named, **kept})
 
 
 class WholeSaver(StepSaver):
-    """LangGraph's checkpointer for any graph: what each of a step's nodes gave is kept until the step is done."""
+    """LangGraph's checkpointer for any graph: what each of a step's nodes gave is kept until the step is done.
+
+    What a step said is stored before its checkpoint is: who goes on from there can't say it any more.
+    """
+
+    def __init__(self, conn: SteadyConnection, *, serde: TenantSerializer, first: First | None = None) -> None:
+        super().__init__(conn, serde=serde)
+        self._first = first
+
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """Store a checkpoint, and before it what was said."""
+        if self._first is not None:
+            await self._first()
+        return await super().aput(config, checkpoint, metadata, new_versions)
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
@@ -45,7 +84,9 @@ class Claimed:
     attempts: int
     actor_id: str
     graph_id: str
+    assistant_id: str
     payload: dict[str, Any]
+    metadata: dict[str, Any]
     silent: bool
 
 
@@ -65,23 +106,16 @@ class GraphRunStore:
             cursor = await conn.execute(_Q[statement], named)
             return await cursor.fetchall() if cursor.description else []
 
-    async def enqueue(self, tenant_id: str, run: Mapping[str, Any]) -> None:
-        """Keep a run that is to be done after those before it in its thread.
+    async def enqueue(self, tenant_id: str, run: Mapping[str, Any], *, alone: bool = False) -> None:
+        """Keep a run that is to be done after those before it in its thread; ``alone`` if there must be none.
 
         Raises:
-            Conflict: the thread is a mission.
+            Conflict: the thread is a mission, or another run is open.
             Halted: the tenant is halted.
         """
-        named: dict[str, Any] = {
-            key: run[key] for key in ("run_id", "thread_id", "actor_id", "graph_id", "assistant_id")
-        }
-        kept = {"payload": Jsonb(run["payload"]), "metadata": Jsonb(run["metadata"])}
         async with self._threads.acting(tenant_id) as conn:
             await let_on(conn, tenant_id)
-            bound = await conn.execute(_Q["bind"], {key: named[key] for key in ("thread_id", "graph_id")})
-            if await bound.fetchone() is None:
-                raise Conflict("this thread is a mission", code="thread_is_a_mission")
-            await conn.execute(_Q["enqueue"], {**named, **kept})
+            await keep_run(conn, run, alone=alone)
 
     async def claim(self, graphs: Sequence[str]) -> Claimed | None:
         """Take the next run of these graphs that nobody runs, or None."""
@@ -92,7 +126,7 @@ class GraphRunStore:
         if found is None:
             return None
         (row,) = await self.rows(found["tenant_id"], "run", thread_id=found["thread_id"], run_id=found["run_id"])
-        held = {key: row[key] for key in ("attempts", "actor_id", "graph_id", "payload")}
+        held = {key: row[key] for key in ("attempts", "actor_id", "graph_id", "assistant_id", "payload", "metadata")}
         return Claimed(
             **{key: found[key] for key in ("run_id", "thread_id", "tenant_id", "epoch")},
             **held,
@@ -110,18 +144,47 @@ class GraphRunStore:
         Raises:
             FenceLost: the run is no longer this process's.
         """
-        named: dict[str, Any] = {"thread_id": run.thread_id, "run_id": run.run_id, "epoch": run.epoch, "n": len(frames)}
-        (row,) = await self.rows(run.tenant_id, "say", str(run.epoch), frames=Jsonb(list(frames)), **named)
-        if row["n"] != len(frames):
+        async with self._threads.acting(run.tenant_id, str(run.epoch)) as conn:
+            await self._say(conn, run.thread_id, run.run_id, run.epoch, frames)
+
+    async def said(self, run: Claimed) -> list[tuple[str, tuple[str, ...], Any]]:
+        """Return what a run said in the step that was under way when its process died, and before it which steps."""
+        rows = await self.rows(run.tenant_id, "said_before", thread_id=run.thread_id, run_id=run.run_id)
+        return [(row["method"], tuple(row["namespace"]), row["payload"]) for row in rows]
+
+    async def settle(
+        self, run: Claimed, status: str, failure: Mapping[str, str] | None, frames: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Say how a run ended, and the frames of its end, at once: who hears of the end finds it ended.
+
+        Raises:
+            FenceLost: the run is no longer this process's.
+        """
+        told = Jsonb(dict(failure)) if failure else None
+        async with self._threads.acting(run.tenant_id, str(run.epoch)) as conn:
+            await self._say(conn, run.thread_id, run.run_id, run.epoch, frames)
+            await conn.execute(_Q["settle"], {"run_id": run.run_id, "status": status, "failure": told})
+
+    async def _say(
+        self, conn: Connection, thread_id: str, run_id: str, epoch: int, frames: Sequence[Mapping[str, Any]]
+    ) -> None:
+        named = {"thread_id": thread_id, "run_id": run_id, "epoch": epoch, "n": len(frames)}
+        row = await (await conn.execute(_Q["say"], {**named, "frames": Jsonb(list(frames))})).fetchone()
+        if row is None or row["n"] != len(frames):
             raise FenceLost("another process has taken this run over")
 
-    async def settle(self, run: Claimed, status: str, failure: Mapping[str, str] | None) -> None:
-        """Say how a run ended."""
-        told = Jsonb(dict(failure)) if failure else None
-        await self.rows(run.tenant_id, "settle", run_id=run.run_id, status=status, failure=told)
+    async def stop(
+        self,
+        tenant_id: str,
+        thread_id: str,
+        run_id: str,
+        frames: Sequence[Mapping[str, Any]],
+        made: Callable[[WholeSaver], Awaitable[list[str]]] | None = None,
+    ) -> bool:
+        """Stop a run: whoever runs it can write nothing more. False when it has ended.
 
-    async def stop(self, tenant_id: str, thread_id: str, run_id: str, frames: Sequence[Mapping[str, Any]]) -> bool:
-        """Stop a run: whoever runs it can write nothing more. False when it has ended."""
+        With ``made``, which names the checkpoints that the run made, these are undone and the run is forgotten.
+        """
         async with self._threads.acting(tenant_id) as conn:
             row = await (await conn.execute(_Q["raise_epoch"], {"thread_id": thread_id})).fetchone()
             named = {"run_id": run_id, "status": "interrupted", "failure": None}
@@ -129,17 +192,20 @@ class GraphRunStore:
             if row is None or settled is None:
                 return False
             await self._pool.stamp(conn, tenant_id, str(row["epoch"]))
-            told = {"thread_id": thread_id, "run_id": run_id, "epoch": row["epoch"], "n": len(frames)}
-            await conn.execute(_Q["say"], {**told, "frames": Jsonb(list(frames))})
+            await self._say(conn, thread_id, run_id, row["epoch"], frames)
+            if made is not None:
+                undone = await made(WholeSaver(conn, serde=TenantSerializer(conn.vault, tenant_id)))
+                await conn.execute(_Q["undo"], {"thread_id": thread_id, "checkpoints": undone})
+                await conn.execute(_Q["forget_run"], {"thread_id": thread_id, "run_id": run_id})
         return True
 
     @asynccontextmanager
-    async def saver(self, tenant_id: str, epoch: int) -> AsyncIterator[WholeSaver]:
+    async def saver(self, tenant_id: str, epoch: int, first: First | None = None) -> AsyncIterator[WholeSaver]:
         """Hold a connection with LangGraph's checkpointer over it, stamped with the thread's epoch, for the block."""
         with store_errors():
             async with self._pool.connection() as conn:
                 await self._pool.stamp(conn, tenant_id, str(epoch), local=False)
-                yield WholeSaver(conn, serde=TenantSerializer(conn.vault, tenant_id))
+                yield WholeSaver(conn, serde=TenantSerializer(conn.vault, tenant_id), first=first)
 
     async def taken(self, tenant_id: str, thread_id: str) -> int:
         """Raise a thread's epoch for a writer outside a run; returns it.

@@ -23,6 +23,10 @@ def thread_not_found() -> NotFound:
     return NotFound("there is no such thread", code="thread_not_found")
 
 
+KEPT_MIN = 60.0
+"""For how many minutes the thread of a run that was begun without one is kept."""
+
+
 class ThreadStore:
     """Threads and their notes, one short transaction a call, always as one tenant."""
 
@@ -59,10 +63,16 @@ class ThreadStore:
         return {**row, **opened["payload"]}
 
     async def create(
-        self, tenant_id: str, actor_id: str, thread_id: str, metadata: Mapping[str, Any], config: Mapping[str, Any]
+        self,
+        tenant_id: str,
+        actor_id: str,
+        thread_id: str,
+        metadata: Mapping[str, Any],
+        config: Mapping[str, Any],
+        ttl_min: float | None = None,
     ) -> bool:
-        """Keep a new thread; False when its id is taken, by whomever."""
-        values = {"metadata": Jsonb(dict(metadata)), "config": Jsonb(dict(config))}
+        """Keep a new thread, for so many minutes after its last change if given; False when its id is taken."""
+        values = {"metadata": Jsonb(dict(metadata)), "config": Jsonb(dict(config)), "ttl_min": ttl_min}
         return bool(await self.rows(tenant_id, "create", thread_id=thread_id, actor_id=actor_id, **values))
 
     async def thread(self, tenant_id: str, thread_id: str) -> DictRow:
@@ -89,8 +99,15 @@ class ThreadStore:
         named = {**asked, "metadata": Jsonb(asked["metadata"]) if asked["metadata"] else None}
         return int((await self.rows(tenant_id, "count", **named))[0]["total"])
 
-    async def patch(self, tenant_id: str, actor_id: str, thread_id: str, metadata: Mapping[str, Any]) -> None:
-        """Merge metadata into a thread's.
+    async def patch(
+        self,
+        tenant_id: str,
+        actor_id: str,
+        thread_id: str,
+        metadata: Mapping[str, Any],
+        ttl_min: float | None = None,
+    ) -> None:
+        """Merge metadata into a thread's, and say for how long it is kept, if that is given.
 
         Raises:
             NotFound: there is no such thread for this tenant.
@@ -98,7 +115,8 @@ class ThreadStore:
         merged = Jsonb(dict(metadata))
         async with self.acting(tenant_id) as conn:
             await conn.execute(self._q["note"], {"thread_id": thread_id, "actor_id": actor_id, "metadata": Jsonb({})})
-            cursor = await conn.execute(self._q["patch"], {"thread_id": thread_id, "metadata": merged})
+            named = {"thread_id": thread_id, "metadata": merged, "ttl_min": ttl_min}
+            cursor = await conn.execute(self._q["patch"], named)
             if await cursor.fetchone() is None:
                 raise thread_not_found()
 
@@ -116,6 +134,15 @@ class ThreadStore:
                 code="thread_is_a_mission",
                 hint="Cancel its run if it must stop; `colony db prune` drops what replay alone needs.",
             )
+
+    async def unkept(self) -> int:
+        """Forget the threads that have been kept for as long as they were to be; returns how many."""
+        with store_errors():
+            async with self._pool.connection() as conn:
+                found = await (await conn.execute(self._q["unkept"])).fetchall()
+        for row in found:
+            await self.rows(row["tenant_id"], "forget", thread_id=row["thread_id"])
+        return len(found)
 
 
 MOST_ITEMS = 100_000
@@ -137,6 +164,7 @@ class MemoryStore:
             Conflict: the tenant's store is full.
         """
         named = {"namespace": list(namespace), "key": key, "value": Jsonb(value), "ttl_min": ttl_min}
+        await self._store.rows(tenant_id, "sweep_items")
         if not await self._store.rows(tenant_id, "put_item", actor_id=actor_id, most=MOST_ITEMS, **named):
             raise Conflict(f"the store holds {MOST_ITEMS} items already", code="store_full", hint="Delete some first.")
 

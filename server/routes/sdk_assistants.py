@@ -45,8 +45,14 @@ async def search(who: Reader, sdk: SdkParts, body: Body) -> JSONResponse:
     """List assistants."""
     asked = parsed(bodies.AssistantSearch, body)
     found = await _found(who, sdk, asked)
-    page = found[asked.offset : asked.offset + asked.limit]
-    return JSONResponse(page, headers={"X-Pagination-Total": str(len(found))})
+    end = asked.offset + asked.limit
+    page = found[asked.offset : end]
+    if asked.select is not None:
+        page = [{key: one[key] for key in asked.select if key in one} for one in page]
+    headers = {"X-Pagination-Total": str(len(found))}
+    if end < len(found):
+        headers["X-Pagination-Next"] = str(end)
+    return JSONResponse(page, headers=headers)
 
 
 @router.post(
@@ -63,13 +69,16 @@ async def count(who: Reader, sdk: SdkParts, body: Body) -> JSONResponse:
 async def _found(who: Principal, sdk: Sdk, asked: bodies.AssistantSearch) -> list[dict[str, Any]]:
     wanted = (asked.metadata or {}).items()
     extra = await sdk.extra.assistants.listed(who) if sdk.extra is not None else []
-    return [
+    found = [
         one
         for one in (*extra, *assistants.listed())
         if asked.graph_id in {None, one["graph_id"]}
         and (asked.name or "").lower() in one["name"].lower()
         and all(one["metadata"].get(key) == value for key, value in wanted)
     ]
+    if (field := asked.sort_by) is not None:
+        found.sort(key=lambda one: one[field], reverse=asked.sort_order != "asc")
+    return found
 
 
 def _made(sdk: Sdk) -> GraphAssistants:
@@ -100,11 +109,43 @@ async def make(who: Submitter, sdk: SdkParts, body: Body) -> JSONResponse:
     "/assistants/{assistant_id:name}",
     response_model=shapes.Assistant,
     responses=fails(NotFound, Conflict, *BODY_FAILS),
-    openapi_extra=takes(bodies.AssistantPatch),
+    openapi_extra=takes(bodies.AssistantChange),
 )
 async def change(assistant_id: str, who: Submitter, sdk: SdkParts, body: Body) -> JSONResponse:
     """Change an assistant of a developer's own graph."""
-    found = await _made(sdk).change(who, checked(assistant_id), parsed(bodies.AssistantPatch, body).told)
+    asked = parsed(bodies.AssistantChange, body)
+    found = await _made(sdk).change(who, checked(assistant_id), asked.graph_id, asked.told)
+    if found is None:
+        raise assistants.assistant_not_found()
+    return JSONResponse(found)
+
+
+@router.post(
+    "/assistants/{assistant_id:name}/versions",
+    response_model=shapes.AssistantVersions,
+    responses=fails(NotFound, *BODY_FAILS),
+    openapi_extra=takes(bodies.VersionsAsked),
+)
+async def versions(assistant_id: str, who: Reader, sdk: SdkParts, body: Body) -> JSONResponse:
+    """List an assistant's versions, newest first; what is shipped has one."""
+    asked = parsed(bodies.VersionsAsked, body)
+    shown = await _shown(who, sdk, assistant_id)
+    kept: list[dict[str, Any]] = []
+    if sdk.extra is not None:
+        kept = await sdk.extra.assistants.versions(who, assistant_id, **asked.model_dump())
+    return JSONResponse(kept if kept or shown["metadata"].get("created_by") != "system" else [shown])
+
+
+@router.post(
+    "/assistants/{assistant_id:name}/latest",
+    response_model=shapes.Assistant,
+    responses=fails(NotFound, Conflict, *BODY_FAILS),
+    openapi_extra=takes(bodies.VersionNamed, required=True),
+)
+async def use(assistant_id: str, who: Submitter, sdk: SdkParts, body: Body) -> JSONResponse:
+    """Go back to a version of an assistant of a developer's own graph."""
+    asked = parsed(bodies.VersionNamed, body)
+    found = await _made(sdk).use(who, checked(assistant_id), asked.version)
     if found is None:
         raise assistants.assistant_not_found()
     return JSONResponse(found)
@@ -137,12 +178,16 @@ async def _graph(who: Principal, sdk: Sdk, assistant_id: str) -> str | None:
 @router.get("/assistants/{assistant_id:name}", response_model=shapes.Assistant, responses=fails(NotFound))
 async def assistant(assistant_id: str, who: Reader, sdk: SdkParts) -> JSONResponse:
     """Return one assistant."""
+    return JSONResponse(await _shown(who, sdk, assistant_id))
+
+
+async def _shown(who: Principal, sdk: Sdk, assistant_id: str) -> dict[str, Any]:
     if sdk.extra is not None and (found := await sdk.extra.assistants.find(who, checked(assistant_id))) is not None:
-        return JSONResponse(found)
+        return found
     kind = assistants.class_of(assistant_id)
     if kind is None:
         raise assistants.assistant_not_found()
-    return JSONResponse(assistants.shown(kind))
+    return assistants.shown(kind)
 
 
 def depth_of(xray: str) -> int | bool:

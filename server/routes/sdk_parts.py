@@ -99,8 +99,9 @@ def streamed(
     thread_id: str,
     render: Callable[[AsyncIterator[Frame | None]], AsyncIterator[bytes]],
     headers: dict[str, str] | None = None,
+    gone: Callable[[], None] | None = None,
 ) -> LimitedStream:
-    """Send a thread's frames as they come, rendered."""
+    """Send a thread's frames as they come, rendered; ``gone`` is called when the client leaves before the end."""
 
     async def sent() -> AsyncIterator[bytes]:
         async with sdk.listening(who, thread_id) as frames, aclosing(render(frames)) as chunks:  # type: ignore[type-var]
@@ -108,7 +109,20 @@ def streamed(
                 yield chunk
 
     named = {**NO_STORE, **(headers or {})}
-    return LimitedStream(sent(), request, who, media_type=STREAM, headers=named)
+    return LimitedStream(watched(sent(), gone), request, who, media_type=STREAM, headers=named)
+
+
+async def watched(chunks: AsyncIterator[bytes], gone: Callable[[], None] | None) -> AsyncIterator[bytes]:
+    """Give what there is to send, and note when whom it is sent to leaves before the end."""
+    over = False
+    try:
+        async with aclosing(chunks):  # type: ignore[type-var]
+            async for chunk in chunks:
+                yield chunk
+        over = True
+    finally:
+        if gone is not None and not over:
+            gone()
 
 
 def run_headers(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -25,8 +27,9 @@ from server.routes.sdk_parts import (
     modes_of,
     run_headers,
     streamed,
+    watched,
 )
-from server.sdk import bodies, shapes
+from server.sdk import run_bodies, shapes
 from server.sdk.described import ALONE
 from server.sdk.frames import place_of, run_stream
 from server.sdk.runs import Started
@@ -35,28 +38,27 @@ from server.tracing import trace_id_of
 
 router = APIRouter(tags=["runs"], route_class=BoundedRoute)
 _BEGIN = fails(NotFound, Conflict, NotBuilt, *BODY_FAILS)
-_TAKES = takes(bodies.RunCreate, required=True)
+_TAKES = takes(run_bodies.RunCreate, required=True)
 _ALONE = takes_schema(ALONE)
 _GONE = fails(NotFound)
+Cancels = Annotated[bool, Query(description="Whether the run is stopped when the client leaves before its end.")]
+CancelAction = Literal["interrupt", "rollback"]
 
 
 async def _begun(
-    request: Request, who: Principal, sdk: Sdk, thread_id: str, body: dict[str, object]
-) -> tuple[Started, bodies.RunCreate]:
-    asked = parsed(bodies.RunCreate, body)
+    request: Request, who: Principal, sdk: Sdk, thread_id: str, asked: run_bodies.RunCreate, tells: run_bodies.Tells
+) -> Started:
     row = await sdk.thread_for(who, thread_id, asked)
-    return await sdk.start(who, row, asked, trace_id_of(request)), asked
+    return await sdk.start(who, row, asked, trace_id_of(request), tells=tells)
 
 
-async def _begun_alone(
-    request: Request, who: Principal, sdk: Sdk, body: dict[str, object], key: str | None
-) -> tuple[Started, bodies.RunCreate]:
-    asked = parsed(bodies.RunCreate, body)
-    return await sdk.start(who, None, asked, trace_id_of(request), key), asked
+def told_of(asked: run_bodies.RunCreate) -> run_bodies.Tells:
+    """Return what a run tells of that nobody streams yet: of everything, unless something is named."""
+    return asked.tells if asked.stream_mode else run_bodies.EVERYTHING
 
 
 def _stream(
-    request: Request, who: Principal, sdk: Sdk, run: Started, asked: bodies.RunCreate, *, alone: bool
+    request: Request, who: Principal, sdk: Sdk, run: Started, asked: run_bodies.RunCreate, *, alone: bool
 ) -> Response:
     below = bool(asked.stream_subgraphs)
     again = {"stream_mode": list(dict.fromkeys(asked.modes)), **({} if below else {"stream_subgraphs": "false"})}
@@ -67,18 +69,27 @@ def _stream(
         run.thread_id,
         lambda frames: run_stream(frames, run.run_id, asked.modes, (-1, 0), subgraphs=below),
         run_headers(run.thread_id, run.run_id, "stream", stateless=alone, asked=again),
+        _left(sdk, who, run, cancels=asked.on_disconnect == "cancel"),
     )
 
 
-def _answer(request: Request, who: Principal, sdk: Sdk, run: Started, *, alone: bool = False) -> Response:
+def _left(sdk: Sdk, who: Principal, run: Started, *, cancels: bool) -> Callable[[], None] | None:
+    return partial(sdk.abandon, who, run) if cancels else None
+
+
+def _answer(
+    request: Request, who: Principal, sdk: Sdk, run: Started, *, alone: bool = False, cancels: bool = False
+) -> Response:
     headers = {**NO_STORE, **run_headers(run.thread_id, run.run_id, "join", stateless=alone)}
-    return LimitedStream(sdk.answered(who, run), request, who, media_type="application/json", headers=headers)
+    sent = watched(sdk.answered(who, run), _left(sdk, who, run, cancels=cancels))
+    return LimitedStream(sent, request, who, media_type="application/json", headers=headers)
 
 
 @router.post("/threads/{thread_id:name}/runs", response_model=shapes.Run, responses=_BEGIN, openapi_extra=_TAKES)
 async def create(request: Request, thread_id: ThreadRef, who: Caller, sdk: SdkParts, body: Body) -> JSONResponse:
     """Begin a run in a thread."""
-    run, _ = await _begun(request, who, sdk, thread_id, body)
+    asked = parsed(run_bodies.RunCreate, body)
+    run = await _begun(request, who, sdk, thread_id, asked, told_of(asked))
     headers = {"Content-Location": f"/threads/{run.thread_id}/runs/{run.run_id}"}
     return JSONResponse(await sdk.run(who, run.thread_id, run.run_id), headers=headers)
 
@@ -91,7 +102,8 @@ async def create(request: Request, thread_id: ThreadRef, who: Caller, sdk: SdkPa
 )
 async def stream(request: Request, thread_id: ThreadRef, who: Caller, sdk: SdkParts, body: Body) -> Response:
     """Begin a run in a thread and stream it."""
-    run, asked = await _begun(request, who, sdk, thread_id, body)
+    asked = parsed(run_bodies.RunCreate, body)
+    run = await _begun(request, who, sdk, thread_id, asked, asked.tells)
     return _stream(request, who, sdk, run, asked, alone=False)
 
 
@@ -103,8 +115,9 @@ async def stream(request: Request, thread_id: ThreadRef, who: Caller, sdk: SdkPa
 )
 async def wait(request: Request, thread_id: ThreadRef, who: Caller, sdk: SdkParts, body: Body) -> Response:
     """Begin a run in a thread and wait for what it comes to."""
-    run, _ = await _begun(request, who, sdk, thread_id, body)
-    return _answer(request, who, sdk, run)
+    asked = parsed(run_bodies.RunCreate, body)
+    run = await _begun(request, who, sdk, thread_id, asked, run_bodies.RESULT)
+    return _answer(request, who, sdk, run, cancels=asked.on_disconnect == "cancel")
 
 
 @router.post("/runs", response_model=shapes.Run, responses=_BEGIN, openapi_extra=_ALONE)
@@ -112,7 +125,8 @@ async def create_alone(
     request: Request, who: Caller, sdk: SdkParts, body: Body, idempotency_key: IdempotencyKey = None
 ) -> JSONResponse:
     """Begin a run in a thread of its own."""
-    run, _ = await _begun_alone(request, who, sdk, body, idempotency_key)
+    asked = parsed(run_bodies.RunCreate, body)
+    run = await sdk.start(who, None, asked, trace_id_of(request), idempotency_key, tells=told_of(asked))
     return JSONResponse(
         await sdk.run(who, run.thread_id, run.run_id), headers={"Content-Location": f"/runs/{run.run_id}"}
     )
@@ -123,7 +137,8 @@ async def stream_alone(
     request: Request, who: Caller, sdk: SdkParts, body: Body, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Begin a run in a thread of its own and stream it."""
-    run, asked = await _begun_alone(request, who, sdk, body, idempotency_key)
+    asked = parsed(run_bodies.RunCreate, body)
+    run = await sdk.start(who, None, asked, trace_id_of(request), idempotency_key, tells=asked.tells)
     return _stream(request, who, sdk, run, asked, alone=True)
 
 
@@ -132,8 +147,9 @@ async def wait_alone(
     request: Request, who: Caller, sdk: SdkParts, body: Body, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Begin a run in a thread of its own and wait for what it comes to."""
-    run, _ = await _begun_alone(request, who, sdk, body, idempotency_key)
-    return _answer(request, who, sdk, run, alone=True)
+    asked = parsed(run_bodies.RunCreate, body)
+    run = await sdk.start(who, None, asked, trace_id_of(request), idempotency_key, tells=run_bodies.RESULT)
+    return _answer(request, who, sdk, run, alone=True, cancels=asked.on_disconnect == "cancel")
 
 
 @router.get("/threads/{thread_id:name}/runs", response_model=shapes.RunList, responses=fails(NotFound, BadInput))
@@ -178,6 +194,7 @@ async def join_stream(
     sdk: SdkParts,
     stream_mode: Modes = None,
     stream_subgraphs: Annotated[bool, Query(description="What subgraphs say, too.")] = True,  # noqa: FBT002
+    cancel_on_disconnect: Cancels = False,  # noqa: FBT002
     last_event_id: LastEventId = None,
 ) -> Response:
     """Stream a run from its start, or from after the last event that was received."""
@@ -193,6 +210,7 @@ async def join_stream(
         thread_id,
         lambda frames: run_stream(frames, run_id, modes, place_of(last_event_id), subgraphs=stream_subgraphs),
         run_headers(thread_id, run_id, "stream", asked=again),
+        _left(sdk, who, Started(thread_id, run_id), cancels=cancel_on_disconnect),
     )
 
 
@@ -207,7 +225,7 @@ async def cancel(
     run_id: RunRef,
     who: Operator,
     sdk: SdkParts,
-    action: Literal["interrupt", "rollback"] = "interrupt",
+    action: CancelAction = "interrupt",
     wait: Annotated[bool, Query(description="A run is stopped when this is answered, either way.")] = False,  # noqa: ARG001, FBT002
 ) -> Response:
     """Stop a run."""

@@ -1,4 +1,4 @@
-"""The SDK's store: items under namespaces, the caller's tenant's own. Crons are not among what is served here."""
+"""The SDK's store: items under namespaces, the caller's tenant's own."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, Response
 
 from contracts.clock import rfc3339
-from contracts.errors import BadInput, Conflict, NotBuilt, TooLarge
+from contracts.errors import BadInput, Conflict, TooLarge
 from server.body import parsed
 from server.openapi import BODY_FAILS, fails, takes
-from server.principal import CALLER, Reader, Submitter
+from server.principal import Reader, Submitter
 from server.routes.parts import Body, BoundedRoute
 from server.routes.sdk_parts import SdkParts
 from server.sdk import bodies, shapes
@@ -21,7 +21,6 @@ from server.sdk import bodies, shapes
 router = APIRouter(tags=["store"], route_class=BoundedRoute)
 MOST_BYTES = 262_144
 """How large an item may be, as JSON."""
-_UNSERVED: dict[str, Any] = {"include_in_schema": False, "dependencies": [CALLER]}
 _DOTTED = r"^[^\x00.]{1,200}(\.[^\x00.]{1,200}){0,9}$"
 
 
@@ -102,15 +101,3 @@ def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
         "created_at": rfc3339(row["created_at"]),
         "updated_at": rfc3339(row["updated_at"]),
     }
-
-
-@router.api_route("/runs/crons", methods=["POST"], **_UNSERVED)
-@router.api_route("/runs/crons/{rest:path}", methods=["GET", "POST", "PATCH", "DELETE"], **_UNSERVED)
-@router.api_route("/threads/{thread_id:name}/runs/crons", methods=["POST"], **_UNSERVED)
-async def crons() -> None:
-    """Refuse: nothing is run by the clock here."""
-    raise NotBuilt(
-        "crons are not served here",
-        code="crons_unsupported",
-        hint="Begin runs from a scheduler of your own; an Idempotency-Key on POST /runs makes its repeats safe.",
-    )

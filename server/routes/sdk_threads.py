@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from contextlib import suppress
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
@@ -15,11 +16,13 @@ from server.principal import Operator, Reader, Submitter
 from server.routes.parts import Body, BoundedRoute
 from server.routes.sdk_parts import EVENTS, NO_STORE, LastEventId, SdkParts, ThreadRef, modes_of, streamed
 from server.sdk import bodies, shapes
+from server.sdk.body_parts import CheckpointRef
 from server.sdk.frames import MODES, place_of, thread_stream, wanted
 
 router = APIRouter(tags=["threads"], route_class=BoundedRoute)
 _GONE = fails(NotFound)
 _STATE = {**fails(NotFound, *BODY_FAILS)}
+Below = Annotated[bool, Query(description="Whether the states of the graphs below are told, too.")]
 
 
 @router.post(
@@ -61,6 +64,22 @@ async def count(who: Reader, sdk: SdkParts, body: Body) -> JSONResponse:
     return JSONResponse(await sdk.threads.count(who, parsed(bodies.ThreadCount, body)))
 
 
+@router.post(
+    "/threads/prune",
+    response_model=shapes.Pruned,
+    responses=fails(*BODY_FAILS),
+    openapi_extra=takes(bodies.ThreadPrune, required=True),
+)
+async def prune(who: Submitter, sdk: SdkParts, body: Body) -> JSONResponse:
+    """Forget threads; missions, and what is not there, are passed over."""
+    pruned = 0
+    for thread_id in parsed(bodies.ThreadPrune, body).thread_ids:
+        with suppress(NotFound, Conflict):
+            await sdk.store.delete(who.tenant_id, thread_id)
+            pruned += 1
+    return JSONResponse({"pruned_count": pruned})
+
+
 @router.get("/threads/{thread_id:name}", response_model=shapes.Thread, responses=_GONE)
 async def thread(thread_id: ThreadRef, who: Reader, sdk: SdkParts) -> JSONResponse:
     """Return a thread with its state."""
@@ -75,7 +94,8 @@ async def thread(thread_id: ThreadRef, who: Reader, sdk: SdkParts) -> JSONRespon
 )
 async def patch(thread_id: ThreadRef, who: Submitter, sdk: SdkParts, body: Body) -> JSONResponse:
     """Merge metadata into a thread's."""
-    await sdk.store.patch(who.tenant_id, who.actor_id, thread_id, parsed(bodies.ThreadPatch, body).metadata or {})
+    asked = parsed(bodies.ThreadPatch, body)
+    await sdk.store.patch(who.tenant_id, who.actor_id, thread_id, asked.metadata or {}, asked.ttl_min)
     return JSONResponse(await sdk.threads.shown(who, await sdk.threads.row(who, thread_id)))
 
 
@@ -94,15 +114,23 @@ async def copy(thread_id: ThreadRef, who: Submitter, sdk: SdkParts) -> JSONRespo
 
 
 @router.get("/threads/{thread_id:name}/state", response_model=shapes.ThreadState, responses=_GONE)
-async def state(thread_id: ThreadRef, who: Reader, sdk: SdkParts) -> JSONResponse:
+async def state(thread_id: ThreadRef, who: Reader, sdk: SdkParts, subgraphs: Below = False) -> JSONResponse:  # noqa: FBT002
     """Return a thread's present state."""
-    return JSONResponse(await sdk.threads.state(who, await sdk.threads.row(who, thread_id)))
+    row = await sdk.threads.row(who, thread_id)
+    return JSONResponse(await sdk.threads.state(who, row, subgraphs=subgraphs))
 
 
 @router.get("/threads/{thread_id:name}/state/{checkpoint_id:name}", response_model=shapes.ThreadState, responses=_GONE)
-async def state_at(thread_id: ThreadRef, checkpoint_id: str, who: Reader, sdk: SdkParts) -> JSONResponse:
+async def state_at(
+    thread_id: ThreadRef,
+    checkpoint_id: str,
+    who: Reader,
+    sdk: SdkParts,
+    subgraphs: Below = False,  # noqa: FBT002
+) -> JSONResponse:
     """Return a thread's state at a checkpoint."""
-    return JSONResponse(await sdk.threads.state(who, await sdk.threads.row(who, thread_id), _named(checkpoint_id)))
+    row = await sdk.threads.row(who, thread_id)
+    return JSONResponse(await sdk.threads.state(who, row, _named(checkpoint_id), subgraphs=subgraphs))
 
 
 @router.post(
@@ -115,14 +143,13 @@ async def state_of(thread_id: ThreadRef, who: Reader, sdk: SdkParts, body: Body)
     """Return a thread's state at a checkpoint that the body names."""
     asked = parsed(bodies.StateAt, body)
     row = await sdk.threads.row(who, thread_id)
-    named = asked.checkpoint.get("checkpoint_id")
-    return JSONResponse(await sdk.threads.state(who, row, _named(named) if named is not None else None))
+    return JSONResponse(await sdk.threads.state(who, row, asked.checkpoint, subgraphs=asked.subgraphs))
 
 
-def _named(checkpoint_id: Any) -> str:
-    if not isinstance(checkpoint_id, str) or len(checkpoint_id) > 100 or not checkpoint_id.isprintable():
+def _named(checkpoint_id: str) -> CheckpointRef:
+    if len(checkpoint_id) > 100 or not checkpoint_id.isprintable():
         raise NotFound("the thread has no such checkpoint", code="checkpoint_not_found")
-    return checkpoint_id
+    return CheckpointRef.model_construct(checkpoint_id=checkpoint_id)
 
 
 @router.post(

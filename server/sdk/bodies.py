@@ -4,29 +4,26 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 from pydantic.json_schema import SkipJsonSchema
 
-from server.sdk.frames import MODES
-
-Mode = Literal["values", "updates", "messages", "messages-tuple", "custom", "tasks", "checkpoints", "debug", "events"]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")]
-ThreadId = Annotated[
-    str, StringConstraints(pattern=r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$")
-]
-ThreadStatus = Literal["idle", "busy", "interrupted", "error"]
-Notes = dict[str, Any]
-Limit = Annotated[int, Field(ge=1, le=1_000)]
-Offset = Annotated[int, Field(ge=0, le=1_000_000)]
-Label = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00.]+$")]
-Key = Annotated[str, StringConstraints(min_length=1, max_length=400, pattern=r"^[^\x00]+$")]
-Namespace = Annotated[tuple[Label, ...], Field(max_length=10)]
-
-
-class Body(BaseModel):
-    """A body of the SDK's."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True, json_schema_extra={"additionalProperties": True})
+from server.sdk.body_parts import (
+    Body,
+    CheckpointRef,
+    ConfigRef,
+    Key,
+    Limit,
+    Minutes,
+    Name,
+    Namespace,
+    Notes,
+    Offset,
+    RunConfig,
+    ThreadId,
+    ThreadStatus,
+    TimeToLive,
+)
+from server.sdk.run_bodies import CancelMany, RunCreate
 
 
 class ThreadCreate(Body):
@@ -36,12 +33,31 @@ class ThreadCreate(Body):
     metadata: Notes | None = None
     if_exists: Literal["raise", "do_nothing"] | None = None
     config: Notes | None = None
+    ttl: Minutes | TimeToLive | None = None
+
+    @property
+    def ttl_min(self) -> float | None:
+        """For how many minutes after its last change it is kept, if not for good."""
+        return self.ttl.ttl if isinstance(self.ttl, TimeToLive) else self.ttl
 
 
 class ThreadPatch(Body):
     """Metadata to merge into a thread's."""
 
     metadata: Notes | None = None
+    ttl: Minutes | TimeToLive | None = None
+
+    @property
+    def ttl_min(self) -> float | None:
+        """For how many minutes after its last change it is kept, if that is told."""
+        return self.ttl.ttl if isinstance(self.ttl, TimeToLive) else self.ttl
+
+
+class ThreadPrune(Body):
+    """Which threads are to be forgotten."""
+
+    thread_ids: Annotated[tuple[Name, ...], Field(max_length=100)]
+    strategy: Literal["delete"] = "delete"
 
 
 class ThreadCount(Body):
@@ -67,15 +83,26 @@ class HistoryAsked(Body):
     """Which checkpoints are meant."""
 
     limit: Limit = 10
-    before: Notes | Name | None = None
+    before: Name | ConfigRef | CheckpointRef | None = None
     metadata: Notes | None = None
-    checkpoint: Notes | None = None
+    checkpoint: CheckpointRef | None = None
+
+    @property
+    def earlier_than(self) -> str | None:
+        """The checkpoint before which they are."""
+        match self.before:
+            case ConfigRef():
+                return self.before.configurable.checkpoint_id
+            case CheckpointRef():
+                return self.before.checkpoint_id
+            case _:
+                return self.before
 
 
 class StateAt(Body):
     """One checkpoint."""
 
-    checkpoint: Notes
+    checkpoint: CheckpointRef
     subgraphs: bool = False
 
 
@@ -84,58 +111,13 @@ class StateUpdate(Body):
 
     values: Any = None
     as_node: str | None = None
-    checkpoint: Notes | None = None
+    checkpoint: CheckpointRef | None = None
     checkpoint_id: Name | None = None
 
-
-class Command(Body):
-    """What LangGraph calls a command: an answer to an interrupt, or something a governed graph does not take."""
-
-    resume: Any = None
-    update: Any = None
-    goto: Any = None
-
-
-class RunCreate(Body):
-    """A run: an input to begin with, an answer to go on with, or a checkpoint to fork from."""
-
-    assistant_id: Name
-    input: Any = None
-    command: Command | None = None
-    config: Notes | None = None
-    context: Notes | None = None
-    metadata: Notes | None = None
-    stream_mode: Mode | Annotated[tuple[Mode, ...], Field(max_length=len(MODES))] | None = None
-    stream_subgraphs: bool | None = None
-    stream_resumable: bool | None = None
-    checkpoint: Notes | None = None
-    checkpoint_id: Name | None = None
-    checkpoint_during: bool | None = None
-    durability: str | None = None
-    multitask_strategy: Literal["reject", "interrupt", "rollback", "enqueue"] | None = None
-    if_not_exists: Literal["create", "reject"] | None = None
-    on_disconnect: Literal["cancel", "continue"] | None = None
-    on_completion: Literal["delete", "keep"] | None = None
-    interrupt_before: Literal["*"] | tuple[str, ...] | None = None
-    interrupt_after: Literal["*"] | tuple[str, ...] | None = None
-    webhook: str | None = None
-    after_seconds: float | None = None
-
     @property
-    def modes(self) -> tuple[Mode, ...]:
-        """What is to be streamed."""
-        match self.stream_mode:
-            case None:
-                return ("values",)
-            case str():
-                return (self.stream_mode,)
-            case _:
-                return self.stream_mode or ("values",)
-
-    @property
-    def at_checkpoint(self) -> str | None:
-        """The checkpoint that is forked from, if one is."""
-        return self.checkpoint_id or (self.checkpoint or {}).get("checkpoint_id")
+    def at(self) -> CheckpointRef:
+        """The checkpoint that is written into."""
+        return self.checkpoint or CheckpointRef(checkpoint_id=self.checkpoint_id)
 
 
 class AssistantSearch(Body):
@@ -146,6 +128,9 @@ class AssistantSearch(Body):
     name: str | None = None
     limit: Limit = 10
     offset: Offset = 0
+    sort_by: Literal["assistant_id", "graph_id", "name", "created_at", "updated_at"] | None = None
+    sort_order: Literal["asc", "desc"] | None = None
+    select: Annotated[tuple[str, ...], Field(max_length=20)] | None = None
 
 
 class AssistantPatch(Body):
@@ -153,15 +138,35 @@ class AssistantPatch(Body):
 
     name: Annotated[str, StringConstraints(max_length=200)] | None = None
     description: Annotated[str, StringConstraints(max_length=2_000)] | None = None
-    config: Notes | None = None
+    config: RunConfig | None = None
     context: Notes | None = None
     metadata: Notes | None = None
 
     @property
     def told(self) -> Notes:
         """What was given."""
-        named = ("name", "description", "config", "context", "metadata")
-        return {key: getattr(self, key) for key in named if getattr(self, key) is not None}
+        named = {"name", "description", "config", "context", "metadata"}
+        return self.model_dump(mode="json", include=named, exclude_none=True)
+
+
+class AssistantChange(AssistantPatch):
+    """What is to be changed about an assistant; it may be of another graph from now on."""
+
+    graph_id: Name | None = None
+
+
+class VersionsAsked(Body):
+    """Which versions of an assistant are meant."""
+
+    metadata: Notes | None = None
+    limit: Limit = 10
+    offset: Offset = 0
+
+
+class VersionNamed(Body):
+    """A version of an assistant."""
+
+    version: Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
 class AssistantCreate(AssistantPatch):
@@ -172,21 +177,13 @@ class AssistantCreate(AssistantPatch):
     if_exists: Literal["raise", "do_nothing"] | None = None
 
 
-class CancelMany(Body):
-    """Which runs are to be stopped."""
-
-    status: Literal["pending", "running", "all"] | None = None
-    thread_id: Name | None = None
-    run_ids: Annotated[tuple[Name, ...], Field(max_length=100)] | None = None
-
-
 class ItemPut(Body):
     """An item of the store; ``ttl`` is in minutes."""
 
     namespace: Annotated[Namespace, Field(min_length=1)]
     key: Key
     value: Notes
-    ttl: Annotated[float, Field(gt=0, le=5_256_000)] | None = None
+    ttl: Minutes | None = None
 
 
 class ItemNamed(Body):
@@ -238,15 +235,19 @@ class EventsAsked(Body):
 BODIES: tuple[type[BaseModel], ...] = (
     AssistantSearch,
     AssistantCreate,
-    AssistantPatch,
+    AssistantChange,
+    VersionsAsked,
+    VersionNamed,
     ThreadCreate,
     ThreadPatch,
+    ThreadPrune,
     ThreadCount,
     ThreadSearch,
     HistoryAsked,
     StateAt,
     StateUpdate,
     RunCreate,
+    CancelMany,
     ItemPut,
     ItemNamed,
     ItemSearch,

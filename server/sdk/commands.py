@@ -10,7 +10,7 @@ from contracts.errors import BadInput, ColonyError, Conflict, Denied, NotBuilt, 
 from graph.snapshots import Shown
 from server.body import parsed
 from server.principal import Principal
-from server.sdk import bodies
+from server.sdk import bodies, run_bodies
 from server.sdk.frames import Frame
 from server.sdk.runs import Started
 from server.sdk.service import Sdk
@@ -93,10 +93,10 @@ class Commands:
         named: dict[str, Any] = {
             key: params[key] for key in ("assistant_id", "input", "config", "metadata", "context") if key in params
         }
-        body = parsed(bodies.RunCreate, {**named, "if_not_exists": "create"})
+        body = parsed(run_bodies.RunCreate, {**named, "if_not_exists": "create"})
         row = await self.sdk.thread_for(self.who, self.thread_id, body)
         if await self.sdk.waits(row):  # the protocol's own rule: an input answers an interrupt, if there is one
-            resumed = body.model_copy(update={"input": None, "command": bodies.Command(resume=body.input)})
+            resumed = body.model_copy(update={"input": None, "command": run_bodies.Command(resume=body.input)})
             return await self.sdk.start(self.who, row, resumed, self.trace_id, events=True)
         return await self.sdk.start(self.who, row, body, self.trace_id, events=True)
 
@@ -107,7 +107,9 @@ class Commands:
         told = params.get("responses") or [params]
         if not isinstance(told, list) or not all(isinstance(one, Mapping) and "response" in one for one in told):
             raise BadInput("params: response is missing", code="response_missing")
-        return await self.sdk.respond(self.who, row, {str(one.get("interrupt_id")): one["response"] for one in told})
+        return await self.sdk.respond(
+            self.who, row, {str(one.get("interrupt_id") or ""): one["response"] for one in told}
+        )
 
     async def _state(self, params: dict[str, Any]) -> Shown:
         self.who.needs("mission:read")
@@ -138,7 +140,7 @@ class Commands:
     async def _fork(self, params: dict[str, Any]) -> Started:
         row = await self.sdk.threads.row(self.who, self.thread_id)
         named = {"assistant_id": self.sdk.assistant_of(row), "input": params.get("input")}
-        body = parsed(bodies.RunCreate, {**named, "checkpoint_id": params.get("checkpoint_id")})
+        body = parsed(run_bodies.RunCreate, {**named, "checkpoint_id": params.get("checkpoint_id")})
         if body.at_checkpoint is None:
             raise BadInput("params: checkpoint_id is missing", code="checkpoint_missing")
         return await self.sdk.start(self.who, row, body, self.trace_id)

@@ -7,11 +7,11 @@ from typing import Any
 
 from contracts.classes import CLASSES
 from contracts.mission import MissionRequest
-from server.sdk.bodies import RunCreate
+from server.sdk.run_bodies import RunCreate
 from server.sdk.runs import Resume
 
 Schema = dict[str, Any]
-ALONE = "RunAlone"
+ALONE, BATCH = "RunAlone", "RunBatch"
 _NOT_FOR_MISSIONS = {"interrupt_before", "interrupt_after", "webhook", "after_seconds", "checkpoint", "checkpoint_id"}
 _REF = "#/components/schemas/"
 
@@ -29,6 +29,7 @@ def runs(bodies: Mapping[str, Schema]) -> dict[str, Schema]:
         **begin,
         f"{RunCreate.__name__}_resume": resume,
         ALONE: {"anyOf": either},
+        BATCH: {"type": "array", "items": {"anyOf": either}, "minItems": 1, "maxItems": 20},
         RunCreate.__name__: {"anyOf": [*either, {"$ref": f"{_REF}{RunCreate.__name__}_resume"}]},
     }
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import uuid4
 
@@ -18,14 +18,15 @@ from graph.extra_runs import bound
 from graph.memory import TenantStore
 from graph.snapshots import Shown
 from server.principal import Principal
-from server.sdk import bodies
+from server.sdk import bodies, run_bodies
+from server.sdk.body_parts import CheckpointRef
 from server.sdk.extra_assistants import GraphAssistants, graph_assistant
 from server.sdk.frames import Frame
 from server.sdk.graph_worker import GraphWorker, ending
 from server.sdk.runs import Started, run_not_found
 from server.sdk.threads import Row
 
-_PAGE = 1_000
+_PAGE, _PATIENCE_S = 1_000, 5.0
 
 
 @dataclass
@@ -36,7 +37,7 @@ class GraphFrames:
     tenant_id: str
     thread_id: str
     over: bool = False
-    patience_s: float = 2.0
+    patience_s: float = _PATIENCE_S
     _after: int = 0
 
     async def more(self) -> list[Frame]:
@@ -44,9 +45,11 @@ class GraphFrames:
         named: dict[str, Any] = {"thread_id": self.thread_id, "after": self._after, "limit": _PAGE}
         try:
             rows = await self.store.rows(self.tenant_id, "frames", **named)
+            if not rows:  # a thread that was forgotten says nothing any more
+                self.over = not await self.store.rows(self.tenant_id, "head", thread_id=self.thread_id)
         except StoreUnavailable:
             return []
-        self.patience_s = 0.0 if len(rows) == _PAGE else 2.0
+        self.patience_s = 0.0 if len(rows) == _PAGE else _PATIENCE_S
         if rows:
             self._after = rows[-1]["seq"]
         return [
@@ -85,7 +88,9 @@ class ExtraGraphs:
         ):
             yield bound(graph, saver, store)
 
-    async def start(self, who: Principal, row: Row, name: str, body: bodies.RunCreate, *, events: bool) -> Started:
+    async def start(
+        self, who: Principal, row: Row, name: str, body: run_bodies.RunCreate, tells: run_bodies.Tells, *, events: bool
+    ) -> Started:
         """Enqueue a run in a thread.
 
         Raises:
@@ -93,20 +98,14 @@ class ExtraGraphs:
             BadInput: the run asks for what is not done here.
         """
         who.needs("mission:submit")
-        for unsupported in ("webhook", "after_seconds"):
-            if getattr(body, unsupported):
-                raise BadInput(f"{unsupported} is not supported", code=f"{unsupported}_unsupported")
+        if body.webhook:
+            raise BadInput("webhook is not supported", code="webhook_unsupported", hint="Join the run instead.")
         thread_id = row["thread_id"]
-        opened = await self.store.rows(who.tenant_id, "open_runs", thread_id=thread_id)
-        if opened and body.multitask_strategy == "reject":
-            raise Conflict("a run is under way in this thread", code="thread_busy")
         if body.multitask_strategy in {"interrupt", "rollback"}:
-            for one in opened:
-                await self.cancel(who, thread_id, one["run_id"])
+            for one in await self.store.rows(who.tenant_id, "open_runs", thread_id=thread_id):
+                with suppress(Conflict):  # it has just ended by itself
+                    await self.cancel(who, thread_id, one["run_id"], body.multitask_strategy)
         kept = await self.assistants.kept(who, body.assistant_id)
-        told = body.model_dump(mode="json", exclude_none=True, exclude={"stream_mode", "assistant_id"})
-        base = (kept["payload"].get("config") or {}) if kept else {}
-        told["config"] = {**base, **(body.config or {})}
         run_id = str(uuid4())
         await self.store.enqueue(
             who.tenant_id,
@@ -116,9 +115,15 @@ class ExtraGraphs:
                 "actor_id": who.actor_id,
                 "graph_id": name,
                 "assistant_id": kept["assistant_id"] if kept else graph_assistant(name),
-                "payload": {**told, "events": events},
+                "payload": {
+                    **run_bodies.asked_of(body, kept["payload"] if kept else {}),
+                    **asdict(tells),
+                    "events": events,
+                },
                 "metadata": body.metadata or {},
+                "after_s": body.after_seconds,
             },
+            alone=body.multitask_strategy == "reject",
         )
         return Started(thread_id, run_id)
 
@@ -142,8 +147,8 @@ class ExtraGraphs:
         found = await self.store.rows(who.tenant_id, "head", thread_id=thread_id)
         return int(found[0]["seq"]) if found else 0
 
-    async def cancel(self, who: Principal, thread_id: str, run_id: str) -> None:
-        """Stop a run.
+    async def cancel(self, who: Principal, thread_id: str, run_id: str, action: str) -> None:
+        """Stop a run; with ``rollback`` undo what it did to the thread, too, and forget it.
 
         Raises:
             NotFound: the thread has no such run.
@@ -153,18 +158,39 @@ class ExtraGraphs:
         await self.run(who, thread_id, run_id)
         failure = {"error": "cancelled", "message": "the run was cancelled"}
         _, *frames = ending("interrupted", failure=failure)
-        if not await self.store.stop(who.tenant_id, thread_id, run_id, frames):
+
+        async def made(saver: Any) -> list[str]:
+            return await snapshots.made_by(saver, thread_id, run_id)
+
+        undone = made if action == "rollback" else None
+        if not await self.store.stop(who.tenant_id, thread_id, run_id, frames, undone):
             raise Conflict("the run has ended", code="already_ended")
         self.worker.drop(run_id)
 
-    async def state(
-        self, who: Principal, row: Row, checkpoint_id: str | None, *, subgraphs: bool = False
-    ) -> Shown | None:
-        """Return a thread's state."""
+    async def cancel_many(self, who: Principal, asked: run_bodies.CancelMany, action: str) -> None:
+        """Stop the runs that are meant."""
+        told = {"thread_id": asked.thread_id, "status": None if asked.status in {None, "all"} else asked.status}
+        named = {**told, "run_ids": list(asked.run_ids) if asked.run_ids is not None else None}
+        for row in await self.store.rows(who.tenant_id, "to_cancel", **named):
+            with suppress(Conflict):  # it has just ended by itself
+                await self.cancel(who, row["thread_id"], row["run_id"], action)
+
+    async def forget_run(self, who: Principal, thread_id: str, run_id: str) -> None:
+        """Forget a run that has ended.
+
+        Raises:
+            NotFound: the thread has no such run.
+            Conflict: it is under way.
+        """
+        await self.run(who, thread_id, run_id)
+        if not await self.store.rows(who.tenant_id, "forget_ended", thread_id=thread_id, run_id=run_id):
+            raise Conflict("the run is under way", code="run_open", hint="Cancel it first.")
+
+    async def state(self, who: Principal, row: Row, at: CheckpointRef, *, subgraphs: bool = False) -> Shown | None:
+        """Return a thread's state, or that of a graph below its own."""
+        below: dict[str, Any] = {"namespace": at.checkpoint_ns or "", "subgraphs": subgraphs}
         async with self.reading(who, row["graph_id"]) as graph:
-            return await snapshots.state(
-                graph, graph.checkpointer, row["thread_id"], checkpoint_id, subgraphs=subgraphs
-            )
+            return await snapshots.state(graph, graph.checkpointer, row["thread_id"], at.checkpoint_id, **below)
 
     async def history(self, who: Principal, row: Row, **asked: Any) -> list[Shown]:
         """Return a thread's checkpoints, newest first."""
@@ -185,10 +211,9 @@ class ExtraGraphs:
             Conflict: a run is under way.
             BadInput: the graph can't take the values.
         """
-        at = body.checkpoint_id or (body.checkpoint or {}).get("checkpoint_id")
         epoch = await self.store.taken(who.tenant_id, row["thread_id"])
         async with self.reading(who, row["graph_id"], "threads.update", str(epoch)) as graph:
-            config = snapshots.config_of(row["thread_id"], at)
+            config = snapshots.config_of(row["thread_id"], body.at.checkpoint_id, body.at.checkpoint_ns or "")
             made = await snapshots.updated(graph, config, body.values, body.as_node)
         return {"checkpoint": made, "configurable": made}
 
@@ -216,6 +241,9 @@ def _shown(row: Row) -> Shown:
         "updated_at": rfc3339(row["updated_at"]),
         "status": row["status"],
         "metadata": about,
-        "kwargs": {},
+        "kwargs": {
+            "stream_mode": row["payload"].get("modes") or [],
+            "stream_subgraphs": row["payload"].get("subgraphs"),
+        },
         "multitask_strategy": row["payload"].get("multitask_strategy", "enqueue"),
     }

@@ -64,7 +64,7 @@ class GraphAssistants:
             Conflict: the id is taken.
         """
         if graph_id not in self.graphs:
-            raise NotFound("there is no such graph", code="graph_not_found")
+            raise _graph_not_found()
         name = assistant_id or str(uuid4())
         named: dict[str, Any] = {
             "assistant_id": name,
@@ -76,15 +76,46 @@ class GraphAssistants:
             raise Conflict("there is an assistant with this id", code="assistant_exists")
         return await self.find(who, name) or {}
 
-    async def change(self, who: Principal, assistant_id: str, told: Shown) -> Shown | None:
-        """Change an assistant that a client has made."""
-        named: dict[str, Any] = {"assistant_id": assistant_id, "payload": told}
+    async def change(self, who: Principal, assistant_id: str, graph_id: str | None, told: Shown) -> Shown | None:
+        """Change an assistant that a client has made, which is a new version of it.
+
+        Raises:
+            NotFound: there is no such graph.
+        """
+        if graph_id is not None and graph_id not in self.graphs:
+            raise _graph_not_found()
+        named: dict[str, Any] = {
+            "assistant_id": assistant_id,
+            "actor_id": who.actor_id,
+            "graph_id": graph_id,
+            "payload": told,
+        }
         done = await self.store.rows(who.tenant_id, "change_assistant", **named)
+        return await self.find(who, assistant_id) if done else None
+
+    async def versions(self, who: Principal, assistant_id: str, **asked: Any) -> list[Shown]:
+        """Return the versions of an assistant that a client has made, newest first."""
+        rows = await self.store.rows(who.tenant_id, "assistant_versions", assistant_id=assistant_id, **asked)
+        return [_version(row) for row in rows]
+
+    async def use(self, who: Principal, assistant_id: str, version: int) -> Shown | None:
+        """Go back to a version of an assistant."""
+        named: dict[str, Any] = {"assistant_id": assistant_id, "version": version}
+        done = await self.store.rows(who.tenant_id, "use_version", **named)
         return await self.find(who, assistant_id) if done else None
 
     async def forget(self, who: Principal, assistant_id: str) -> bool:
         """Forget an assistant that a client has made."""
         return bool(await self.store.rows(who.tenant_id, "forget_assistant", assistant_id=assistant_id))
+
+
+def _graph_not_found() -> NotFound:
+    return NotFound("there is no such graph", code="graph_not_found")
+
+
+def _version(row: Row) -> Shown:
+    told = {**row, "graph_id": row["payload"]["graph_id"], "updated_at": row["created_at"]}
+    return {name: value for name, value in _assistant(told).items() if name != "updated_at"}
 
 
 def _by_itself(name: str) -> Shown:

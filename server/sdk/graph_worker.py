@@ -13,15 +13,16 @@ from langchain_core.runnables import RunnableConfig
 
 from adapters.postgres.graph_runs import Claimed, GraphRunStore
 from adapters.postgres.threads import MemoryStore
-from contracts.errors import ColonyError, StoreUnavailable
+from contracts.errors import FenceLost, StoreUnavailable
 from graph.extra import Extra
+from graph.extra_again import Again
 from graph.extra_runs import Asked, bound, outcome, said, stands
 from graph.memory import TenantStore
 from server.ending import ended
 
 _log = structlog.get_logger(__name__)
 _POLL_S, _COALESCE_S = 1.0, 0.01
-_PLACES, _MOST_ATTEMPTS, _AT_ONCE = 8, 5, 200
+_PLACES, _MOST_ATTEMPTS, _AT_ONCE, _MOST_WAITING = 8, 5, 200, 2_000
 RUNS = "colony_runs"
 Told = dict[str, Any]
 
@@ -74,6 +75,11 @@ class Speaker:
             while self._waiting:
                 part, self._waiting = self._waiting[:_AT_ONCE], self._waiting[_AT_ONCE:]
                 await self._store.say(self._run, part)
+
+    async def room(self) -> None:
+        """Wait while more is said than is stored."""
+        if len(self._waiting) >= _MOST_WAITING:
+            await self.flush()
 
     async def go_on(self) -> None:
         """Store until cancelled."""
@@ -156,10 +162,9 @@ class GraphWorker:
         speaking = asyncio.create_task(speaker.go_on())
         try:
             status, frames, failure = await self._said(run, speaker)
-            speaker.say(*frames)
             await speaker.flush()
-            await self.store.settle(run, status, failure)
-        except ColonyError as exc:
+            await self.store.settle(run, status, failure, frames)
+        except (FenceLost, StoreUnavailable) as exc:
             _log.info("a run stopped", run_id=run.run_id, code=exc.code)
         finally:
             await ended(speaking)
@@ -182,7 +187,7 @@ class GraphWorker:
         if error is None:
             status, asked = speak.result()
             return status, ending(status, asked), None
-        if isinstance(error, ColonyError):
+        if isinstance(error, FenceLost | StoreUnavailable):
             raise error
         # Whatever a developer's graph raises is the run's outcome, and not this process's.
         _log.warning("a developer's graph failed", graph=run.graph_id, run_id=run.run_id, error=type(error).__name__)
@@ -190,15 +195,17 @@ class GraphWorker:
         return "error", ending("error", failure=failure), failure
 
     async def _spoken(self, run: Claimed, speaker: Speaker) -> tuple[str, list[Any]]:
-        given = {**run.payload, "graph_id": run.graph_id}
-        asked = Asked(run.thread_id, run.run_id, given, bool(run.payload.get("events")))
+        names = {"graph_id": run.graph_id, "assistant_id": run.assistant_id, "metadata": run.metadata}
+        asked = Asked(run.thread_id, run.run_id, {**run.payload, **names}, bool(run.payload.get("events")))
+        again = None if run.silent else Again(await self.store.said(run))
         async with (
-            self.store.saver(run.tenant_id, run.epoch) as saver,
-            self.opened(run, asked.config, given.get("context")) as (graph, store),
+            self.store.saver(run.tenant_id, run.epoch, speaker.flush) as saver,
+            self.opened(run, asked.config, run.payload.get("context")) as (graph, store),
         ):
             whole = bound(graph, saver, store)
-            async for method, namespace, data in said(whole, asked, again=run.attempts > 1):
+            async for method, namespace, data in said(whole, asked, again):
                 speaker.say(told(method, data, namespace))
+                await speaker.room()
             return outcome(await stands(whole, run.thread_id))
 
     @asynccontextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import structlog
 
 from adapters.postgres.claims import LeaseTimes
+from adapters.postgres.crons import CronStore
 from adapters.postgres.deltas import DeltaFeed
 from adapters.postgres.doorbell import Doorbell
 from adapters.postgres.graph_runs import GraphRunStore
@@ -14,6 +15,7 @@ from adapters.postgres.threads import MemoryStore, ThreadStore
 from contracts.errors import SettingInvalid
 from graph.extra import load
 from server.missions import MissionService
+from server.sdk.crons import GraphCrons
 from server.sdk.extra import ExtraGraphs
 from server.sdk.graph_worker import RUNS, GraphWorker
 from server.sdk.missions import MissionViews
@@ -46,7 +48,8 @@ def open_sdk(
         extra = _extra(service.settings, pools["graphs"], store, memories, times, name)
         doorbell.on(RUNS, extra.worker.hear)
     runs = MissionRuns(service, views)
-    return Sdk(Threads(store, views, extra), runs, views, memories, doorbell, feed, extra)
+    crons = GraphCrons(CronStore(pools["graphs"]), extra.assistants) if extra is not None else None
+    return Sdk(Threads(store, views, extra), runs, views, memories, doorbell, feed, extra, crons)
 
 
 def _extra(

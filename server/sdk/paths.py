@@ -10,7 +10,7 @@ NAME = "name"
 class NameConvertor(StringConvertor):
     """Any segment of a path but the calls'."""
 
-    regex = "(?!(?:search|count|checkpoint|stream|wait|batch|cancel|crons)(?:/|$))[^/]+"
+    regex = "(?!(?:search|count|checkpoint|stream|wait|batch|cancel|crons|prune)(?:/|$))[^/]+"
 
 
 def install() -> None:

@@ -18,7 +18,7 @@ from server.answering import ApprovalAnswer
 from server.body import parsed
 from server.missions import MissionService
 from server.principal import Principal
-from server.sdk import bodies
+from server.sdk import run_bodies
 from server.sdk.assistants import GRAPH, class_of
 from server.sdk.missions import MissionViews
 from server.sdk.stretches import Run, assistant_name, run_name, runs_of
@@ -55,7 +55,7 @@ class MissionRuns:
     views: MissionViews
 
     async def start(
-        self, who: Principal, row: Row | None, body: bodies.RunCreate, trace_id: str, key: str | None = None
+        self, who: Principal, row: Row | None, body: run_bodies.RunCreate, trace_id: str, key: str | None = None
     ) -> Started:
         """Begin a run in a thread, or in one of its own.
 
@@ -84,7 +84,7 @@ class MissionRuns:
         who: Principal,
         row: Row | None,
         kind: MissionClass | None,
-        body: bodies.RunCreate,
+        body: run_bodies.RunCreate,
         trace: str,
         key: str | None,
     ) -> Started:
@@ -223,7 +223,7 @@ def resume_of(resume: Any, interrupt_id: str | None) -> Resume:
     return answer.model_copy(update={"interrupt_id": interrupt_id})
 
 
-def only_what_is_governed(body: bodies.RunCreate) -> None:
+def only_what_is_governed(body: run_bodies.RunCreate) -> None:
     """Refuse what would let a client move a mission past its gate, and what is not done here.
 
     Raises:

@@ -5,28 +5,28 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from adapters.postgres.deltas import DeltaFeed
 from adapters.postgres.doorbell import Doorbell
-from adapters.postgres.threads import MemoryStore, ThreadStore
-from contracts.errors import BadInput, Conflict, NotFound
+from adapters.postgres.threads import KEPT_MIN, MemoryStore, ThreadStore
+from contracts.errors import BadInput, Conflict, Denied, NotFound
 from graph.snapshots import Shown
 from server.ending import ended
 from server.principal import Principal
-from server.sdk import bodies
+from server.sdk import bodies, run_bodies
 from server.sdk.assistants import GRAPH
-from server.sdk.extra import ExtraGraphs, GraphFrames
+from server.sdk.crons import GraphCrons, Timekeeper
+from server.sdk.either_frames import EitherFrames
+from server.sdk.extra import ExtraGraphs
 from server.sdk.frames import Frame, Source, follow
 from server.sdk.graph_worker import GraphWorker
 from server.sdk.mission_frames import MissionFrames
 from server.sdk.missions import MissionViews
-from server.sdk.runs import MissionRuns, Started, shown_run
+from server.sdk.runs import MissionRuns, Started, run_not_found, shown_run
 from server.sdk.threads import Row, Threads, status_of
-
-_BLANK_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,16 @@ class Sdk:
     doorbell: Doorbell
     feed: DeltaFeed
     extra: ExtraGraphs | None = None
+    crons: GraphCrons | None = None
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    leaving: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
     def store(self) -> ThreadStore:
         """Where threads are kept."""
         return self.threads.store
 
-    async def thread_for(self, who: Principal, thread_id: str, body: bodies.RunCreate) -> Row:
+    async def thread_for(self, who: Principal, thread_id: str, body: run_bodies.RunCreate) -> Row:
         """Return the thread that a run is begun in; made now, where the client asked so.
 
         Raises:
@@ -66,18 +68,20 @@ class Sdk:
         self,
         who: Principal,
         row: Row | None,
-        body: bodies.RunCreate,
+        body: run_bodies.RunCreate,
         trace_id: str,
         key: str | None = None,
         *,
+        tells: run_bodies.Tells = run_bodies.EVERYTHING,
         events: bool = False,
     ) -> Started:
         """Begin a run in a thread, or in a new one; ``events`` for a stream of the protocol's third version."""
         if self.extra is not None and (row is None or row["mission_id"] is None):
             name = await self.extra.assistants.graph_of(who, body.assistant_id)
             if name is not None:
-                row = row or await self.threads.create(who, bodies.ThreadCreate())
-                return await self.extra.start(who, row, name, body, events=events)
+                kept_min = None if body.on_completion == "keep" else KEPT_MIN
+                row = row or await self.threads.create(who, bodies.ThreadCreate(ttl=kept_min))
+                return await self.extra.start(who, row, name, body, tells, events=events)
         if row is not None and row["mission_id"] is None and row["graph_id"] is not None:
             raise Conflict("the thread is of another graph", code="assistant_mismatch")
         return await self.runs.start(who, row, body, trace_id, key)
@@ -89,8 +93,10 @@ class Sdk:
 
     def begin_work(self) -> None:
         """Begin to run developers' graphs in this process, if there are any."""
-        if self.worker is not None:
-            self.tasks.append(asyncio.create_task(self.worker.work(), name="graph runs"))
+        if self.extra is not None and self.crons is not None:
+            clock = Timekeeper(self.crons.store, self.store, self.extra.graphs)
+            self.tasks.append(asyncio.create_task(self.extra.worker.work(), name="graph runs"))
+            self.tasks.append(asyncio.create_task(clock.watch(), name="graph clock"))
 
     async def end_work(self) -> None:
         """Stop; what was under way goes on elsewhere, or when the process is back."""
@@ -107,22 +113,26 @@ class Sdk:
         return status_of(row) == "interrupted"
 
     async def respond(self, who: Principal, row: Row, responses: dict[str, Any]) -> Started:
-        """Answer interrupts, by their ids.
+        """Answer interrupts, by their ids; without one, the first that waits.
 
         Raises:
             Conflict: the thread does not wait for it.
             BadInput: a mission asks one question at a time.
         """
         if (extra := self._extra(row)) is not None:
-            resume = bodies.Command(resume=responses)
-            body = bodies.RunCreate(assistant_id=row["graph_id"], command=resume)
-            return await extra.start(who, row, row["graph_id"], body, events=True)
+            pending = [one["id"] for one in (await self.state(who, row))["interrupts"]]
+            named = {one or next(iter(pending), ""): value for one, value in responses.items()}
+            if not set(named) <= set(pending):
+                raise Conflict("the thread does not wait for this answer", code="not_pending")
+            resume = run_bodies.Command(resume=named)
+            body = run_bodies.RunCreate(assistant_id=row["graph_id"], command=resume)
+            return await extra.start(who, row, row["graph_id"], body, run_bodies.EVERYTHING, events=True)
         if row["mission_id"] is None:
             raise Conflict("the thread waits for no answer", code="not_pending")
         if len(responses) != 1:
             raise BadInput("a mission asks one question at a time", code="resume_invalid")
         (interrupt_id, response), *_ = responses.items()
-        return await self.runs.resume(who, row["mission_id"], response, interrupt_id)
+        return await self.runs.resume(who, row["mission_id"], response, interrupt_id or None)
 
     def assistant_of(self, row: Row) -> str:
         """Return the name of the assistant that a thread's runs are of."""
@@ -131,9 +141,9 @@ class Sdk:
     def _extra(self, row: Row) -> ExtraGraphs | None:
         return self.extra if self.threads.foreign(row) is not None else None
 
-    async def state(self, who: Principal, row: Row, checkpoint_id: str | None = None) -> Shown:
+    async def state(self, who: Principal, row: Row) -> Shown:
         """Return a thread's state."""
-        return await self.threads.state(who, row, checkpoint_id)
+        return await self.threads.state(who, row)
 
     async def history(self, who: Principal, row: Row, asked: bodies.HistoryAsked) -> list[Shown]:
         """Return a thread's checkpoints, newest first."""
@@ -162,9 +172,49 @@ class Sdk:
     async def cancel(self, who: Principal, thread_id: str, run_id: str, action: str) -> None:
         """Stop a run."""
         if (extra := self._extra(await self.threads.row(who, thread_id))) is not None:
-            await extra.cancel(who, thread_id, run_id)
+            await extra.cancel(who, thread_id, run_id, action)
             return
         await self.runs.cancel(who, thread_id, run_id, action)
+
+    async def cancel_many(self, who: Principal, asked: run_bodies.CancelMany, action: str) -> None:
+        """Stop runs: those named of a mission's thread, and of developers' graphs all that are meant.
+
+        Raises:
+            NotFound: there is no such thread for this tenant.
+            Conflict: a mission's run has ended.
+        """
+        row = await self.threads.row(who, asked.thread_id) if asked.thread_id is not None else None
+        if row is not None and row["mission_id"] is not None:
+            for run_id in asked.run_ids or ():
+                await self.runs.cancel(who, row["mission_id"], run_id, action)
+        elif self.extra is not None:
+            await self.extra.cancel_many(who, asked, action)
+
+    async def forget_run(self, who: Principal, thread_id: str, run_id: str) -> None:
+        """Forget a run.
+
+        Raises:
+            NotFound: there is no such thread or run for this tenant.
+            Conflict: it is a mission's, or under way.
+        """
+        row = await self.threads.row(who, thread_id)
+        if (extra := self._extra(row)) is not None:
+            await extra.forget_run(who, thread_id, run_id)
+            return
+        if row["mission_id"] is None:
+            raise run_not_found()
+        await self.runs.run(who, row["mission_id"], run_id)
+        raise Conflict("the run is a mission's, whose record is kept", code="thread_is_a_mission")
+
+    def abandon(self, who: Principal, run: Started) -> None:
+        """Stop a run whose client, as it had said, leaves nobody to hear it."""
+        task = asyncio.create_task(self._abandoned(who, run), name=f"abandoned {run.run_id}")
+        self.leaving.add(task)
+        task.add_done_callback(self.leaving.discard)
+
+    async def _abandoned(self, who: Principal, run: Started) -> None:
+        with suppress(Conflict, NotFound, Denied):  # it has ended by itself, or is not the client's to stop
+            await self.cancel(who, run.thread_id, run.run_id, "interrupt")
 
     async def update_state(self, who: Principal, row: Row, body: bodies.StateUpdate) -> Shown:
         """Write into a thread's state.
@@ -192,7 +242,7 @@ class Sdk:
         ):
             source: Source = MissionFrames(self.views, who.tenant_id, thread_id, heard)
             if self.extra is not None:
-                source = EitherFrames(self, who, thread_id, source)
+                source = EitherFrames(self.threads, self.extra, who, thread_id, source)
             yield follow(source, rung, self.doorbell)
 
     async def answered(self, who: Principal, started: Started) -> AsyncIterator[bytes]:
@@ -214,34 +264,6 @@ class Sdk:
                             return
                         case _:
                             continue
-        yield json.dumps({"__error__": {"error": "unavailable", "message": "the server is shutting down"}}).encode()
-
-
-@dataclass
-class EitherFrames:
-    """Satisfies ``Source`` for a thread of which is not known yet what it will be."""
-
-    sdk: Sdk
-    who: Principal
-    thread_id: str
-    source: Source
-    known: bool = False
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing more can come."""
-        return self.source.over
-
-    @property
-    def patience_s(self) -> float:
-        """How long to wait at most."""
-        return self.source.patience_s if self.known else _BLANK_S
-
-    async def more(self) -> list[Frame]:
-        """Return the frames that came since the last call."""
-        if not self.known:
-            row = await self.sdk.threads.row(self.who, self.thread_id)
-            self.known = row["mission_id"] is not None or row["graph_id"] is not None
-            if self.sdk.extra is not None and row["mission_id"] is None and row["graph_id"] is not None:
-                self.source = GraphFrames(self.sdk.extra.store, self.who.tenant_id, self.thread_id)
-        return await self.source.more() if self.known else []
+        yield json.dumps(
+            {"__error__": {"error": "unavailable", "message": "the server shuts down, or the thread is gone"}}
+        ).encode()

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, RootModel
 
-from server.sdk.bodies import ThreadStatus
+from server.sdk.body_parts import ThreadStatus
 
 Notes = dict[str, Any]
 RunStatus = Literal["pending", "running", "error", "success", "timeout", "interrupted"]
@@ -48,6 +48,16 @@ class Assistant(Sent):
 
 class AssistantList(RootModel[list[Assistant]]):
     """Assistants."""
+
+
+class AssistantVersions(RootModel[list[Notes]]):
+    """Versions of an assistant, newest first."""
+
+
+class Pruned(Sent):
+    """How many threads were forgotten."""
+
+    pruned_count: int
 
 
 class Graph(Sent):

@@ -10,11 +10,13 @@ from uuid import uuid4
 from adapters.postgres.threads import ThreadStore, thread_not_found
 from contracts.clock import rfc3339
 from contracts.errors import BadInput, Conflict, NotFound
+from contracts.mission import MissionClass
 from contracts.stateflow import Status
 from graph.snapshots import Shown
 from server.principal import Principal
 from server.sdk import bodies
 from server.sdk.assistants import GRAPH
+from server.sdk.body_parts import CheckpointRef
 from server.sdk.missions import MissionViews
 from server.sdk.stretches import assistant_name
 
@@ -30,6 +32,7 @@ _STATUS = {
     Status.FAILED: "error",
     Status.EXPIRED: "error",
 }
+_CLASSES = {assistant_name(kind.value): kind.value for kind in MissionClass}
 _RUN_STATUS = {"pending": "busy", "running": "busy", "interrupted": "interrupted", "error": "error", "timeout": "error"}
 
 
@@ -50,8 +53,7 @@ def summary(row: Row) -> Shown:
         if row["parent_mission_id"]:
             about["parent_thread_id"] = row["parent_mission_id"]
     elif row["graph_id"] is not None:
-        about |= {"graph_id": row["graph_id"], "governed": False}
-    failure = row["failure"] if row["mission_id"] is not None and status_of(row) == "error" else None
+        about |= {"graph_id": row["graph_id"], "assistant_id": row["assistant_id"], "governed": False}
     return {
         "thread_id": row["thread_id"],
         "created_at": rfc3339(row["created_at"]),
@@ -62,8 +64,23 @@ def summary(row: Row) -> Shown:
         "config": row["config"],
         "values": None,
         "interrupts": {},
-        "error": {"error": failure.get("code", ""), "message": failure.get("reason", "")} if failure else None,
+        "error": _failure(row) if status_of(row) == "error" else None,
     }
+
+
+def _sought(metadata: Shown | None) -> Shown | None:
+    """Return the metadata by which threads are found: a mission class is known there by its name."""
+    named = (metadata or {}).get("assistant_id")
+    known = _CLASSES.get(named) if isinstance(named, str) else None
+    return {**(metadata or {}), "assistant_id": known} if known else metadata
+
+
+def _failure(row: Row) -> Shown | None:
+    """Return why a thread stands in error."""
+    if row["mission_id"] is None:
+        return row["run_failure"]  # type: ignore[no-any-return]
+    failure = row["failure"]
+    return {"error": failure.get("code", ""), "message": failure.get("reason", "")} if failure else None
 
 
 def stated(thread: Shown, state: Shown | None) -> Shown:
@@ -97,9 +114,7 @@ class GraphStates(Protocol):
         """The graphs that are known."""
         ...
 
-    async def state(
-        self, who: Principal, row: Row, checkpoint_id: str | None, *, subgraphs: bool = False
-    ) -> Shown | None:
+    async def state(self, who: Principal, row: Row, at: CheckpointRef, *, subgraphs: bool = False) -> Shown | None:
         """Return a state."""
         ...
 
@@ -132,7 +147,8 @@ class Threads:
             Conflict: the id is taken.
         """
         thread_id = body.thread_id or str(uuid4())
-        made = await self.store.create(who.tenant_id, who.actor_id, thread_id, body.metadata or {}, body.config or {})
+        notes = (body.metadata or {}, body.config or {}, body.ttl_min)
+        made = await self.store.create(who.tenant_id, who.actor_id, thread_id, *notes)
         taken = Conflict("there is a thread with this id", code="thread_exists", hint="Pass if_exists=do_nothing.")
         if not made and body.if_exists != "do_nothing":
             raise taken
@@ -151,15 +167,13 @@ class Threads:
 
     async def shown(self, who: Principal, row: Row) -> Shown:
         """Return a thread with its state."""
-        return stated(summary(row), await self._state(who, row, None))
+        return stated(summary(row), await self._state(who, row, CheckpointRef()))
 
-    async def _state(
-        self, who: Principal, row: Row, checkpoint_id: str | None, *, subgraphs: bool = False
-    ) -> Shown | None:
-        if row["mission_id"] is not None:
-            return await self.views.state(who.tenant_id, row["thread_id"], checkpoint_id)
+    async def _state(self, who: Principal, row: Row, at: CheckpointRef, *, subgraphs: bool = False) -> Shown | None:
+        if row["mission_id"] is not None and not at.checkpoint_ns:  # its graph has no other below it
+            return await self.views.state(who.tenant_id, row["thread_id"], at.checkpoint_id)
         if (foreign := self.foreign(row)) is not None:
-            return await foreign.state(who, row, checkpoint_id, subgraphs=subgraphs)
+            return await foreign.state(who, row, at, subgraphs=subgraphs)
         return None
 
     async def search(self, who: Principal, body: bodies.ThreadSearch) -> tuple[list[Shown], int]:
@@ -170,7 +184,7 @@ class Threads:
             who.tenant_id,
             ids=list(body.ids) if body.ids is not None else None,
             status=body.status,
-            metadata=body.metadata,
+            metadata=_sought(body.metadata),
             sort=body.sort_by or "created_at",
             newest=body.sort_order != "asc",
             limit=body.limit,
@@ -185,31 +199,30 @@ class Threads:
     async def count(self, who: Principal, body: bodies.ThreadCount) -> int:
         """Return how many threads there are."""
         ids = list(body.ids) if body.ids is not None else None
-        return await self.store.count(who.tenant_id, ids=ids, status=body.status, metadata=body.metadata)
+        return await self.store.count(who.tenant_id, ids=ids, status=body.status, metadata=_sought(body.metadata))
 
     async def state(
-        self, who: Principal, row: Row, checkpoint_id: str | None = None, *, subgraphs: bool = False
+        self, who: Principal, row: Row, at: CheckpointRef | None = None, *, subgraphs: bool = False
     ) -> Shown:
         """Return a thread's state.
 
         Raises:
             NotFound: it has no such checkpoint.
         """
-        found = await self._state(who, row, checkpoint_id, subgraphs=subgraphs)
-        if found is None and checkpoint_id is not None:
+        at = at or CheckpointRef()
+        found = await self._state(who, row, at, subgraphs=subgraphs)
+        if found is None and (at.checkpoint_id or at.checkpoint_ns):
             raise NotFound("the thread has no such checkpoint", code="checkpoint_not_found")
         return found or blank_state(row["thread_id"])
 
     async def history(self, who: Principal, row: Row, body: bodies.HistoryAsked) -> list[Shown]:
         """Return a thread's checkpoints, newest first."""
-        before = body.before
-        if isinstance(before, dict):
-            before = before.get("checkpoint_id") or before.get("configurable", {}).get("checkpoint_id")
-        asked: dict[str, Any] = {"limit": body.limit, "before": before, "wanted": body.metadata}
+        within = body.checkpoint.checkpoint_ns if body.checkpoint else None
+        asked: dict[str, Any] = {"limit": body.limit, "before": body.earlier_than, "wanted": body.metadata}
         if row["mission_id"] is not None:
-            return await self.views.history(who.tenant_id, row["thread_id"], **asked)
+            return [] if within else await self.views.history(who.tenant_id, row["thread_id"], **asked)
         foreign = self.foreign(row)
-        return await foreign.history(who, row, **asked) if foreign is not None else []
+        return await foreign.history(who, row, namespace=within or "", **asked) if foreign is not None else []
 
     async def copy(self, who: Principal, row: Row) -> Row:
         """Keep a second thread with the same notes.

@@ -58,6 +58,31 @@ async def test_a_mission_is_begun_answered_and_ended_over_the_third_protocol(
     assert answer["code"] == "command_refused"
 
 
+async def test_racing_answers_over_rest_and_the_third_protocol_one_wins_and_writes_once(service: Service) -> None:
+    await service.seed_lead()
+    tid = await service.submit()
+    pending = (await service.settled(tid))["pending_approval"]
+    params = {"interrupt_id": pending["interrupt_id"], "namespace": [], "response": {"decision": "approve"}}
+    command = {"id": 1, "method": "input.respond", "params": params}
+
+    async def over_events() -> tuple[bool, str]:
+        answer = (await service.client.post(f"/threads/{tid}/commands", json=command)).json()
+        return answer["type"] == "success", answer.get("code", "")
+
+    async def over_rest() -> tuple[bool, str]:
+        answer = await service.post(tid, "approve", interrupt_id=pending["interrupt_id"])
+        return answer.status_code == 202, answer.json().get("code", "")
+
+    answers = await asyncio.gather(*(one() for _ in range(3) for one in (over_events, over_rest)))
+    assert [won for won, _ in answers].count(True) == 1
+    assert {code for won, code in answers if not won} <= {"already_decided", "not_pending"}
+    assert (await service.settled(tid))["status"] == "completed"
+    kinds = [event["event_type"] for event in await service.events(tid)]
+    assert kinds.count("approval.decided") == 1
+    writes = await service.writes()
+    assert sum(writes.values()) - 1 == kinds.count("writeback.applied") > 0
+
+
 async def events(
     service: Service, tid: str, headers: dict[str, str] | None = None, **more: Any
 ) -> list[dict[str, Any]]:

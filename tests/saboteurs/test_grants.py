@@ -12,6 +12,7 @@ WORKING = {
     *("colony_metric_deltas", "colony_metric_totals", "colony_budgets", "colony_submissions"),
     # Notes of the SDK's clients, and what developers' own graphs say: no mission's.
     *("colony_threads", "colony_assistants", "colony_runs", "colony_frames", "colony_memories"),
+    *("colony_crons", "colony_assistant_versions"),
 }
 """What is no record: leases, counters, what is under way. A table that is not here is one."""
 MAY = {

@@ -16,25 +16,24 @@ class Parser:
 
     def __init__(self) -> None:
         self.comments: list[str] = []
-        self._rest = b""
+        self._rest, self._seen = bytearray(), 0
         self._event, self._data, self._id = "", [], ""
 
     def feed(self, chunk: bytes) -> Iterator[Frame]:
         self._rest += chunk
         # A CR at the end may be the first half of a CRLF.
         while (end := self._line_end()) is not None:
-            line, self._rest = self._rest[: end[0]], self._rest[end[1] :]
+            line = bytes(self._rest[: end[0]])
+            del self._rest[: end[1]]
+            self._seen = 0
             yield from self._line(line.decode("utf-8"))
 
     def _line_end(self) -> tuple[int, int] | None:
-        for at, byte in enumerate(self._rest):
-            if byte == 10:
-                return at, at + 1
-            if byte == 13:
-                if at + 1 == len(self._rest):
-                    return None
-                return at, at + (2 if self._rest[at + 1] == 10 else 1)
-        return None
+        found = [at for at in (self._rest.find(end, self._seen) for end in (b"\n", b"\r")) if at >= 0]
+        self._seen = min(found, default=len(self._rest))
+        if not found or (self._rest[self._seen] == 13 and self._seen + 1 == len(self._rest)):
+            return None
+        return self._seen, self._seen + (2 if self._rest[self._seen : self._seen + 2] == b"\r\n" else 1)
 
     def _line(self, line: str) -> Iterator[Frame]:
         if not line:

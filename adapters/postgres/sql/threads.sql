@@ -1,6 +1,6 @@
 -- name: create
-insert into colony_threads (thread_id, actor_id, metadata, config)
-values (%(thread_id)s, %(actor_id)s, %(metadata)s, %(config)s)
+insert into colony_threads (thread_id, actor_id, metadata, config, ttl_min)
+values (%(thread_id)s, %(actor_id)s, %(metadata)s, %(config)s, %(ttl_min)s::float8)
 on conflict (thread_id) do nothing
 returning thread_id;
 
@@ -10,8 +10,12 @@ select m.mission_id, %(actor_id)s, %(metadata)s, m.created_at from colony_missio
 on conflict (thread_id) do nothing;
 
 -- name: patch
-update colony_threads set metadata = metadata || %(metadata)s, updated_at = clock_timestamp() where thread_id = %(thread_id)s
+update colony_threads set metadata = metadata || %(metadata)s, ttl_min = coalesce(%(ttl_min)s::float8, ttl_min),
+  updated_at = clock_timestamp() where thread_id = %(thread_id)s
 returning thread_id;
+
+-- name: unkept
+select thread_id, tenant_id from colony_unkept_threads(100);
 
 -- name: forget
 select colony_forget_thread(%(thread_id)s) as forgotten;
@@ -21,10 +25,10 @@ select coalesce(t.thread_id, m.mission_id) as thread_id, coalesce(t.actor_id, m.
        coalesce(t.metadata, '{}') as metadata, coalesce(t.config, '{}') as config, coalesce(t.epoch, 0) as epoch,
        coalesce(t.seq, 0) as seq, coalesce(t.created_at, m.created_at) as created_at,
        greatest(t.updated_at, m.updated_at) as updated_at, m.mission_id, m.mission_type, m.status as mission_status, m.stage,
-       m.payload -> 'failure' as failure, m.parent_mission_id,
-       (select r.status from colony_runs r where r.thread_id = t.thread_id order by r.number desc limit 1) as run_status
+       m.payload -> 'failure' as failure, m.parent_mission_id, r.status as run_status, r.assistant_id, r.failure as run_failure
 from (select * from colony_threads where thread_id = %(thread_id)s) t
-full join (select * from colony_missions where mission_id = %(thread_id)s) m on m.mission_id = t.thread_id;
+full join (select * from colony_missions where mission_id = %(thread_id)s) m on m.mission_id = t.thread_id
+left join lateral (select o.* from colony_runs o where o.thread_id = t.thread_id order by o.number desc limit 1) r on true;
 
 -- name: search
 with listed as (
@@ -32,19 +36,20 @@ with listed as (
          coalesce(t.metadata, '{}') as metadata, coalesce(t.config, '{}') as config, coalesce(t.epoch, 0) as epoch,
          coalesce(t.seq, 0) as seq, coalesce(t.created_at, m.created_at) as created_at,
          greatest(t.updated_at, m.updated_at) as updated_at, m.mission_id, m.mission_type, m.status as mission_status, m.stage,
-         m.payload -> 'failure' as failure, m.parent_mission_id, r.status as run_status,
+         m.payload -> 'failure' as failure, m.parent_mission_id, r.status as run_status, r.assistant_id,
+         r.failure as run_failure,
          case when m.status in ('received', 'running') or r.status in ('pending', 'running') then 'busy'
               when m.status = 'awaiting_approval' or r.status = 'interrupted' then 'interrupted'
               when m.status in ('failed', 'expired', 'blocked') or r.status in ('error', 'timeout') then 'error'
               else 'idle' end as status
   from colony_threads t full join colony_missions m on m.mission_id = t.thread_id
-  left join lateral (select o.status from colony_runs o where o.thread_id = t.thread_id order by o.number desc limit 1) r on true
+  left join lateral (select o.* from colony_runs o where o.thread_id = t.thread_id order by o.number desc limit 1) r on true
 ), found as (
   select * from listed
   where (%(ids)s::text[] is null or thread_id = any(%(ids)s))
     and (%(status)s::text is null or status = %(status)s)
     and (%(metadata)s::jsonb is null or (metadata || jsonb_strip_nulls(jsonb_build_object(
-         'graph_id', case when mission_id is null then graph_id else 'colony' end, 'assistant_id', mission_type,
+         'graph_id', case when mission_id is null then graph_id else 'colony' end, 'assistant_id', coalesce(mission_type, assistant_id),
          'mission_id', mission_id, 'mission_type', mission_type))) @> %(metadata)s)
 )
 select found.*, count(*) over () as total from found
@@ -61,19 +66,19 @@ limit %(limit)s offset %(offset)s;
 -- name: count
 with listed as (
   select coalesce(t.thread_id, m.mission_id) as thread_id, coalesce(t.metadata, '{}') as metadata, t.graph_id, m.mission_id,
-         m.mission_type,
+         m.mission_type, r.assistant_id,
          case when m.status in ('received', 'running') or r.status in ('pending', 'running') then 'busy'
               when m.status = 'awaiting_approval' or r.status = 'interrupted' then 'interrupted'
               when m.status in ('failed', 'expired', 'blocked') or r.status in ('error', 'timeout') then 'error'
               else 'idle' end as status
   from colony_threads t full join colony_missions m on m.mission_id = t.thread_id
-  left join lateral (select o.status from colony_runs o where o.thread_id = t.thread_id order by o.number desc limit 1) r on true
+  left join lateral (select o.* from colony_runs o where o.thread_id = t.thread_id order by o.number desc limit 1) r on true
 )
 select count(*) as total from listed
 where (%(ids)s::text[] is null or thread_id = any(%(ids)s))
   and (%(status)s::text is null or status = %(status)s)
   and (%(metadata)s::jsonb is null or (metadata || jsonb_strip_nulls(jsonb_build_object(
-       'graph_id', case when mission_id is null then graph_id else 'colony' end, 'assistant_id', mission_type,
+       'graph_id', case when mission_id is null then graph_id else 'colony' end, 'assistant_id', coalesce(mission_type, assistant_id),
        'mission_id', mission_id, 'mission_type', mission_type))) @> %(metadata)s);
 
 -- name: put_item
@@ -106,4 +111,4 @@ where namespace[1:%(depth)s] = %(prefix)s::text[]
 order by 1 limit %(limit)s offset %(offset)s;
 
 -- name: sweep_items
-delete from colony_memories where expires_at < clock_timestamp();
+delete from colony_memories where expires_at < clock_timestamp() returning key;
