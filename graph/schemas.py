@@ -47,6 +47,12 @@ def of_graph(graph: Pregel[Any, Any, Any, Any]) -> Schema:
     }
 
 
+def below(graph: Pregel[Any, Any, Any, Any], within: str | None, *, deep: bool) -> Schema:
+    """Return the schemas of the graphs below a graph, by their namespaces."""
+    found = graph.get_subgraphs(namespace=within, recurse=deep)
+    return {at: of_graph(one) for at, one in found if isinstance(one, Pregel)}
+
+
 def _schema(of: Callable[[], Schema]) -> Schema | None:
     try:
         return of()

@@ -20,6 +20,7 @@ from server.sdk.extra_assistants import GraphAssistants
 from server.sdk.service import Sdk
 
 router = APIRouter(tags=["assistants"], route_class=BoundedRoute)
+Deep = Annotated[bool, Query(description="Whether those below them are told, too.")]
 
 
 @router.get("/ok", response_model=shapes.Health)
@@ -220,8 +221,31 @@ async def schemas_of(assistant_id: str, who: Reader, sdk: SdkParts) -> JSONRespo
 
 
 @router.get("/assistants/{assistant_id:name}/subgraphs", response_model=shapes.AnyObject, responses=fails(NotFound))
-async def subgraphs(assistant_id: str, who: Reader, sdk: SdkParts) -> JSONResponse:
-    """Return an assistant's subgraphs: the governed graph has none."""
-    if await _graph(who, sdk, assistant_id) is None:
-        assistants.class_of(assistant_id)
-    return JSONResponse({})
+async def subgraphs(assistant_id: str, who: Reader, sdk: SdkParts, recurse: Deep = False) -> JSONResponse:  # noqa: FBT002
+    """Return the schemas of an assistant's subgraphs: the governed graph has none."""
+    return JSONResponse(await _below(who, sdk, assistant_id, None, deep=recurse))
+
+
+@router.get(
+    "/assistants/{assistant_id:name}/subgraphs/{namespace:path}",
+    response_model=shapes.AnyObject,
+    responses=fails(NotFound),
+    include_in_schema=False,
+)
+async def subgraph(
+    assistant_id: str,
+    namespace: str,
+    who: Reader,
+    sdk: SdkParts,
+    recurse: Deep = False,  # noqa: FBT002
+) -> JSONResponse:
+    """Return the schemas of an assistant's subgraph under a namespace."""
+    return JSONResponse(await _below(who, sdk, assistant_id, namespace, deep=recurse))
+
+
+async def _below(who: Principal, sdk: Sdk, assistant_id: str, within: str | None, *, deep: bool) -> Any:
+    name = await _graph(who, sdk, assistant_id)
+    if name is not None and sdk.extra is not None:
+        return plain(await sdk.extra.subgraphs(who, name, within, deep=deep))
+    assistants.class_of(assistant_id)
+    return {}

@@ -227,6 +227,11 @@ class ExtraGraphs:
         async with self.graphs[name].opened(self._store(who), "assistants.read") as graph:
             return {"graph_id": name, **schemas.of_graph(graph)}
 
+    async def subgraphs(self, who: Principal, name: str, within: str | None, *, deep: bool) -> Shown:
+        """Return the JSON schemas of the graphs below a graph, by their namespaces."""
+        async with self.graphs[name].opened(self._store(who), "assistants.read") as graph:
+            return schemas.below(graph, within, deep=deep)
+
     def _store(self, who: Principal) -> TenantStore:
         return TenantStore(self.memories, who.tenant_id, who.actor_id)
 

@@ -182,6 +182,8 @@ def test_when_a_schedule_comes_round(schedule: str, timezone: str | None, end: A
 async def test_assistants_have_versions_batches_begin_and_threads_are_kept_for_a_while(
     extra: Service, client: LangGraphClient
 ) -> None:
+    assert set(await client.assistants.get_subgraphs("wide")) == {"down"}
+    assert set(await client.assistants.get_subgraphs("wide", "down")) == {"down"}
     made = await client.assistants.create("wide", name="mine", context={"name": "ada"}, metadata={"n": 1})
     aid = made["assistant_id"]
     await client.assistants.update(aid, context={"name": "bob"})
