@@ -6,6 +6,7 @@ import hashlib
 
 from server.verify.contents import Contents
 from server.verify.ed25519 import verified
+from server.verify.mission import TERMINAL
 from server.verify.plain import Broken, Record, hexed, sha256_hex
 from server.verify.rows import SETTLE, hashed
 
@@ -38,6 +39,8 @@ def sealed(c: Contents) -> str:
         if c.keys:
             raise Broken("no root has sealed this mission, so no signature says that it is whole")
         return "no root has sealed this mission yet: who made the bundle is not proven"
+    if seq == len(c.events) and c.mission.text("status") in TERMINAL:
+        _added(c, now, f"root {number}")
     last = c.roots[-1]
     by = last.text_or_none("public_key")
     trust = "a key that you named" if c.keys else f"key {by[:16]}…, which you did not name" if by else "NO key"
@@ -79,6 +82,15 @@ def _rows(c: Contents, line: Record, leaf: Record, now: dict[tuple[str, str], st
             raise Broken(f"{where} sealed a row of {table} that the bundle does not hold: {key[:80]}")
         if now[table, key] != sha256 and not (table in SETTLE and (went_on or line is not c.roots[-1])):
             raise Broken(f"the row {key[:80]} of {table} is not what {where} sealed")
+
+
+def _added(c: Contents, now: dict[tuple[str, str], str], where: str) -> None:
+    """See that nothing was put in since. Of a database that was encrypted the roots from before are in no bundle."""
+    listed = {(table, key) for line in c.roots for table, key, _ in _listed(line)}
+    told = [row.parsed("told") for row in c.rows if (row.text("table"), row.text("key")) in listed]
+    encrypted = any("sealed" in row.fields.values() for row in told)
+    if not encrypted and (odd := sorted(now.keys() - listed)):
+        raise Broken(f"the row {odd[0][1][:80]} of {odd[0][0]} was put in after {where} sealed the mission to its end")
 
 
 def _listed(line: Record) -> list[tuple[str, str, str]]:

@@ -64,6 +64,22 @@ def test_another_key_s_bundle_is_not_believed(bundle: bytes, files: Files) -> No
     assert "its signature does not hold" in verify_bytes(sealed(files)).checks[-1].detail
 
 
+@pytest.mark.parametrize("told", ["", "sealed"])
+def test_a_row_that_was_put_in_after_the_end_was_sealed_is_found(files: Files, finished: Finished, told: str) -> None:
+    rows = lines(files, "rows.jsonl")
+    one = next(row for row in rows if row["table"] == "colony_pass_seals")
+    said = json.loads(one["told"]) | {"pass_id": "lp_0", "signature": told}
+    put_lines(
+        files,
+        "rows.jsonl",
+        sorted([*rows, {**one, "key": "0", "told": json.dumps(said)}], key=lambda row: (row["table"], row["key"])),
+    )
+    report = verify_bytes(sealed(files), keys=[finished.key.public])
+    assert report.first_failure is not None, "it got through"
+    assert report.first_failure.name == "sealed"
+    assert "was put in after root 1 sealed" in report.first_failure.detail
+
+
 FREE = {
     # What changes while nothing happens, and what is counted from the calls.
     *(("mission.json", name) for name in ("stage", "usage.tokens_in", "usage.tokens_out", "usage.model_calls")),
