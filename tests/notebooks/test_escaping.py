@@ -142,11 +142,13 @@ def look(url: str, mission_id: str, replay_id: str, monkeypatch: pytest.MonkeyPa
             assert "<script>alert(" in Read(honest[name].html).text, f"{name} leaves out what the lead wrote"
         assert honest["timeline"].data["rounds"][0]["critical"]
         assert honest["graph"].data["ran"][-1] == "finalize"
+        assert honest["evidence"].data["found"] == honest["evidence"].data["quotes"] > 3
     with ColonyClient(url, transport=Poisoned()) as client:
         mission, replay = Mission(client, mission_id), Mission(client, replay_id)
         for name, view in views(mission, replay):
             check(name, shown := view())
             assert "<script>alert(1)" in Read(shown.html).text, f"{name} shows nothing of what the service said"
+        assert mission.evidence().data["found"] == 0, "a quote that is not in the text is marked as not there"
         monkeypatch.setattr(markup, "escaped", lambda value: markup.Markup(value))  # the saboteur: nothing is escaped
         for name, view in views(mission, replay):
             with pytest.raises(AssertionError):
