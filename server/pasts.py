@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +14,7 @@ from contracts.errors import NotFound
 from contracts.ports import Mission
 from graph.differences import changed, leaves
 
-_KINDS = ("policy_decision", "worker_result", "aggregation_packet", "review_packet", "task")
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,14 @@ class Pasts:
         """
         mission, _ = await self.history.mission(tenant_id, mission_id)
         async with self.history.connection(tenant_id) as conn:
-            found = await Past(conn, mission, SystemClock()).page(limit + 1, before)
-        shown, more = found[:limit], len(found) > limit
-        earlier = {one.checkpoint_id: one for one in found}
-        items = [_item(one, earlier.get(one.parent_id or "")) for one in shown]
+            past = Past(conn, mission, SystemClock())
+            found = await past.page(limit + 1, before)
+            shown, more = found[:limit], len(found) > limit
+            there = {one.checkpoint_id: one for one in found}
+            # A retry goes on from an earlier one, which may stand on another page.
+            for name in {one.parent_id for one in shown if one.parent_id} - there.keys():
+                there[name] = await past.at(name)
+        items = [_item(one, there.get(one.parent_id or "")) for one in shown]
         return {"items": items, "next_cursor": shown[-1].checkpoint_id if more else None}
 
     async def checkpoint(self, tenant_id: str, mission_id: str, checkpoint_id: str) -> dict[str, Any]:
@@ -79,23 +85,11 @@ class Pasts:
         """Return the artifacts that differ, by kind and task, each with where its content does."""
         before = await self.history.referred(tenant_id, mission.mission_id, one.values)
         after = await self.history.referred(tenant_id, other.mission_id, two.values)
-        found = []
-        for name in sorted(before.keys() | after.keys()):
-            was, now = before.get(name), after.get(name)
-            if (was and was["sha256"]) == (now and now["sha256"]):
-                continue
-            content = list(leaves(was["payload"], now["payload"])) if was and now else []
-            found.append(
-                {
-                    "kind": name[0],
-                    "task_key": name[1] or None,
-                    "source": name[2] or None,
-                    "from": was and {"artifact_id": was["artifact_id"], "sha256": was["sha256"]},
-                    "to": now and {"artifact_id": now["artifact_id"], "sha256": now["sha256"]},
-                    "changes": content,
-                }
-            )
-        return found
+        # An artifact's id is its content's own: what both refer to is the same, and is not read.
+        gone, new = ({name for _, name in left} for left in (before - after, after - before))
+        was = await self.history.contents(tenant_id, mission.mission_id, gone)
+        now = await self.history.contents(tenant_id, other.mission_id, new)
+        return await asyncio.to_thread(_differing, was, now)
 
     async def tree(self, tenant_id: str, mission_id: str) -> dict[str, Any]:
         """Return the mission with everything that comes of the same first one, as a tree.
@@ -122,6 +116,38 @@ class Pasts:
         for row in rows[1:]:
             nodes[row["parent_mission_id"]]["children"].append(nodes[row["mission_id"]])
         return first
+
+
+def _differing(before: Sequence[Row], after: Sequence[Row]) -> list[dict[str, Any]]:
+    named_was, named_now = _by_name(before), _by_name(after)
+    found = []
+    for name in sorted(named_was.keys() | named_now.keys()):
+        was, now = named_was.get(name), named_now.get(name)
+        found.append(
+            {
+                "kind": name[0],
+                "task_key": name[1] or None,
+                "source": name[2] or None,
+                "from": was and {"artifact_id": was["artifact_id"], "sha256": was["sha256"]},
+                "to": now and {"artifact_id": now["artifact_id"], "sha256": now["sha256"]},
+                "changes": list(leaves(was["payload"], now["payload"])) if was and now else [],
+            }
+        )
+    return found
+
+
+def _by_name(rows: Sequence[Row]) -> dict[tuple[str, str, str, int], Row]:
+    """Return artifacts by what they are about: kind, task, source; several of one name by their place among them."""
+    found: dict[tuple[str, str, str, int], Row] = {}
+    for row in rows:
+        source, start = row["payload"].get("source"), (row["payload"].get("data") or {}).get("start")
+        origin = f"{source['entity']} {source['id']}" if isinstance(source, dict) else ""
+        origin += f" from {start}" if origin and start is not None else ""
+        n = 0
+        while (row["kind"], row["task_key"], origin, n) in found:
+            n += 1
+        found[row["kind"], row["task_key"], origin, n] = row
+    return found
 
 
 def _item(one: Checkpoint, parent: Checkpoint | None) -> dict[str, Any]:

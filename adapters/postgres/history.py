@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from adapters.postgres.guard import store_errors
+from adapters.postgres.opening import OpenRows
 from adapters.postgres.pools import Pool
 from adapters.postgres.queries import Queries
 from adapters.postgres.reader import MissionReader
@@ -110,24 +111,24 @@ class History:
     async def artifacts(self, tenant_id: str, mission_id: str) -> list[dict[str, Any]]:
         """Return what a mission made, each with its content as JSON."""
         rows = await self._reader.artifacts(tenant_id, mission_id)
-        return [{**row, "payload": json.loads(bytes(row["content"]))} for row in rows if row["content"] is not None]
+        kept = [row for row in rows if row["content"] is not None]
+        return [{**row, "payload": json.loads(bytes(row["content"]))} for row in kept]
 
-    async def referred(
-        self, tenant_id: str, mission_id: str, values: Mapping[str, Any]
-    ) -> dict[tuple[str, str, str], dict[str, Any]]:
-        """Return what a state refers to, by kind, task and, of evidence, source."""
+    async def referred(self, tenant_id: str, mission_id: str, values: Mapping[str, Any]) -> set[tuple[str, str]]:
+        """Return which artifacts a state refers to, by kind and id; an id is its content's own."""
         refs = [value for value in values.values() if isinstance(value, dict) and "sha256" in value]
-        one = {ref["id"] for ref in refs if "id" in ref}
-        sets = {(ref["kind"], ref["revision"]) for ref in refs if "kind" in ref}
-        rows = await self._reader.artifacts(tenant_id, mission_id)
-        plans = await self.rows(tenant_id, "plans", mission_id=mission_id)
-        rows += [self._pool.vault.opened("colony_plans", tenant_id, row, mission_id=mission_id) for row in plans]
-        held = [r for r in rows if r["artifact_id"] in one or (r["kind"], r["revision"]) in sets]
-        read = [{**row, "payload": json.loads(bytes(row["content"]))} for row in held if row["content"] is not None]
-        return {_name(row): row for row in read}
+        sets = [(ref["kind"], ref["revision"]) for ref in refs if "kind" in ref]
+        named = {"kinds": [kind for kind, _ in sets], "revisions": [revision for _, revision in sets]}
+        ids = [ref["id"] for ref in refs if "id" in ref]
+        rows = await self.rows(tenant_id, "referred", mission_id=mission_id, ids=ids, **named)
+        return {(row["kind"], row["artifact_id"]) for row in rows}
+
+    async def contents(self, tenant_id: str, mission_id: str, ids: Collection[str]) -> list[dict[str, Any]]:
+        """Return artifacts of a mission, each with its content as JSON."""
+        rows = await self.rows(tenant_id, "contents", mission_id=mission_id, ids=sorted(ids))
+        return await asyncio.to_thread(_read, OpenRows(self._pool.vault), tenant_id, mission_id, rows)
 
 
-def _name(row: Mapping[str, Any]) -> tuple[str, str, str]:
-    source = row["payload"].get("source")
-    origin = f"{source['entity']} {source['id']}" if isinstance(source, dict) else ""
-    return (row["kind"], row["task_key"], origin)
+def _read(opening: OpenRows, tenant_id: str, mission_id: str, rows: Sequence[DictRow]) -> list[dict[str, Any]]:
+    opened = opening.artifacts(tenant_id, mission_id, rows)
+    return [{**row, "payload": json.loads(bytes(row["content"]))} for row in opened]

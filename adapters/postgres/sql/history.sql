@@ -42,5 +42,19 @@ with recursive up as (
 )
 select * from down order by depth, created_at, mission_id limit 1000;
 
--- name: plans
-select 'plan' as kind, artifact_id, revision, task_key, content, sha256 from colony_plans where mission_id = %(mission_id)s;
+-- name: referred
+select kind, artifact_id from (
+  select kind, artifact_id, mission_id, revision from colony_artifacts where kind <> 'writeback'
+  union all
+  select 'plan', artifact_id, mission_id, revision from colony_plans
+) a
+where mission_id = %(mission_id)s and (artifact_id = any(%(ids)s)
+  or (kind, revision) in (select * from unnest(%(kinds)s::text[], %(revisions)s::int[])));
+
+-- name: contents
+select kind, artifact_id, revision, task_key, content, sha256 from (
+  select kind, artifact_id, mission_id, revision, task_key, content, sha256 from colony_artifacts where kind <> 'writeback'
+  union all
+  select 'plan', artifact_id, mission_id, revision, task_key, content, sha256 from colony_plans
+) a
+where mission_id = %(mission_id)s and artifact_id = any(%(ids)s) order by kind, revision, task_key, artifact_id;
