@@ -117,8 +117,9 @@ class Asking:
         await self.limits()
         past = self._record.past
         if past is not None and past.rehearsal.overrides.rules:
-            self._record.asks = past.asks = past.asks or engine_with(
-                self.governance.engine, past.rehearsal.overrides.rules
+            rules = past.rehearsal.overrides.rules
+            self._record.asks = past.asks = past.asks or await asyncio.to_thread(
+                engine_with, self.governance.engine, rules
             )
             await self._source.keep_rules(past.asks.rules_sha256, past.asks.content)
         else:

@@ -12,7 +12,7 @@ from contracts.ports import Route, RoutePort, Template, TemplatePort
 from contracts.tasks import Exemplar
 from policies.engine import PolicyEngine
 from policies.rulefiles import SCHEMA_FILE, rules_from
-from policies.tenants import over
+from policies.tenants import over, packed, unpacked
 
 
 def engine_with(shipped: PolicyEngine, rules: Mapping[str, str]) -> PolicyEngine:
@@ -23,7 +23,7 @@ def engine_with(shipped: PolicyEngine, rules: Mapping[str, str]) -> PolicyEngine
     """
     if SCHEMA_FILE in rules:
         return PolicyEngine(rules_from(rules))
-    return PolicyEngine(over(shipped.files, rules), shipped)
+    return PolicyEngine(over(shipped.files, unpacked(packed(rules))), shipped)
 
 
 @dataclass(frozen=True)

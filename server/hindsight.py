@@ -20,11 +20,11 @@ from contracts.errors import Conflict, IntegrityBroken, NotFound, SettingInvalid
 from contracts.registry import Kind, read
 from graph.context import Governance
 from graph.inforce import active_in
-from policies import tenants
+from graph.overrides import engine_with
 from policies.constitution import beyond
 from policies.counterfactual import changes, reproduced, without
 from policies.engine import PolicyEngine
-from policies.rulefiles import SCHEMA_FILE, files_of, rules_from, source_of
+from policies.rulefiles import files_of, source_of
 from policies.whatif import Flip, reconsidered
 from server.constituting import document_of
 from server.policysets import Text, texts, told
@@ -102,7 +102,7 @@ class Hindsight:
             Conflict: the rules are broken.
         """
         try:
-            engine = await asyncio.to_thread(self._engine, wanted.files)
+            engine = await asyncio.to_thread(engine_with, self.governance.engine, wanted.files)
         except SettingInvalid as exc:
             raise Conflict(exc.message, code=exc.code, hint="Run `colony policies check --rules DIR`.") from exc
         since = _EPOCH + timedelta(milliseconds=wanted.since_ms)
@@ -119,12 +119,6 @@ class Hindsight:
             "total": size[0]["decisions"] if first else None,
             "next_cursor": more,
         }
-
-    def _engine(self, files: Mapping[str, str]) -> PolicyEngine:
-        if SCHEMA_FILE in files:
-            return PolicyEngine(rules_from(files))
-        shipped = self.governance.engine
-        return PolicyEngine(tenants.over(shipped.files, tenants.unpacked(tenants.packed(files))), shipped)
 
 
 def _decision(row: Mapping[str, Any]) -> PolicyDecision:

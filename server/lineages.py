@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -84,9 +85,9 @@ class Lineages:
         if asked.overrides.rules and "live" in {asked.mode, asked.on_missing}:
             # What is asked live is asked for real: nobody brings the rules that let it.
             raise BadInput("other rules are tried on the tape alone, with nothing asked live", code="rules_need_tape")
-        check_usable(
-            asked.overrides, self.forking.governance.engine, self.templates, list(self.forking.governance.tiers)
-        )
+        law = self.forking.governance
+        # Other rules are parsed for it, which takes a while.
+        await asyncio.to_thread(check_usable, asked.overrides, law.engine, self.templates, list(law.tiers))
         rehearsal = Rehearsal(of=parent.mission_id, asked_by=who.actor_id, **dict(asked))
         lineage = Lineage(Kinship.REPLAY, mission_id, asked.checkpoint_id, "", who.actor_id, rehearsal)
         child = _derived(parent, parent.actor_id, trace_id, lineage, key, keyed)
