@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from contracts.canonical import canonical_bytes, sha256_hex
+from contracts.canonical import canonical_bytes, clean_text, sha256_hex
 from contracts.decisions import Outcome, PolicyDecision
 from contracts.errors import ColonyError, PassRefused
 from contracts.events import EventType, NewEvent
@@ -64,10 +64,9 @@ class GuardedTools:
         refusal, decision = await self._refusal(call, made)
         if refusal is not None:
             words = refusal.words if decision is None else "; ".join(decision.reasons)
-            self._note(
-                task_key, tool[:_LONGEST_NAME], _short(arguments), "refused", reason=refusal.value, decision=decision
-            )
-            raise PassRefused(f"{tool[:_LONGEST_NAME]} was refused: {words}", code=refusal.value)
+            named, told = _shown(tool), _short(arguments)
+            self._note(_shown(task_key), named, told, "refused", reason=refusal.value, decision=decision)
+            raise PassRefused(f"{named} was refused: {words}", code=refusal.value)
         try:
             # The name of a tool that a pass grants; a refused one's may be anything, and nothing is called.
             with Spanned("execute_tool", {"gen_ai.tool.name": tool}):
@@ -103,6 +102,8 @@ class GuardedTools:
         One that may be made is counted at once, so that no two share its last use: between the first look at what was
         called and the count nothing is waited for.
         """
+        if _said(call.arguments) is None:
+            return Refused.NOT_GRANTED, None
         await self._take_over()
         held = await self._ledger.passes()
         ask = await self._asking.renewed()
@@ -180,7 +181,7 @@ class GuardedTools:
 
 def _grant(one: LibrarianPass, tool: str, arguments: Mapping[str, Any]) -> ToolGrant | None:
     """Return the grant that covers a call exactly: the same arguments, no more, no fewer, of the same types."""
-    asked = canonical_bytes(dict(arguments))
+    asked = _said(arguments)
     return next((g for g in one.grants if g.tool == tool and canonical_bytes(g.arguments) == asked), None)
 
 
@@ -191,5 +192,20 @@ def _writes(tool: str) -> bool:
 
 def _short(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return refused arguments as they are recorded: whoever asks for what isn't granted can't fill the record."""
-    said = canonical_bytes(dict(arguments))
+    said = _said(arguments)
+    if said is None:
+        return {"unreadable": True}
     return arguments if len(said) <= _LONGEST_ARGUMENTS else {"sha256": sha256_hex(said), "bytes": len(said)}
+
+
+def _said(arguments: Mapping[str, Any]) -> bytes | None:
+    """Return arguments as they are compared; None for what no pass can grant, since nobody could store it."""
+    try:
+        said = canonical_bytes(dict(arguments))
+    except (ValueError, TypeError, RecursionError):
+        return None
+    return None if b"\\u0000" in said else said
+
+
+def _shown(name: str) -> str:
+    return clean_text(name[:_LONGEST_NAME])[0]

@@ -59,7 +59,10 @@ class TaskTools:
             RootUnavailable: the root does not answer.
             RootRefused: the root says no.
         """
-        name = digest([tool, arguments])
+        try:
+            name = digest([tool, arguments])
+        except (ValueError, TypeError, RecursionError):
+            name = ""  # no plain JSON: it is refused, like whatever else is not granted
         if name in self._answers:
             return self._answers[name]
         if self._calls >= self._ports.limits.tool_calls:

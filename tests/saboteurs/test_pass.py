@@ -118,6 +118,27 @@ async def test_a_call_outside_the_pass_is_refused(lab: Lab, call: tuple[str, str
     assert [e["payload"]["arguments"] for e in refused] == [call[2]]
 
 
+UNSTORABLE: list[tuple[str, dict]] = [
+    ("root.get_lead\x00", {"lead_id": "L-1"}),
+    ("root.get_lead\ud800", {"lead_id": "L-1"}),
+    ("root.get_lead", {"lead_id": "L-1\x00"}),
+    ("root.get_lead", {"lead_id": "L-1\ud800"}),
+    ("root.get_lead", {"lead_id": float("nan")}),
+    ("root.get_lead", {"lead_id": {"L-1"}}),
+]
+
+
+async def test_what_nobody_could_store_is_refused_and_recorded_like_any_other_call(lab: Lab) -> None:
+    async def check(tools: ToolPort) -> None:
+        for call in UNSTORABLE:
+            await refuses(FACTS, *call)(tools)
+
+    await at_work(lab, check)
+    refused = [e["payload"] for e in await events(lab) if e["event_type"] == "tool.denied"]
+    assert [(p["tool"], p["reason"]) for p in refused] == [("root.get_lead", "call_not_granted")] * len(UNSTORABLE)
+    assert [p["arguments"] for p in refused] == [{"lead_id": "L-1"}] * 2 + [{"unreadable": True}] * 4
+
+
 @pytest.mark.parametrize(
     "call",
     [
