@@ -11,7 +11,9 @@ from adapters.postgres.audit import check as checking
 from adapters.postgres.audit.check import check
 from adapters.postgres.audit.examine import Finding
 from adapters.postgres.audit.ledgers import KEPT, Kept
-from tests.adapters.postgres.backdoor import outcome, stamp
+from adapters.postgres.audit.store import connected
+from adapters.postgres.provision import dsns_for, migrate
+from tests.adapters.postgres.backdoor import Backdoor, outcome, stamp
 from tests.saboteurs.conftest import Finished
 from tests.saboteurs.test_audit import FLIPS, allow_anything, columns
 
@@ -175,3 +177,27 @@ def test_what_was_put_into_an_ended_mission_is_named(finished: Finished) -> None
         found = findings(finished, conn)
         assert [(f.mission_id, f.table) for f in found] == [(finished.mission_id, "colony_policy_decisions")]
         assert "put in after root 1" in found[0].what
+
+
+def test_what_was_there_before_there_were_ledgers_is_entered_as_it_is(database: str) -> None:
+    back = Backdoor(database)
+    back.run(
+        *(f"drop trigger enter on {kept.name}; drop policy audit on {kept.name}" for kept in KEPT),
+        "drop table colony_ledger_entries; drop function colony_enter_row(); "
+        "drop function colony_enter(text, text, text, text, jsonb)",
+        "delete from _yoyo_migration where migration_id = '0033_ledgers'",
+        *(row.replace("'demo'", "'acme'") for row in ROWS),
+        "insert into colony_api_keys (key_id, tenant_id, name, actor_id, capabilities, secret_sha256, made_by) "
+        "values ('ck_1', 'acme', 'ñ', 'ann', '{a,b}', sha256('x'), 'ann')",
+        "insert into colony_halts (tenant_id, actor_id, reason) values ('*', 'ann', 'all of it'), ('acme', 'ann', 'x')",
+        "insert into colony_rule_sets (tenant_id, version, sha256, content, actor_id) "
+        "values ('acme', 1, encode(sha256('{}'), 'hex'), '{}', 'ann')",
+    )
+    assert migrate(database) == ["0033_ledgers"]
+    with connected(dsns_for(database).audit) as conn:
+        assert check(conn, None, []).findings == []
+        held = conn.execute("select tenant_id, count(*) as n from colony_ledger_entries group by 1").fetchall()
+        assert {row["tenant_id"]: row["n"] for row in held if row["tenant_id"] in ("*", "acme")} == {"*": 1, "acme": 6}
+    back.run("update colony_halts set lifted_at = now(), lifted_by = 'eve' where tenant_id = '*'")
+    with connected(dsns_for(database).audit) as conn:
+        assert [(f.tenant_id, f.table) for f in check(conn, None, []).findings] == [("*", "colony_halts")]
