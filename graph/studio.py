@@ -6,13 +6,19 @@ one lease, one epoch, the same ports and gates, the same record.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.base import (
+    BaseCheckpointSaver,
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    CheckpointTuple,
+)
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import RunControl
 from langgraph.types import Command
@@ -25,6 +31,8 @@ from graph.runner import Runner, Session, SessionPort
 from graph.schemas import Schema, mission_request, mission_state
 from graph.topology import Compiled, compiled
 
+_RESERVED = "__"
+_NOTHING_WRITTEN = "__no_writes__"
 _IS_OURS = frozenset({"context", "control", "durability"})
 
 
@@ -118,6 +126,47 @@ def _begun(graph: StudioGraph, given: Any, config: RunnableConfig, asked: Mappin
     )
 
 
+class Stepwise(BaseCheckpointSaver[str]):
+    """Somebody's checkpointer, which is given no node's writes before the checkpoint that they are in.
+
+    Where a run stops between the two, a thread with such writes has nothing next. Here a step is one node, and what it
+    gave is stored with its artifacts; so it is of Colony's own checkpointer.
+    """
+
+    def __init__(self, saver: BaseCheckpointSaver[str]) -> None:
+        super().__init__(serde=saver.serde)
+        self._saver = saver
+
+    def get_next_version(self, current: str | None, channel: None) -> str:
+        """Return the version that follows a channel's."""
+        return self._saver.get_next_version(current, channel)
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """Return a checkpoint, or the newest."""
+        return await self._saver.aget_tuple(config)
+
+    def alist(self, config: RunnableConfig | None, **asked: Any) -> AsyncIterator[CheckpointTuple]:
+        """Give a thread's checkpoints, newest first."""
+        return self._saver.alist(config, **asked)
+
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """Keep a checkpoint."""
+        return await self._saver.aput(config, checkpoint, metadata, new_versions)
+
+    async def aput_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        """Keep what the graph itself notes: an interrupt, an error."""
+        if any(channel.startswith(_RESERVED) and channel != _NOTHING_WRITTEN for channel, _ in writes):
+            await self._saver.aput_writes(config, writes, task_id, task_path)
+
+
 @dataclass(frozen=True)
 class _Lent:
     """A session with another checkpointer."""
@@ -138,7 +187,7 @@ class LentSaver:
     async def open(self, mission_id: str, tenant_id: str, *, alone: bool = False) -> AsyncIterator[Session | None]:
         """Claim a mission for the block, or give None."""
         async with self.sessions.open(mission_id, tenant_id, alone=alone) as session:
-            yield None if session is None else _Lent(session.mission, session.ledger, self.saver)
+            yield None if session is None else _Lent(session.mission, session.ledger, Stepwise(self.saver))
 
 
 class HeardRunner(Runner):
@@ -165,13 +214,12 @@ class HeardRunner(Runner):
             raise self._error
 
     async def _invoke(self, session: Session, control: RunControl) -> None:
-        self._error = Unavailable("the run was stopped", code="run_stopped", hint=_GOES_ON)
+        self._error = Unavailable("the run stopped before its end", code="run_stopped", hint=_GOES_ON)
         try:
             await super()._invoke(session, control)
         except ColonyError as exc:
             self._error = exc
             raise
-        self._error = None
         if not session.ledger.released:  # it stopped where the caller wanted it to
             async with session.ledger.unit() as unit:
                 await unit.release_lease()
@@ -183,8 +231,9 @@ class HeardRunner(Runner):
         limit = cast("RunnableConfig", {**self._begun.config, "recursion_limit": config["recursion_limit"]})
         async for part in graph.astream(entry, limit, **asked):
             await self._say(part)
+        self._error = None
         return bool((await graph.aget_state(config)).interrupts)
 
 
 _ELSEWHERE = "It is halted, is run by somebody else, or waits for another person's answer: see `colony missions show`."
-_GOES_ON = "A run without input goes on from the last step."
+_GOES_ON = "`colony missions show` says why; a run without input goes on from the last step, or tries again."

@@ -15,7 +15,7 @@ import structlog
 from starlette.applications import Starlette
 
 from adapters.models.tokens import count_tokens
-from contracts.errors import BadInput, ColonyError, NotFound, SettingInvalid, Unavailable
+from contracts.errors import BadInput, ColonyError, Conflict, NotFound, SettingInvalid, Unavailable
 from contracts.stateflow import RUNNABLE, Status
 from graph.studio import Begun, HeardRunner, StudioGraph
 from graph.version import STUDIO_VERSION
@@ -90,7 +90,7 @@ class Studio:
         )
         only_what_is_governed(asked)
         row = await _row(colony, begun.thread_id)
-        await _at_the_head(begun)
+        await _where_it_is(begun, row)
         if row["mission_id"] is None or asked.input is not None or Status(row["mission_status"]) not in RUNNABLE:
             await MissionRuns(service, colony.sdk.views).start(DEVELOPER, row, asked, secrets.token_hex(16))
 
@@ -109,20 +109,25 @@ async def _row(colony: Colony, thread_id: str) -> Row:
         return {"thread_id": thread_id, "mission_id": None}
 
 
-async def _at_the_head(begun: Begun) -> None:
-    """Refuse to go back: what a mission did since is on record.
+async def _where_it_is(begun: Begun, row: Row) -> None:
+    """Refuse to go back, and to go on with what this server has no checkpoints of: what a mission did is on record.
 
     Raises:
         BadInput: the run is to begin at an earlier checkpoint.
+        Conflict: the thread's mission is another server's.
     """
-    if begun.checkpoint_id is None:
-        return
     head = await begun.saver.aget_tuple(begun.config)
-    if head is None or head.checkpoint["id"] != str(begun.checkpoint_id):
+    if begun.checkpoint_id is not None and (head is None or head.checkpoint["id"] != str(begun.checkpoint_id)):
         raise BadInput(
             "a mission goes on from where it is",
             code="checkpoint_unsupported",
             hint="Missions that Colony runs itself are forked from any checkpoint: see docs/replay.md.",
+        )
+    if head is None and row["mission_id"] is not None:
+        raise Conflict(
+            "this server has no checkpoints of the thread's mission",
+            code="checkpoints_elsewhere",
+            hint="Colony's own API goes on with its own missions; begin another thread here.",
         )
 
 

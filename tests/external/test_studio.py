@@ -128,6 +128,41 @@ async def test_langgraph_dev_gets_no_mission_past_its_gate_nor_back_in_its_past(
     assert (await dev.service.mission(tid))["status"] == "completed"
 
 
+async def test_what_stopped_in_langgraph_dev_goes_on_and_what_is_not_its_own_is_left_alone(dev: Dev) -> None:
+    runs, tid = dev.client.runs, (await dev.client.threads.create())["thread_id"]
+    # Stopped before its first step was a checkpoint, and tried again from there.
+    for asked in ({**INPUT, "time_budget_ms": 1}, None, None):
+        assert "stopped before its end" in error_of(await dev.streamed(tid, input=asked))
+    assert (await dev.service.mission(tid))["failure"]["code"] == "time_budget_exceeded"
+
+    tid = (await dev.client.threads.create())["thread_id"]
+    run = await runs.create(tid, "colony", input=INPUT)
+
+    async def begun() -> bool:
+        return len((await dev.service.client.get(f"/api/colony/missions/{tid}/events")).json().get("items", [])) > 3
+
+    await until(begun, "the mission to be under way")
+    await runs.cancel(tid, run["run_id"], wait=True)
+
+    async def on() -> list[Part] | None:
+        parts = await dev.streamed(tid, input=None)
+        return None if parts[-1][0] == "error" else parts
+
+    rest = nodes(await until(on, "the lease to be given back"))
+    assert rest == [*BEFORE, "__interrupt__"][-len(rest) :]
+
+    stopped = nodes(await dev.streamed((await dev.client.threads.create())["thread_id"], interrupt_before=["workers"]))
+    assert stopped == [*BEFORE[:5], "__interrupt__"]
+
+    foreign = str((await dev.service.client.post("/threads", json={})).json()["thread_id"])
+    begin = {"assistant_id": "crm_lead_intelligence", "input": {k: INPUT[k] for k in ("user_goal", "inputs")}}
+    await dev.service.client.post(f"/threads/{foreign}/runs/wait", json=begin)
+    await dev.client.threads.create(thread_id=foreign)
+    told = await dev.streamed(foreign, input=None, command=APPROVE)
+    assert "no checkpoints of the thread" in error_of(told)
+    assert (await dev.service.mission(foreign))["status"] == "awaiting_approval"
+
+
 def error_of(parts: list[Part]) -> str:
     assert parts[-1][0] == "error", parts
     return str(parts[-1][1]["message"])
