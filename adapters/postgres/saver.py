@@ -22,7 +22,7 @@ from adapters.postgres.audit.rows import fits
 from adapters.postgres.guard import store_errors
 from adapters.postgres.sealed_checkpoints import CheckpointSealer, TenantSerializer
 from adapters.postgres.steady import SteadyConnection
-from contracts.errors import IntegrityBroken
+from contracts.errors import FenceLost, IntegrityBroken, StoreUnavailable
 
 _RESERVED = "__"
 _NOTHING_WRITTEN = "__no_writes__"
@@ -66,6 +66,7 @@ class StepSaver(AsyncPostgresSaver):
     def __init__(self, conn: SteadyConnection, *, serde: TenantSerializer) -> None:
         super().__init__(conn, serde=serde)
         self._sealer = CheckpointSealer(serde)
+        self._stopped: FenceLost | StoreUnavailable | None = None
 
     async def aput(
         self,
@@ -74,7 +75,14 @@ class StepSaver(AsyncPostgresSaver):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        """Store a checkpoint and the channels that it changed."""
+        """Store a checkpoint and the channels that it changed.
+
+        Raises:
+            FenceLost: as it stopped the run, whose graph would end here with nothing next.
+            StoreUnavailable: likewise; the store may be back by now.
+        """
+        if self._stopped is not None:
+            raise self._stopped
         if self._sealer.active:
             names = config["configurable"]
             whole = get_serializable_checkpoint_metadata(config, metadata)
@@ -90,7 +98,13 @@ class StepSaver(AsyncPostgresSaver):
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
-        """Store writes to the graph's own channels; a node's to the state's come with the checkpoint."""
+        """Store writes to the graph's own channels; a node's to the state's come with the checkpoint.
+
+        An error that only stops this run is none of the mission's, which goes on elsewhere from its last checkpoint.
+        """
+        self._stopped = next((v for _, v in writes if isinstance(v, FenceLost | StoreUnavailable)), self._stopped)
+        if self._stopped is not None:
+            return
         if any(channel.startswith(_RESERVED) and channel != _NOTHING_WRITTEN for channel, _ in writes):
             await super().aput_writes(config, writes, task_id, task_path)
 

@@ -113,6 +113,29 @@ async def test_a_step_that_was_stored_before_its_checkpoint_is_not_run_again(lab
     assert (await lab.service.writes())["notes"] == 1
 
 
+async def test_a_store_that_is_away_for_a_moment_within_a_step_costs_the_mission_nothing(lab: Lab) -> None:
+    """The graph writes on what it can, and would end with nothing next."""
+    await lab.service.seed_lead()
+    away = [Stage.AGGREGATOR, Stage.PLANNER]
+
+    def flickering(stage: Stage, role: Role) -> Role:
+        async def once(state: MissionState, ports: Ports) -> StepResult:
+            if away and away[-1] is stage:
+                away.pop()
+                raise StoreUnavailable("away for a moment")
+            return await role(state, ports)
+
+        return once
+
+    swaps = Swaps(nodes={stage: step(stage, flickering(stage, ROLES[stage])) for stage in away})
+    mission_id = await lab.service.submit()
+    for _ in range(2):
+        assert (await lab.run(mission_id, swaps))["status"] == "running"
+        lab.forget_leases()
+    mission = await lab.run(mission_id, swaps)
+    assert mission["status"] == "awaiting_approval", mission["failure"]
+
+
 async def test_a_mission_that_fails_again_after_a_retry_is_told_as_failed_again(lab: Lab) -> None:
     mission = await lab.mission()
     for _ in range(2):
