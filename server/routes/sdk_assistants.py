@@ -220,7 +220,9 @@ async def schemas_of(assistant_id: str, who: Reader, sdk: SdkParts) -> JSONRespo
     return JSONResponse(assistants.schemas_of(assistants.class_of(assistant_id)))
 
 
-@router.get("/assistants/{assistant_id:name}/subgraphs", response_model=shapes.AnyObject, responses=fails(NotFound))
+@router.get(
+    "/assistants/{assistant_id:name}/subgraphs", response_model=shapes.AnyObject, responses=fails(NotFound, BadInput)
+)
 async def subgraphs(assistant_id: str, who: Reader, sdk: SdkParts, recurse: Deep = False) -> JSONResponse:  # noqa: FBT002
     """Return the schemas of an assistant's subgraphs: the governed graph has none."""
     return JSONResponse(await _below(who, sdk, assistant_id, None, deep=recurse))

@@ -48,7 +48,7 @@ async def cancel_many(who: Operator, sdk: SdkParts, body: Body, action: CancelAc
     """Stop runs: those named of a thread, or all of developers' graphs that stand so."""
     asked = parsed(run_bodies.CancelMany, body)
     if asked.thread_id is None and asked.run_ids is None and asked.status is None:
-        raise BadInput("which runs? Name thread_id with run_ids, or a status", code="which_runs")
+        raise NotFound("no run is named", code="run_not_found", hint="Name thread_id with run_ids, or a status.")
     await sdk.cancel_many(who, asked, action)
     return Response(status_code=204)
 

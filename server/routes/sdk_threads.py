@@ -21,6 +21,7 @@ from server.sdk.frames import MODES, place_of, thread_stream, wanted
 
 router = APIRouter(tags=["threads"], route_class=BoundedRoute)
 _GONE = fails(NotFound)
+_READ = fails(NotFound, BadInput)
 _STATE = {**fails(NotFound, *BODY_FAILS)}
 Below = Annotated[bool, Query(description="Whether the states of the graphs below are told, too.")]
 
@@ -113,14 +114,14 @@ async def copy(thread_id: ThreadRef, who: Submitter, sdk: SdkParts) -> JSONRespo
     return JSONResponse(await sdk.threads.shown(who, row))
 
 
-@router.get("/threads/{thread_id:name}/state", response_model=shapes.ThreadState, responses=_GONE)
+@router.get("/threads/{thread_id:name}/state", response_model=shapes.ThreadState, responses=_READ)
 async def state(thread_id: ThreadRef, who: Reader, sdk: SdkParts, subgraphs: Below = False) -> JSONResponse:  # noqa: FBT002
     """Return a thread's present state."""
     row = await sdk.threads.row(who, thread_id)
     return JSONResponse(await sdk.threads.state(who, row, subgraphs=subgraphs))
 
 
-@router.get("/threads/{thread_id:name}/state/{checkpoint_id:name}", response_model=shapes.ThreadState, responses=_GONE)
+@router.get("/threads/{thread_id:name}/state/{checkpoint_id:name}", response_model=shapes.ThreadState, responses=_READ)
 async def state_at(
     thread_id: ThreadRef,
     checkpoint_id: str,

@@ -9,9 +9,11 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import ValidationError
+
 from adapters.postgres.deltas import DeltaFeed
 from adapters.postgres.doorbell import Doorbell
-from adapters.postgres.threads import KEPT_MIN, MemoryStore, ThreadStore
+from adapters.postgres.threads import KEPT_MIN, MemoryStore, ThreadStore, thread_not_found
 from contracts.errors import BadInput, Conflict, Denied, NotFound
 from graph.snapshots import Shown
 from server.ending import ended
@@ -61,7 +63,10 @@ class Sdk:
             if body.if_not_exists != "create":
                 raise
         who.needs("mission:submit")
-        named = bodies.ThreadCreate.model_validate({"thread_id": thread_id, "if_exists": "do_nothing"})
+        try:
+            named = bodies.ThreadCreate.model_validate({"thread_id": thread_id, "if_exists": "do_nothing"})
+        except ValidationError as exc:  # no thread can have such an id
+            raise thread_not_found() from exc
         return await self.threads.create(who, named)
 
     async def start(

@@ -46,8 +46,8 @@ class Assistant(Sent):
     updated_at: str
 
 
-class AssistantList(RootModel[list[Assistant]]):
-    """Assistants."""
+class AssistantList(RootModel[list[Notes]]):
+    """Assistants, or the fields of them that were asked for."""
 
 
 class AssistantVersions(RootModel[list[Notes]]):

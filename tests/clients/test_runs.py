@@ -7,7 +7,7 @@ import httpx
 import pytest
 from httpx_sse import aconnect_sse
 from langgraph_sdk.client import LangGraphClient
-from langgraph_sdk.errors import ConflictError, UnprocessableEntityError
+from langgraph_sdk.errors import ConflictError, NotFoundError, UnprocessableEntityError
 
 from server.sdk import frames
 from server.sdk.frames import MODES
@@ -203,6 +203,8 @@ async def test_a_run_without_a_thread_makes_one_and_its_repeat_is_the_same(
     wrong = {"user_goal": "x", "inputs": {}}
     with pytest.raises(UnprocessableEntityError):
         await client.runs.create(None, CRM, input=wrong)
+    with pytest.raises(NotFoundError):
+        await client.runs.create("no-uuid", CRM, input=INPUT, if_not_exists="create")
 
 
 async def test_a_stream_beats_while_nothing_happens(
