@@ -98,6 +98,15 @@ async def broke(lab: Lab) -> dict[str, Any]:
     return await lab.mission(Swaps(model=Reading(gate=Gate(breaks=9))))
 
 
+async def broke_beside(lab: Lab) -> dict[str, Any]:
+    """A defect in one task, while another waits for its model: that one is put aside."""
+    await lab.service.seed_lead()
+    mission = await lab.mission(Swaps(model=Reading(gate=Gate(breaks=9), held="Engagement")))
+    assert mission["failure"]["code"] == "internal_error"
+    assert lab.db.rows("select from colony_recorded where content = 'put aside'")
+    return mission
+
+
 async def cancelled_midway(lab: Lab) -> dict[str, Any]:
     """Cancelled while one task waits for its model, and another has ended."""
     await lab.service.seed_lead()

@@ -8,6 +8,8 @@ from contracts.errors import BadInput
 from contracts.ports import Ports, StepResult
 from contracts.state import MissionState
 from contracts.stateflow import Stage
+from graph.failures import outcome_of
+from graph.past import CutOff
 from graph.steps import step
 from nodes.fact_schema import asked_schema as real
 from tests.graph.lab import Lab, Swaps
@@ -17,6 +19,7 @@ from tests.replay.again import Mute, artifacts_of, offline, replayed
 from tests.replay.courses import (
     SLOW,
     broke,
+    broke_beside,
     cancelled_midway,
     not_written,
     out_of_time,
@@ -50,7 +53,18 @@ async def waits(lab: Lab) -> dict[str, Any]:
 
 _LONG = [
     pytest.param(course, marks=pytest.mark.long)
-    for course in (revised, read_again, retried, retried_midway, failed, broke, waits, task_too_slow, out_of_time)
+    for course in (
+        revised,
+        read_again,
+        retried,
+        retried_midway,
+        failed,
+        broke,
+        broke_beside,
+        waits,
+        task_too_slow,
+        out_of_time,
+    )
 ]
 
 
@@ -80,6 +94,10 @@ async def test_a_stopped_mission_hides_no_change_of_what_it_did_before(
     assert not report["identical"]
     assert report["first_call"]["task_key"] == "extract_facts"
     assert report["first_call"]["diff"]
+
+
+def test_an_answer_that_there_was_no_time_for_ends_its_stage_as_it_did() -> None:
+    assert outcome_of("researcher", CutOff())["code"] == "stage_timeout"
 
 
 async def test_a_replay_that_ends_otherwise_is_told_of(lab: Lab) -> None:
