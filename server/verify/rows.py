@@ -33,6 +33,7 @@ _GRANT = ("proposal_id", "payload_sha256", "interrupt_id", "actor_id", "sha256",
 _WRITE = ("proposal_id", "payload_sha256", "status", "idempotency_key", "created_at")
 _MISSION = ("mission_id", "tenant_id", "actor_id", "mission_type", "graph_version", "trace_id", "created_at")
 _LINEAGE = ("parent_mission_id", "parent_checkpoint_id", "lineage_kind")
+_SPELLED = "%Y-%m-%dT%H:%M:%S.%fZ"
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)  # noqa: UP017 - runs on any Python 3
 
 
@@ -94,4 +95,6 @@ def _text(name: str, value: Any) -> str | None:
     if value is None or not name.endswith("_at"):
         return None if value is None else str(value)
     moment = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
+    if moment.strftime(_SPELLED) != value:
+        raise Broken(f"`{name}` is not spelled as a moment is: {str(value)[:40]}")
     return str((moment - _EPOCH) // timedelta(microseconds=1))

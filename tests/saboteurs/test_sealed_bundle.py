@@ -80,6 +80,13 @@ def test_a_row_that_was_put_in_after_the_end_was_sealed_is_found(files: Files, f
     assert "was put in after root 1 sealed" in report.first_failure.detail
 
 
+def test_a_moment_has_one_spelling(files: Files, finished: Finished) -> None:
+    changed(files, "model_calls.jsonl", lambda line: line.update(created_at=line["created_at"].replace("T", "U")), 0)
+    report = verify_bytes(sealed(files), keys=[finished.key.public])
+    assert report.first_failure is not None, "it got through"
+    assert "is not spelled as a moment is" in report.first_failure.detail
+
+
 FREE = {
     # What changes while nothing happens, and what is counted from the calls.
     *(("mission.json", name) for name in ("stage", "usage.tokens_in", "usage.tokens_out", "usage.model_calls")),
