@@ -58,6 +58,7 @@ _LONG = [
         read_again,
         retried,
         retried_midway,
+        not_written,
         failed,
         broke,
         broke_beside,
@@ -68,9 +69,7 @@ _LONG = [
 ]
 
 
-@pytest.mark.parametrize(
-    "course", [died, taken_over_midway, cancelled_midway, not_written, *_LONG], ids=lambda c: c.__name__
-)
+@pytest.mark.parametrize("course", [died, taken_over_midway, cancelled_midway, *_LONG], ids=lambda c: c.__name__)
 async def test_a_replay_comes_to_the_same_whatever_course_its_original_took(lab: Lab, course: Any) -> None:
     mission = await course(lab)
     await offline(lab)
@@ -100,6 +99,7 @@ def test_an_answer_that_there_was_no_time_for_ends_its_stage_as_it_did() -> None
     assert outcome_of("researcher", CutOff())["code"] == "stage_timeout"
 
 
+@pytest.mark.long
 async def test_a_replay_that_ends_otherwise_is_told_of(lab: Lab) -> None:
     await lab.service.seed_lead()
     mission = await lab.mission()

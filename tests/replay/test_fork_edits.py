@@ -88,6 +88,7 @@ async def test_an_edited_proposal_is_neither_less_risky_nor_less_tainted_and_its
     assert stored["extract_facts"]["token_count"] > 100
 
 
+@pytest.mark.long
 async def test_a_plan_s_tasks_may_be_given_in_any_order(lab: Lab) -> None:
     mission_id = await done(lab)
     plan = (await made(lab, mission_id))["plan"]

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tests.graph.lab import Lab
 from tests.graph.test_record import retried
 from tests.replay.test_fork import checkpoints, forked
@@ -20,6 +22,7 @@ async def got(lab: Lab, path: str, **params: Any) -> dict[str, Any]:
     return dict(answer.json())
 
 
+@pytest.mark.long
 async def test_pages_of_checkpoints_say_what_the_whole_says(lab: Lab) -> None:
     mission_id = (await retried(lab))["mission_id"]
     whole = (await got(lab, f"{mission_id}/checkpoints", limit=200))["items"]

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_asyncio
 
 from tests.adapters.models.wire import Wire, replaying
@@ -69,6 +70,7 @@ async def test_another_tier_is_told_of_or_asked(service: Service, cloud: Wire) -
     assert asked["changes"]["claims"]
 
 
+@pytest.mark.long
 async def test_a_tier_that_policy_forbids_is_not_asked_whatever_the_replay_wants(service: Service, cloud: Wire) -> None:
     await service.seed_lead()
     mission = await service.settled(await service.submit())
