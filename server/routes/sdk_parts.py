@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from fastapi import Depends, Header, Query, Request
 from pydantic import StringConstraints
 
+from adapters.postgres.threads import thread_not_found
 from contracts.errors import NotFound
 from server.limits import LimitedStream
 from server.openapi import STREAM
@@ -35,7 +36,7 @@ async def thread_ref(thread_id: str) -> str:
         NotFound: no thread has such an id.
     """
     if len(thread_id) > _LONGEST_ID or not thread_id.isprintable():
-        raise NotFound("there is no such thread", code="thread_not_found")
+        raise thread_not_found()
     return thread_id
 
 

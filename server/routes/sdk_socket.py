@@ -9,7 +9,8 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Request, WebSocket, WebSocketDisconnect
 
-from contracts.errors import BadInput, ColonyError, NotFound
+from adapters.postgres.threads import thread_not_found
+from contracts.errors import BadInput, ColonyError
 from server.body import parsed
 from server.ending import ended
 from server.errors import status_for
@@ -34,7 +35,7 @@ async def socket(websocket: WebSocket, thread_id: str) -> None:
         who = await principal_of(cast("Request", websocket))
         who.needs("mission:read")
         if len(thread_id) > _LONGEST_ID or not thread_id.isprintable():
-            raise NotFound("there is no such thread", code="thread_not_found")
+            raise thread_not_found()
         await sdk.threads.row(who, thread_id)
         with websocket.app.state.limits.streaming(who):
             await websocket.accept()

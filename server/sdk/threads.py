@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import uuid4
 
-from adapters.postgres.threads import ThreadStore, thread_not_found
+from adapters.postgres.threads import ThreadStore
 from contracts.clock import rfc3339
 from contracts.errors import BadInput, Conflict, NotFound
 from contracts.mission import MissionClass
@@ -240,6 +240,3 @@ class Threads:
         if (foreign := self.foreign(row)) is not None:
             await foreign.copy(who, row, made["thread_id"])
         return await self.row(who, made["thread_id"])
-
-
-__all__ = ["Threads", "blank_state", "stated", "status_of", "summary", "thread_not_found"]
