@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from contracts.base import ActorId, MissionId, Value
 from contracts.canonical import digest
@@ -18,6 +18,11 @@ class Kinship(StrEnum):
 
     REPLAY = "replay"
     FORK = "fork"
+
+
+EDITABLE = ("plan", "packages", "evidence", "results", "packet")
+"""The channels that a fork or a replay may have otherwise; what gates and people said is not among them."""
+NAMED: dict[str, JsonValue] = {"propertyNames": {"enum": list(EDITABLE)}}
 
 
 class Overrides(Value):
@@ -33,7 +38,7 @@ class Overrides(Value):
     rules: dict[str, str] = Field(default_factory=dict, max_length=20)
     templates: dict[str, dict[Literal["system", "instructions"], str]] = Field(default_factory=dict, max_length=50)
     route: ModelTier | None = None
-    artifacts: dict[str, Any] = Field(default_factory=dict, max_length=10)
+    artifacts: dict[str, Any] = Field(default_factory=dict, max_length=10, json_schema_extra=NAMED)
 
     @property
     def any(self) -> bool:

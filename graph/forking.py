@@ -15,6 +15,7 @@ from contracts.base import Contract
 from contracts.errors import BadInput, Denied, IntegrityBroken
 from contracts.events import EventType, NewEvent
 from contracts.evidence import ResearchArtifact, WorkerResult
+from contracts.lineage import EDITABLE
 from contracts.mission import MissionEnvelope
 from contracts.packets import AggregationPacket, ReviewPacket
 from contracts.ports import StepResult
@@ -31,13 +32,13 @@ FRESH = frozenset({"__start__", Stage.ADMISSION.value})
 """What comes next where nothing was done yet: such a fork begins like a submission."""
 _BEHIND = frozenset({Stage.WRITEBACK.value, Stage.FINALIZE.value, Stage.BLOCKED.value, Stage.FAILED.value})
 _ORDER = list(Stage)
-AFTER: Mapping[str, Stage] = {
-    "plan": Stage.PROMPT_MASTER,
-    "packages": Stage.LIBRARIAN,
-    "evidence": Stage.WORKERS,
-    "results": Stage.AGGREGATOR,
-    "packet": Stage.REVIEWER,
-}
+AFTER: Mapping[str, Stage] = dict(
+    zip(
+        EDITABLE,
+        (Stage.PROMPT_MASTER, Stage.LIBRARIAN, Stage.WORKERS, Stage.AGGREGATOR, Stage.REVIEWER),
+        strict=True,
+    )
+)
 """The channels that can be edited, and the stage that comes after the one that made them."""
 
 

@@ -16,7 +16,7 @@ from adapters.postgres.submissions import Submission
 from contracts.base import Value
 from contracts.canonical import digest
 from contracts.errors import BadInput, Conflict, Unavailable
-from contracts.lineage import Kinship, Lineage, Overrides, Rehearsal
+from contracts.lineage import NAMED, Kinship, Lineage, Overrides, Rehearsal
 from contracts.ports import Mission, TemplatePort
 from contracts.stateflow import RUNNABLE
 from graph.overrides import check_usable
@@ -31,7 +31,7 @@ class ForkRequest(Value):
 
     checkpoint_id: str = Field(min_length=1, max_length=200)
     reason: str = Field(min_length=1, max_length=2_000)
-    updates: dict[str, Any] = Field(default_factory=dict, max_length=10)
+    updates: dict[str, Any] = Field(default_factory=dict, max_length=10, json_schema_extra=NAMED)
 
 
 class ReplayRequest(Value):
