@@ -209,7 +209,10 @@ async def _until(stopped: asyncio.Event, colony: Colony, *, work: bool) -> None:
     # What was imported and opened stays; to go through it in a full collection stops all for a tenth of a second.
     gc.collect()
     gc.freeze()
-    await _first(stopped.wait(), *([colony.worker.wait(), colony.relays.wait()] if work else []))
+    try:
+        await _first(stopped.wait(), *([colony.worker.wait(), colony.relays.wait()] if work else []))
+    finally:
+        gc.unfreeze()
 
 
 async def _first(*waits: Coroutine[Any, Any, Any]) -> None:
