@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from adapters.postgres.claims import LeaseTimes
 from adapters.root.client import Patience
@@ -174,6 +175,16 @@ class Spawned:
     def resume(self) -> None:
         """Let a suspended process go on."""
         os.kill(self.process.pid, signal.SIGCONT)
+
+
+def sampled(cases: Mapping[str, Any] | Sequence[Any], every: int) -> list[Any]:
+    """Parameters of which one in ``every`` is in each build, and `make test-long` runs the others, too."""
+    named = cases.items() if isinstance(cases, Mapping) else [(getattr(c, "__name__", str(c)), c) for c in cases]
+    found = []
+    for n, (name, case) in enumerate(named):
+        marks = [pytest.mark.long] if n % every else []
+        found.append(pytest.param(*(case if isinstance(case, tuple) else (case,)), id=name, marks=marks))
+    return found
 
 
 def pretty(value: Any) -> str:

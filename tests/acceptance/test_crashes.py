@@ -67,6 +67,7 @@ async def _assert_nothing_ran_twice(service: Service, database: str, mission_id:
     assert_whole(events)
 
 
+@pytest.mark.long  # of the faults, the kills are a slice of it
 async def test_a_worker_killed_in_the_task_graph_is_replaced_and_finished_tasks_are_kept(
     api: Service, start_worker: StartWorker, database: str
 ) -> None:
@@ -112,6 +113,7 @@ async def test_a_worker_killed_while_a_mission_waits_is_not_missed(
         await assert_one_effect_each(service, database, waiting["mission_id"])
 
 
+@pytest.mark.long  # of the faults, the roots and the kills are a slice of it
 async def test_a_worker_that_dies_after_the_root_has_written_does_not_write_again(
     api: Service, root_proxy: RootProxy, start_worker: StartWorker, database: str
 ) -> None:

@@ -82,6 +82,7 @@ async def go_on(service: Service, missions: list[str], read: asyncio.Task[None],
     assert seen == [event["seq"] for event in await service.events(missions[0])]
 
 
+@pytest.mark.long  # of the faults, the store is a slice of it
 async def test_postgres_crashes_under_load_and_everything_goes_on(service: Service, home: Path) -> None:
     await service.seed_lead()
     missions = [await service.submit() for _ in range(8)]

@@ -140,26 +140,24 @@ async def test_a_period_outside_the_data_gives_no_number_and_says_what_there_is(
 
 
 REFUSED = [
-    pytest.param({}, "missing_input", id="nothing-named"),
-    pytest.param({"campaign_id": "a", "dataset": "b"}, "missing_input", id="both-named"),
-    pytest.param({"dataset": "a", "period": "last month"}, "wrong_input", id="words"),
-    pytest.param({"dataset": "a", "period": "2026-13"}, "wrong_input", id="thirteenth-month"),
-    pytest.param({"dataset": "a", "period": "2026-02-30"}, "wrong_input", id="no-such-day"),
-    pytest.param({"dataset": "a", "period": "2026-10-31/2026-10-01"}, "wrong_input", id="ends-before-it-begins"),
-    pytest.param({"dataset": "a", "period": 2026}, "wrong_input", id="a-number"),
-    pytest.param({"dataset": ["a"]}, "wrong_input", id="a-list"),
-    pytest.param({"dataset": "a", "lead_id": "L-1"}, "unknown_input", id="an-input-of-another-class"),
+    ({}, "missing_input"),
+    ({"campaign_id": "a", "dataset": "b"}, "missing_input"),
+    ({"dataset": "a", "period": "last month"}, "wrong_input"),
+    ({"dataset": "a", "period": "2026-13"}, "wrong_input"),
+    ({"dataset": "a", "period": "2026-02-30"}, "wrong_input"),
+    ({"dataset": "a", "period": "2026-10-31/2026-10-01"}, "wrong_input"),
+    ({"dataset": "a", "period": 2026}, "wrong_input"),
+    ({"dataset": ["a"]}, "wrong_input"),
+    ({"dataset": "a", "lead_id": "L-1"}, "unknown_input"),
 ]
 
 
-@pytest.mark.parametrize(("inputs", "code"), REFUSED)
-async def test_inputs_that_make_no_sense_are_refused_at_submission(
-    service: Service, inputs: dict[str, Any], code: str
-) -> None:
-    body = {"mission_type": "catalyst_strategy_brief", "user_goal": "Brief me", "inputs": inputs}
-    answer = await service.client.post("/api/colony/missions", json=body)
-    assert answer.status_code in {400, 422}, answer.text
-    assert answer.json()["code"] == code
+async def test_inputs_that_make_no_sense_are_refused_at_submission(service: Service) -> None:
+    for inputs, code in REFUSED:
+        body = {"mission_type": "catalyst_strategy_brief", "user_goal": "Brief me", "inputs": inputs}
+        answer = await service.client.post("/api/colony/missions", json=body)
+        assert answer.status_code in {400, 422}, answer.text
+        assert answer.json()["code"] == code, inputs
 
 
 @pytest.mark.parametrize("inputs", [{"campaign_id": "CMP-NONE"}, {"dataset": "nothing.csv"}, {"dataset": "../x/y.csv"}])

@@ -12,6 +12,7 @@ from adapters.postgres.sessions import RunSession, Sessions
 from contracts.errors import RunsAlone
 from contracts.stateflow import Stage
 from tests.graph.lab import AS_IT_IS, Lab, Swaps
+from tests.support import sampled
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ async def broken(lab: Lab, mission_id: str, swaps: Swaps) -> None:
         lab.forget_leases()
 
 
-@pytest.mark.parametrize("stage", [Stage.PLANNER, Stage.FAILED, Stage.FINALIZE])
+@pytest.mark.parametrize("stage", sampled([Stage.PLANNER, Stage.FAILED, Stage.FINALIZE], 3))
 async def test_a_mission_that_breaks_every_run_is_quarantined_and_a_retry_mends_it(lab: Lab, stage: Stage) -> None:
     if stage is Stage.FINALIZE:
         await lab.service.seed_lead(chat=[])

@@ -25,6 +25,7 @@ from nodes.reviewer import reviewer
 from nodes.workers import workers
 from nodes.writeback import writeback
 from tests.graph.lab import Lab, Swaps
+from tests.support import sampled
 
 ROLES: dict[Stage, Role] = {
     Stage.ADMISSION: admission,
@@ -92,7 +93,7 @@ class DyingSessions:
             yield replace(session, saver=saver)
 
 
-@pytest.mark.parametrize("stage", list(ROLES))
+@pytest.mark.parametrize("stage", sampled(list(ROLES), 3))
 async def test_a_step_that_was_stored_before_its_checkpoint_is_not_run_again(lab: Lab, stage: Stage) -> None:
     await lab.service.seed_lead()
     counted = Counted(stage)

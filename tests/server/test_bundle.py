@@ -7,7 +7,7 @@ from contracts.errors import NotFound
 from contracts.topics import Topic, topics_of
 from server.bundle import make_bundle
 from server.verify import render, verify_bytes
-from tests.support import AT_WORK
+from tests.support import AT_WORK, sampled
 
 
 async def bundle_of(service, mission_id):
@@ -174,7 +174,7 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize(("change", "check", "sentence"), CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize(("change", "check", "sentence"), sampled(CHANGES, 3))
 async def test_what_an_administrator_changed_in_the_database_shows(service, database, change, check, sentence):
     mission_id, _ = await waiting(service)
     assert (await service.post(mission_id, "approve")).status_code == 202

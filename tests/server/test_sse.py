@@ -305,6 +305,7 @@ def home() -> Iterator[Path]:
         yield Path(folder)
 
 
+@pytest.mark.long
 async def test_a_stream_outlives_an_absence_of_the_store(home: Path) -> None:
     opened = open_cluster(home, settings=KEPT)
     cluster = opened.__enter__()
