@@ -64,6 +64,13 @@ def script(url: str) -> None:
         assert seen == [event["seq"] for event in colony.events(made["mission_id"])["items"]]
         assert colony.bundle(made["mission_id"])[:2] == b"PK"
         assert made["mission_id"] in [m["mission_id"] for m in colony.missions(status="completed")["items"]]
+        again = [colony.replay(made["mission_id"], idempotency_key="r-1")["mission_id"] for _ in range(2)]
+        assert again[0] == again[1]
+        begun = colony.checkpoints(made["mission_id"])["items"][-1]["checkpoint_id"]
+        forks = [
+            colony.fork(made["mission_id"], begun, "to see", idempotency_key="f-1")["mission_id"] for _ in range(2)
+        ]
+        assert forks[0] == forks[1]
 
 
 async def test_a_script_runs_a_mission_from_question_to_bundle(service: Service) -> None:

@@ -156,10 +156,11 @@ class AsyncColonyClient:
         checkpoint_id: str | None = None,
         overrides: Mapping[str, Any] | None = None,
         on_missing: Literal["report", "live"] | None = None,
+        idempotency_key: str | None = None,
     ) -> types.Accepted:
-        """Run a mission again as a new one, from its recording or live; nothing is written."""
+        """Run a mission again as a new one, from its recording or live; nothing is written. A key repeats it safely."""
         found: types.Accepted = await self._document(
-            calls.replay(mission_id, mode, checkpoint_id, overrides, on_missing)
+            calls.replay(mission_id, mode, checkpoint_id, overrides, on_missing, idempotency_key)
         )
         return found
 
@@ -169,10 +170,18 @@ class AsyncColonyClient:
         return found
 
     async def fork(
-        self, mission_id: str, checkpoint_id: str, reason: str, updates: Mapping[str, Any] | None = None
+        self,
+        mission_id: str,
+        checkpoint_id: str,
+        reason: str,
+        updates: Mapping[str, Any] | None = None,
+        *,
+        idempotency_key: str | None = None,
     ) -> types.Accepted:
-        """Let a new mission go on from a checkpoint; its effects need an approval of their own."""
-        found: types.Accepted = await self._document(calls.fork(mission_id, checkpoint_id, reason, updates))
+        """Let a new mission go on from a checkpoint; its effects need their own approval. A key repeats it safely."""
+        found: types.Accepted = await self._document(
+            calls.fork(mission_id, checkpoint_id, reason, updates, idempotency_key)
+        )
         return found
 
     async def explain(self, decision_id: str) -> types.Explanation:

@@ -46,7 +46,11 @@ def submit(
 ) -> Call:
     """Submit a mission."""
     body = {"mission_type": mission_type, "user_goal": user_goal, "inputs": dict(inputs), **more}
-    return Call("POST", "/missions", body=body, headers={"Idempotency-Key": key} if key else {})
+    return Call("POST", "/missions", body=body, headers=_once(key))
+
+
+def _once(key: str | None) -> dict[str, str]:
+    return {"Idempotency-Key": key} if key else {}
 
 
 def listed(status: str | None, mission_type: str | None, cursor: str | None, limit: int) -> Call:
@@ -74,17 +78,24 @@ def approve(
 
 
 def replay(
-    mission_id: str, mode: str, checkpoint_id: str | None, overrides: Mapping[str, Any] | None, on_missing: str | None
+    mission_id: str,
+    mode: str,
+    checkpoint_id: str | None,
+    overrides: Mapping[str, Any] | None,
+    on_missing: str | None,
+    key: str | None,
 ) -> Call:
     """Run a mission again."""
     given = {"mode": mode, "checkpoint_id": checkpoint_id, "overrides": overrides, "on_missing": on_missing}
-    return Call("POST", at(mission_id, "replay"), body={k: v for k, v in given.items() if v is not None})
+    body = {k: v for k, v in given.items() if v is not None}
+    return Call("POST", at(mission_id, "replay"), body=body, headers=_once(key))
 
 
-def fork(mission_id: str, checkpoint_id: str, reason: str, updates: Mapping[str, Any] | None) -> Call:
+def fork(mission_id: str, checkpoint_id: str, reason: str, updates: Mapping[str, Any] | None, key: str | None) -> Call:
     """Let a new mission go on from a checkpoint."""
     given = {"checkpoint_id": checkpoint_id, "reason": reason, "updates": updates}
-    return Call("POST", at(mission_id, "fork"), body={k: v for k, v in given.items() if v is not None})
+    body = {k: v for k, v in given.items() if v is not None}
+    return Call("POST", at(mission_id, "fork"), body=body, headers=_once(key))
 
 
 def explain(decision_id: str) -> Call:

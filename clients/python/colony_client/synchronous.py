@@ -152,9 +152,12 @@ class ColonyClient:
         checkpoint_id: str | None = None,
         overrides: Mapping[str, Any] | None = None,
         on_missing: Literal["report", "live"] | None = None,
+        idempotency_key: str | None = None,
     ) -> types.Accepted:
-        """Run a mission again as a new one, from its recording or live; nothing is written."""
-        found: types.Accepted = self._document(calls.replay(mission_id, mode, checkpoint_id, overrides, on_missing))
+        """Run a mission again as a new one, from its recording or live; nothing is written. A key repeats it safely."""
+        found: types.Accepted = self._document(
+            calls.replay(mission_id, mode, checkpoint_id, overrides, on_missing, idempotency_key)
+        )
         return found
 
     def report(self, mission_id: str) -> types.ReplayReport:
@@ -163,10 +166,16 @@ class ColonyClient:
         return found
 
     def fork(
-        self, mission_id: str, checkpoint_id: str, reason: str, updates: Mapping[str, Any] | None = None
+        self,
+        mission_id: str,
+        checkpoint_id: str,
+        reason: str,
+        updates: Mapping[str, Any] | None = None,
+        *,
+        idempotency_key: str | None = None,
     ) -> types.Accepted:
-        """Let a new mission go on from a checkpoint; its effects need an approval of their own."""
-        found: types.Accepted = self._document(calls.fork(mission_id, checkpoint_id, reason, updates))
+        """Let a new mission go on from a checkpoint; its effects need their own approval. A key repeats it safely."""
+        found: types.Accepted = self._document(calls.fork(mission_id, checkpoint_id, reason, updates, idempotency_key))
         return found
 
     def explain(self, decision_id: str) -> types.Explanation:
