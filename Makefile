@@ -12,6 +12,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
+# Where the tests' packages are wanted, too, all are installed at once: their lock holds the runtime's.
+LOCK := requirements.lock
+dev check test test-long: LOCK := requirements-dev.lock
+
 setup: $(VENV)/.runtime ## create .venv with the locked runtime and the colony command
 
 dev: $(VENV)/.dev ## setup, plus what the tests and linters need
@@ -117,7 +121,7 @@ $(VENV)/bin/python:
 
 $(VENV)/.runtime: requirements.lock pyproject.toml | $(VENV)/bin/python
 	@echo "installing the locked packages (once)"
-	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --require-hashes -r $(LOCK)
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 

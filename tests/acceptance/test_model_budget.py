@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.acceptance.checks import rows
 from tests.acceptance.conftest import WorkerProcess
 from tests.adapters.models.wire import Reply, replaying
@@ -20,6 +22,7 @@ def _calls(database: str, mission_id: str) -> list[str]:
     return [row["call_id"] for row in rows(database, statement, mission_id)]
 
 
+@pytest.mark.long  # of the faults, the kills are a slice of it
 async def test_a_kill_loses_no_call_and_gives_no_tokens_back(
     api: Service, start_worker: Callable[..., WorkerProcess], database: str, tmp_path: Path
 ) -> None:

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import psycopg
@@ -65,6 +66,7 @@ class Stand:
     _admin: psycopg.AsyncConnection[Row] | None = None
     _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _leads: int = 0
+    _closed: bool = False
 
     @property
     def base(self) -> str:
@@ -156,6 +158,8 @@ class Stand:
     async def rows(self, statement: str, *params: Any) -> list[Row]:
         """Ask Postgres as its administrator, whom row-level security does not bind."""
         async with self._asking:
+            if self._closed:
+                raise RuntimeError("the stand is closed")
             if self._admin is None or self._admin.closed:
                 connect = psycopg.AsyncConnection[Row].connect
                 self._admin = await connect(self.dsn, autocommit=True, row_factory=dict_row)
@@ -182,6 +186,16 @@ class Stand:
         known = {"key": key, **{k: asked[k] for k in ("token_budget",) if k in asked}}
         answer = await self.call("submit", tenant, "POST", "/missions", asked, headers=headers, **known)
         return str(answer["mission_id"]) if answer else None
+
+    async def accepted(self, tenant: str = TENANTS[0], **body: Any) -> str:
+        """Submit a mission as somebody does who wants it: again under its key, until it is known to be accepted."""
+        body["inputs"] = body.get("inputs") or {"lead_id": self.new_lead(tenant)}
+        key = f"accepted-{uuid4().hex}"
+
+        async def told() -> str | None:
+            return await self.submit(tenant, key=key, **body)
+
+        return str(await until(told, "a mission to be accepted"))
 
     async def call(
         self,
@@ -268,8 +282,10 @@ class Stand:
                 await process.kill()
         if self._client is not None:
             await self._client.aclose()
-        if self._admin is not None:
-            await self._admin.close()
+        async with self._asking:
+            self._closed = True
+            if self._admin is not None:
+                await self._admin.close()
         self.history.close()
 
 

@@ -21,8 +21,7 @@ ANY_MOMENT = "any-moment"
 async def every_point(stand: Stand) -> list[str]:
     """Return the points that a mission passes, by letting one pass them."""
     worker = await stand.worker(trace=True)
-    mission_id = await stand.submit()
-    assert mission_id is not None
+    mission_id = await stand.accepted()
     await driven(stand, {mission_id: TENANTS[0]})
     await worker.kill()
     return list(dict.fromkeys(line["point"] for line in read_lines(stand.note) if _is_boundary(line)))

@@ -19,8 +19,7 @@ async def poison(stand: Stand, count: int, seed: int) -> dict[str, Any]:
             for k in range(_HEALTHY + 1):
                 tenant = TENANTS[k % 2] if k != _HEALTHY // 2 else TENANTS[0]
                 inputs = {"lead_id": lead} if k == _HEALTHY // 2 else None
-                mission_id = await stand.submit(tenant, inputs=inputs)
-                assert mission_id is not None
+                mission_id = await stand.accepted(tenant, inputs=inputs)
                 missions[mission_id] = tenant
                 if inputs:
                     stand.history.note("poison", "fault", mission_id=mission_id, n=n, seed=seed)

@@ -71,8 +71,7 @@ async def streams(stand: Stand, count: int, seed: int) -> dict[str, Any]:
     for _ in range(count):
         readers, open_ = [], {}
         for n in range(_STREAMS):
-            mission_id = await stand.submit(TENANTS[n])
-            assert mission_id is not None
+            mission_id = await stand.accepted(TENANTS[n])
             open_[mission_id] = TENANTS[n]
             readers.append(Reader(stand, TENANTS[n], mission_id))
         for reader in readers:
