@@ -16,7 +16,7 @@ from adapters.postgres.submissions import Submission
 from adapters.postgres.unit import Unit
 from contracts.base import SetRef
 from contracts.clock import SystemClock
-from contracts.errors import BadInput, IntegrityBroken
+from contracts.errors import BadInput, Conflict, IntegrityBroken, NotFound
 from contracts.events import EventType, NewEvent
 from contracts.evidence import ResearchArtifact, WorkerResult
 from contracts.packets import AggregationPacket, ReviewPacket
@@ -54,7 +54,8 @@ class Forking:
         """Return where a new mission begins, with its updates made and every gate on the way passed anew.
 
         Raises:
-            NotFound: there is no such checkpoint.
+            Conflict: there is no such checkpoint.
+            NotFound: there is none before it that this could begin at.
             BadInput: an update can't be made.
             Denied: a policy in force does not let on what is inherited.
             ConstitutionUnverified: no constitution that holds is in force.
@@ -62,7 +63,10 @@ class Forking:
         check_editable(updates)
         async with self.history.connection(parent.tenant_id) as conn:
             past = Past(conn, parent, SystemClock())
-            chosen = await past.at(checkpoint_id)
+            try:
+                chosen = await past.at(checkpoint_id)
+            except NotFound as exc:  # what is not found is in the body, not what the path names
+                raise Conflict(exc.message, code=exc.code) from exc
             if missing := [c for c in updates if c not in chosen.values]:
                 raise BadInput(f"there is no {missing[0]} yet at this checkpoint", code="nothing_to_edit")
             found = await past.before(chosen, lambda c: begins_at(c.next, c.values, list(updates)))

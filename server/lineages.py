@@ -62,9 +62,9 @@ class Lineages:
         idempotency key) and request give the same one.
 
         Raises:
-            NotFound: there is no such mission for this tenant, or no such checkpoint.
-            Conflict: nothing is recorded of it, it still runs, it is a replay itself, or it would begin within another
-                version of the graph.
+            NotFound: there is no such mission for this tenant.
+            Conflict: nothing is recorded of it, it has no such checkpoint, it still runs, it is a replay itself, or it
+                would begin within another version of the graph.
             Unavailable: this deployment is switched off.
             BadInput: the overrides can't be used, other rules were to be asked live under, or the key was used for
                 something else.
@@ -122,9 +122,9 @@ class Lineages:
         key) and request give the same fork.
 
         Raises:
-            NotFound: there is no such mission for this tenant, or no such checkpoint.
+            NotFound: there is no such mission for this tenant.
             BadInput: an update is not what its channel holds, or may not be made; or the key was used otherwise.
-            Conflict: the mission is a replay, or of another version of the graph.
+            Conflict: it has no such checkpoint, or is a replay, or of another version of the graph.
             Denied: a policy in force does not let on what is inherited.
             Forbidden: the caller may not operate missions.
         """

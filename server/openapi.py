@@ -192,7 +192,7 @@ def _storable(schema: Any) -> Any:
     if made.get("type") == "string" and not {"pattern", "enum", "const", "anyOf"} & made.keys():
         made["pattern"] = _PLAIN_TEXT
     if made.get("type") == "object" and made.get("additionalProperties") is True:
-        made |= {"propertyNames": {"pattern": _PLAIN_TEXT}, "additionalProperties": {"$ref": f"{_REFS}{_JSON}"}}
+        made = {"propertyNames": {"pattern": _PLAIN_TEXT}, **made, "additionalProperties": {"$ref": f"{_REFS}{_JSON}"}}
     return made
 
 

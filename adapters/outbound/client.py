@@ -86,9 +86,9 @@ class _Bounded(httpx.AsyncByteStream, httpx2.AsyncByteStream):
 
 
 @cache
-def _authorities(*, trust_env: bool) -> ssl.SSLContext:
-    """Return whom clients trust over TLS, read once: that takes longer than all else about a client."""
-    return httpx.create_ssl_context(trust_env=trust_env)
+def _authorities(reads: Callable[..., ssl.SSLContext], *, trust_env: bool) -> ssl.SSLContext:
+    """Return whom a library's clients trust over TLS, read once: that takes longer than all else about a client."""
+    return reads(trust_env=trust_env)
 
 
 def guarded(kind: type[ClientT], gate: Gate, *, most_bytes: int = MOST_BYTES, **options: Any) -> ClientT:
@@ -121,7 +121,7 @@ def guarded(kind: type[ClientT], gate: Gate, *, most_bytes: int = MOST_BYTES, **
         "response": [arriving, *hooks.get("response", ())],
     }
     options["trust_env"] = options.get("trust_env", False) and gate.origin is not None
-    options.setdefault("verify", _authorities(trust_env=options["trust_env"]))
+    options.setdefault("verify", _authorities(library.create_ssl_context, trust_env=options["trust_env"]))
     client: Any = kind(follow_redirects=options.pop("follow_redirects", False), **options)
     pool = client._transport._pool
     pool._network_backend = GatedBackend(pool._network_backend, gate, core.ConnectError, core.ConnectTimeout)

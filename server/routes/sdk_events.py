@@ -62,7 +62,8 @@ async def events(
 @router.post(
     "/threads/{thread_id:name}/stream",
     response_class=Response,
-    include_in_schema=False,
+    responses=_STREAMED,
+    openapi_extra=takes(bodies.EventsAsked, required=True),
 )
 async def events_too(
     request: Request, thread_id: ThreadRef, who: Reader, sdk: SdkParts, body: Body, last_event_id: LastEventId = None

@@ -63,7 +63,7 @@ Modes = Annotated[
 LastEventId = Annotated[
     str | None,
     Header(
-        pattern=r"^(-1|[0-9]{1,12}-[0-9]{1,3}(\.[0-9a-f]{1,40})?)$",
+        pattern=r"^(-1|[0-9]{1,12}(-[0-9]{1,3}(\.[0-9a-f]{1,40})?)?)$",
         description="The id of the last event that was received; only what comes after it is sent. `-1` is the start.",
     ),
 ]

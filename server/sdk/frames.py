@@ -69,9 +69,9 @@ def number_of(place: tuple[int, int]) -> int:
 
 
 def place_of(last_event_id: str | None) -> tuple[int, int]:
-    """Return the place that an event's id names; ``-1`` and nothing are the start."""
-    seq, _, rest = (last_event_id or "").partition("-")
-    part = rest.partition(".")[0]
+    """Return the place that an event's id names; ``-1`` and nothing are the start, a number alone all of that event."""
+    seq, dash, rest = (last_event_id or "").partition("-")
+    part = rest.partition(".")[0] if dash else str(_PARTS - 1)
     return (int(seq), int(part)) if seq.isdigit() and part.isdigit() else START
 
 

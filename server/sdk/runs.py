@@ -148,13 +148,12 @@ class MissionRuns:
         """Stop the mission that a run is of.
 
         Raises:
-            Conflict: it has ended, or has begun to write.
-            BadInput: what a mission did is to be rolled back.
+            Conflict: it has ended, or has begun to write; or what a mission did is to be rolled back.
         """
         who.needs("mission:operate")
         await self.run(who, mission_id, run_id)
         if action == "rollback":
-            raise BadInput("what a mission did is on record and is not rolled back", code="rollback_unsupported")
+            raise Conflict("what a mission did is on record and is not rolled back", code="rollback_unsupported")
         await self.service.cancel(who, mission_id, "cancelled by a client of its thread")
 
 

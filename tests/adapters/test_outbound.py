@@ -3,6 +3,7 @@
 import ast
 import asyncio
 import gzip
+import json
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -144,6 +145,17 @@ async def nothing_inside_is_called(client: Any, called: list[str], urls: Sequenc
         with pytest.raises(REFUSED):
             await client.get(url)
     assert called == []
+
+
+@KINDS
+async def test_a_client_trusts_whom_its_kind_trusts_by_itself(kind: Any) -> None:
+    """A company's own authority may be the system's alone, or certifi's: behind the gate it counts as before."""
+
+    def trusted(client: Any) -> set[str]:
+        return {json.dumps(one, sort_keys=True) for one in client._transport._pool._ssl_context.get_ca_certs()}
+
+    async with kind(trust_env=False) as bare, guarded(kind, Gate(resolve=names())) as client:
+        assert trusted(client) == trusted(bare) != set()
 
 
 @KINDS

@@ -167,7 +167,7 @@ async def test_a_run_is_cancelled_and_its_stream_ends(service: Service, client: 
     with pytest.raises(ConflictError):
         await client.runs.create(tid, CRM, input=INPUT)
     reading = asyncio.create_task(client.runs.join(tid, run["run_id"]))
-    with pytest.raises(UnprocessableEntityError):
+    with pytest.raises(ConflictError):
         await client.runs.cancel(tid, run["run_id"], action="rollback")
     await client.runs.cancel(tid, run["run_id"], wait=True)
     await asyncio.wait_for(reading, 30)

@@ -65,11 +65,7 @@ class Gym:
 
         async def each(more: Mapping[str, Any]) -> Result:
             async with some:
-                try:
-                    return (await self.one(**more))[1]
-                except psycopg.OperationalError:
-                    # A connection that a busy machine's Postgres drops while it begins is no verdict.
-                    return (await self.one(**more))[1]
+                return (await self.one(**more))[1]
 
         ended = await asyncio.gather(*(each(more) for more in wanted.values()), return_exceptions=True)
         return dict(zip(wanted, ended, strict=True))

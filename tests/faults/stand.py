@@ -26,17 +26,20 @@ PATIENCE = {"total_s": 1.0, "backoff_s": 0.02, "retry_after_s": 1.0}
 _ASKED_AGAIN = 5
 ENDED = {"completed", "blocked", "rejected", "cancelled", "expired", "failed"}
 AT_REST = ENDED | {"awaiting_approval"}
-PATIENCE_S = 90.0
+# What takes that long has hung: a busy machine is no broken promise.
+PATIENCE_S = 300.0
 # A budget that suffices for the model calls of a mission on a lead with that much to say, and for none of them again.
 _TIGHT_BUDGET, _MUCH_TO_SAY = 6_000, 120
 NOTHING: Mapping[str, Any] = {}
 Row = dict[str, Any]
 # Stamped with the mission's present epoch, as whoever moved a deadline in the product would be.
+# Never put off: one that is over already is what the mission expired by.
 _OVERDUE = """
 with stamped as (
   select mission_id, set_config('colony.epoch', epoch::text, true) from colony_missions where mission_id = %s
 )
-update colony_approvals a set expires_at = clock_timestamp() from stamped s where a.mission_id = s.mission_id
+update colony_approvals a set expires_at = least(expires_at, clock_timestamp())
+from stamped s where a.mission_id = s.mission_id
 """
 
 
@@ -261,15 +264,15 @@ class Stand:
     async def overdue(self, tenant: str, mission_id: str) -> None:
         """Let a question's deadline be now, whether or not somebody has answered it."""
         with self.history.attempt("overdue", tenant_id=tenant, mission_id=mission_id) as attempt:
-            async with await psycopg.AsyncConnection.connect(self.dsn, autocommit=True) as conn:
-                for _ in range(_ASKED_AGAIN):
-                    try:
+            for _ in range(_ASKED_AGAIN):
+                try:
+                    async with await psycopg.AsyncConnection.connect(self.dsn, autocommit=True) as conn:
                         moved = await conn.execute(_OVERDUE, (mission_id,))
-                    except psycopg.DatabaseError as exc:  # its epoch has just moved on
-                        attempt.ended("fail", error=str(exc).splitlines()[0])
-                    else:
-                        attempt.ended("ok" if moved.rowcount else "fail")
-                        return
+                except psycopg.DatabaseError as exc:  # its epoch has just moved on
+                    attempt.ended("fail", error=str(exc).splitlines()[0])
+                else:
+                    attempt.ended("ok" if moved.rowcount else "fail")
+                    return
 
     async def sabotaged(self, *statements: str) -> None:
         """Begin to observe the writes, then take mechanisms of the database away."""

@@ -9,6 +9,7 @@ import httpx
 import psycopg
 import pytest
 
+from adapters.postgres.claims import LeaseTimes
 from contracts.ports import LedgerPort, ModelPort, Ports
 from graph.context import Record
 from tests.graph.lab import Lab, Swaps
@@ -50,7 +51,8 @@ async def test_a_lease_lost_again_and_again_under_a_statement_leaves_the_process
     await lab.service.seed_lead()
     missions = [await lab.service.submit() for _ in range(3)]
     gates = {mission_id: Gate() for mission_id in missions}
-    runners = [lab.runner(Swaps(rewire=gate.rewire)) for gate in gates.values()]
+    patient = replace(lab, times=LeaseTimes(lease_ms=600_000))  # nobody beats before the leases are another's
+    runners = [patient.runner(Swaps(rewire=gate.rewire)) for gate in gates.values()]
     before = asyncio.all_tasks()
     pairs = zip(runners, missions, strict=True)
     runs = [asyncio.create_task(runner.run(mission_id, "demo")) for runner, mission_id in pairs]
@@ -72,11 +74,11 @@ async def test_a_lease_lost_again_and_again_under_a_statement_leaves_the_process
 
         await until(blocked, "every run to be within a statement")
         lab.db.run("update colony_leases set worker_id = 'another'")
-        await until(beaten, "the runs to be over", 15.0)
+        await until(beaten, "the runs to be over", 30.0)
         admin.rollback()
 
     fresh = httpx.Limits(max_keepalive_connections=0)
-    async with httpx.AsyncClient(base_url=lab.service.client.base_url, timeout=3, limits=fresh) as client:
+    async with httpx.AsyncClient(base_url=lab.service.client.base_url, timeout=10, limits=fresh) as client:
         for _ in range(_REQUESTS // 30):
             answers = await asyncio.gather(*(client.get(f"/api/colony/missions/{missions[0]}") for _ in range(30)))
             assert {answer.status_code for answer in answers} == {200}

@@ -26,6 +26,7 @@ from nodes.aggregator import aggregator
 from nodes.researcher import researcher
 from server.verify import render, verify_bytes
 from tests.graph.lab import Lab, Swaps
+from tests.support import sampled
 
 FORGED = "a forged claim was released"
 Forge = Callable[[Claim], Claim]
@@ -121,8 +122,7 @@ async def test_what_is_yet_to_be_revised_is_not_shown(lab: Lab) -> None:
 
 @pytest.mark.parametrize(
     "forge",
-    [*FORGERIES[:2], *(pytest.param(f, marks=pytest.mark.long) for f in FORGERIES[2:])],
-    ids=lambda f: f.__name__,
+    sampled(FORGERIES, 3),
 )
 async def test_without_the_comparison_a_forged_quote_is_released(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, forge: Forge

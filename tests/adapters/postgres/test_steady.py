@@ -69,6 +69,24 @@ async def test_a_run_that_ends_under_a_statement_returns_a_connection_that_is_fr
     await until(idle, "the pool to have it back", 5.0)
 
 
+async def test_a_run_that_ends_between_two_statements_ends_the_next_one(stand: Stand) -> None:
+    between, go = asyncio.Event(), asyncio.Event()
+
+    async def two(ledger: RunLedger) -> None:
+        async with ledger.unit() as unit:
+            between.set()
+            await go.wait()
+            await unit.conn.execute(SLEEP)
+
+    async with stand.claimed(await stand.submit()) as session:
+        task = asyncio.create_task(two(session.ledger))
+        await between.wait()
+        asyncio.get_running_loop().call_later(0.3, go.set)
+    with pytest.raises(ColonyError):
+        await task
+    assert not session.ledger._conn.closed
+
+
 async def test_a_connection_closed_under_a_statement_leaves_no_socket_with_the_loop(stand: Stand) -> None:
     dsn = f"{stand.db.dsn}{'&' if '?' in stand.db.dsn else '?'}application_name=closed"
     conn = await SteadyConnection.connect(dsn, autocommit=True)

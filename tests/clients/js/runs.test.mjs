@@ -82,7 +82,7 @@ test("a run is cancelled, its stream ends, and that is said once", async () => {
   const { run_id: rid } = await sdk.runs.create(tid, CRM, { input: INPUT });
   await refused(sdk.runs.create(tid, CRM, { input: INPUT }), 409, /under way/);
   const reading = read(sdk.runs.joinStream(tid, rid, { streamMode: "updates", lastEventId: "-1" }));
-  await refused(sdk.runs.cancel(tid, rid, true, "rollback"), 422, /rolled back/);
+  await refused(sdk.runs.cancel(tid, rid, true, "rollback"), 409, /rolled back/);
   await sdk.runs.cancel(tid, rid, true);
   assert.equal((await reading).at(-1).event, "end");
   assert.equal((await sdk.runs.get(tid, rid)).status, "interrupted");

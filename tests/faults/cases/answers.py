@@ -12,6 +12,7 @@ from typing import Any
 from tests.faults.history import read_lines
 from tests.faults.people import driven
 from tests.faults.stand import TENANTS, Stand
+from tests.support import until
 
 _RACERS = 5
 _BATCH = 10
@@ -60,8 +61,7 @@ async def _race(
     verdicts: Sequence[str],
     some: asyncio.Semaphore,
 ) -> bool:
-    shown = await stand.pending(tenant, mission_id)
-    assert shown is not None, mission_id
+    shown = await until(lambda: stand.pending(tenant, mission_id), f"the question of {mission_id} to be shown")
     mixed = [*verdicts[:2], *chance.choices(verdicts, k=_RACERS - 2)]
     chance.shuffle(mixed)
     within_s = _WITHIN_S if "expire" in mixed else 0
