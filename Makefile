@@ -15,6 +15,8 @@ help: ## list the targets
 # Where the tests' packages are wanted, too, all are installed at once: their lock holds the runtime's.
 LOCK := requirements.lock
 dev check test test-long: LOCK := requirements-dev.lock
+# Of what tests need, most is never imported: it is compiled when it is.
+dev check test test-long: LAZILY := --no-compile
 
 setup: $(VENV)/.runtime ## create .venv with the locked runtime and the colony command
 
@@ -38,7 +40,7 @@ test: dev ## check, and every test beside it
 	@$(MAKE) --no-print-directory --jobs=2 check every-test
 
 every-test: dev
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 test-long: dev ## the tests that are too long for every build: sizes, growth, fairness, every saboteur of the faults
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m long
@@ -121,7 +123,7 @@ $(VENV)/bin/python:
 
 $(VENV)/.runtime: requirements.lock pyproject.toml | $(VENV)/bin/python
 	@echo "installing the locked packages (once)"
-	@$(PIP) install --require-hashes -r $(LOCK)
+	@$(PIP) install $(LAZILY) --require-hashes -r $(LOCK) && cp $(LOCK) $(VENV)/.installed
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -142,7 +144,7 @@ $(VENV)-studio/.done: requirements-studio.lock pyproject.toml
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
-	@echo "installing the locked test packages (once)"
-	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@cmp -s requirements-dev.lock $(VENV)/.installed || { echo "installing the locked test packages (once)" && \
+	  $(PIP) install $(LAZILY) --require-hashes -r requirements-dev.lock && cp requirements-dev.lock $(VENV)/.installed; }
 	@$(PIP) install --no-deps --no-build-isolation --editable clients/python
 	@touch $@

@@ -44,7 +44,7 @@ STREAM = "text/event-stream"
 _REFS = "#/components/schemas/"
 _JSON = "Json"
 _OF_THE_FRAMEWORK = ("HTTPValidationError", "ValidationError")
-_PLAIN_TEXT = r"^[^\x00]*$"
+_PLAIN_TEXT = {"not": {"pattern": r"\x00"}}
 _BODIES: tuple[type[BaseModel], ...] = (
     MissionRequest,
     ApprovalAnswer,
@@ -175,9 +175,9 @@ def _json() -> Schema:
             {"type": "boolean"},
             {"type": "integer", "minimum": -(2**63) + 1, "maximum": 2**63 - 1},
             {"type": "number"},
-            {"type": "string", "pattern": _PLAIN_TEXT},
+            {"type": "string", **_PLAIN_TEXT},
             {"type": "array", "items": one},
-            {"type": "object", "propertyNames": {"pattern": _PLAIN_TEXT}, "additionalProperties": one},
+            {"type": "object", "propertyNames": _PLAIN_TEXT, "additionalProperties": one},
         ],
     }
 
@@ -190,9 +190,9 @@ def _storable(schema: Any) -> Any:
         return schema
     made = {name: _storable(part) for name, part in schema.items()}
     if made.get("type") == "string" and not {"pattern", "enum", "const", "anyOf"} & made.keys():
-        made["pattern"] = _PLAIN_TEXT
+        made |= _PLAIN_TEXT
     if made.get("type") == "object" and made.get("additionalProperties") is True:
-        made = {"propertyNames": {"pattern": _PLAIN_TEXT}, **made, "additionalProperties": {"$ref": f"{_REFS}{_JSON}"}}
+        made = {"propertyNames": _PLAIN_TEXT, **made, "additionalProperties": {"$ref": f"{_REFS}{_JSON}"}}
     return made
 
 
