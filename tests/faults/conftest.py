@@ -1,8 +1,8 @@
 """A database per exercise, one nursery for a file of them, and several exercises at a time."""
 
 import asyncio
-from collections.abc import AsyncIterator, Hashable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Hashable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -33,14 +33,18 @@ async def nursery() -> AsyncIterator[Nursery]:
         yield opened
 
 
-@contextmanager
-def cloned(cluster: EmbeddedCluster, template: str) -> Iterator[str]:
-    """The administrator's DSN of a database of its own."""
+@asynccontextmanager
+async def cloned(cluster: EmbeddedCluster, template: str) -> AsyncIterator[str]:
+    """The administrator's DSN of a database of its own.
+
+    A database is dropped when every connection of the server has let go of its files, one that is just being opened
+    by this very loop among them: to block the loop meanwhile is to wait for oneself.
+    """
     name = f"f_{uuid4().hex[:12]}"
-    with psycopg.connect(cluster.dsn_for("postgres"), autocommit=True) as admin:
-        admin.execute(f"create database {name} template {template}")
+    async with await psycopg.AsyncConnection.connect(cluster.dsn_for("postgres"), autocommit=True) as admin:
+        await admin.execute(f"create database {name} template {template}")
         yield cluster.dsn_for(name)
-        admin.execute(f"drop database {name} with (force)")
+        await admin.execute(f"drop database {name} with (force)")
 
 
 class Gym:
@@ -55,8 +59,7 @@ class Gym:
     async def one(self, name: str, **more: Any) -> tuple[Path, Result]:
         """Do one; returns where its evidence is, too."""
         folder = self._folder / f"{name.replace(' ', '-')}-{uuid4().hex[:6]}"
-        with ExitStack() as stack:
-            dsn = await asyncio.to_thread(stack.enter_context, cloned(self._cluster, self._template))
+        async with cloned(self._cluster, self._template) as dsn:
             return folder, await exercise(name, folder, dsn, self._nursery, **{"count": 1, "seed": SEED, **more})
 
     async def all(self, wanted: Mapping[Key, Mapping[str, Any]]) -> dict[Key, Result | BaseException]:
