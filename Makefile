@@ -40,7 +40,7 @@ test: dev ## check, and every test beside it
 	@$(MAKE) --no-print-directory --jobs=2 check every-test
 
 every-test: dev
-	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test-long: dev ## the tests that are too long for every build: sizes, growth, fairness, every saboteur of the faults
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m long
