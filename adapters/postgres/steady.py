@@ -19,7 +19,7 @@ ReturnedT = TypeVar("ReturnedT")
 
 _BY_ITSELF_S = 1.0
 _ASKED_S = 2.0
-_ORDERS = 10
+_AGAIN_S = 0.2
 _TICK_S = 0.01
 
 
@@ -110,12 +110,13 @@ class Tenure(asyncio.Lock):
         self._over = True
         if not self.locked():
             return
-        turn = asyncio.ensure_future(super().acquire())
-        for _ in range(_ORDERS):
+        clock = asyncio.get_running_loop().time
+        turn, late = asyncio.ensure_future(super().acquire()), clock() + _ASKED_S
+        while not turn.done() and clock() < late:
             # An order ends the statement that runs: who is between two statements begins the next one all the same.
             with suppress(psycopg.Error):
                 await conn.cancel_safe(timeout=_ASKED_S)
-            if (await asyncio.wait([turn], timeout=_ASKED_S / _ORDERS))[0]:
-                return
-        await conn.close()
-        turn.cancel()
+            await asyncio.wait([turn], timeout=_AGAIN_S)
+        if not turn.done():
+            await conn.close()
+            turn.cancel()
