@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -39,6 +40,19 @@ class Start:
     seed: Seed | None
 
 
+@contextmanager
+def as_conflicts() -> Iterator[None]:
+    """Turn what is missing or does not fit into a conflict: the path's mission is there, and the body's words are.
+
+    Raises:
+        Conflict: what is asked for does not go with what the mission has.
+    """
+    try:
+        yield
+    except (NotFound, BadInput) as exc:
+        raise Conflict(exc.message, code=exc.code, hint=exc.hint) from exc
+
+
 @dataclass(frozen=True)
 class Forking:
     """Works out what a mission begins with, and writes it."""
@@ -54,39 +68,37 @@ class Forking:
         """Return where a new mission begins, with its updates made and every gate on the way passed anew.
 
         Raises:
-            Conflict: there is no such checkpoint.
-            NotFound: there is none before it that this could begin at.
-            BadInput: an update can't be made.
+            BadInput: what is updated may not be.
+            Conflict: there is no such checkpoint, none before it that this could begin at, or an update does not fit
+                what the mission has there.
             Denied: a policy in force does not let on what is inherited.
             ConstitutionUnverified: no constitution that holds is in force.
         """
         check_editable(updates)
-        async with self.history.connection(parent.tenant_id) as conn:
-            past = Past(conn, parent, SystemClock())
-            try:
+        with as_conflicts():
+            async with self.history.connection(parent.tenant_id) as conn:
+                past = Past(conn, parent, SystemClock())
                 chosen = await past.at(checkpoint_id)
-            except NotFound as exc:  # what is not found is in the body, not what the path names
-                raise Conflict(exc.message, code=exc.code) from exc
-            if missing := [c for c in updates if c not in chosen.values]:
-                raise BadInput(f"there is no {missing[0]} yet at this checkpoint", code="nothing_to_edit")
-            found = await past.before(chosen, lambda c: begins_at(c.next, c.values, list(updates)))
-            if found.next[0] in FRESH:
-                return Start(found, None)
-            held = await _held(past, found)
-            stage = Stage(found.next[0])
-            stored = await self.history.on(conn, "all_events", mission_id=parent.mission_id)
-            names = {"mission_id": parent.mission_id}
-            rows = [conn.vault.opened("colony_events", parent.tenant_id, row, **names) for row in stored]
-            told = recorded_events(rows, stage.value, held.revision)
-            law = self.governance.guard.verified(await constitution_in_force(conn))
-        held, told = edited(held, told, updates, count_tokens)
-        if parent.envelope is None:
-            raise IntegrityBroken("the mission has a state, but was not admitted")
-        envelope = envelope_for(parent.envelope, child.mission_id, child.actor_id, child.trace_id)
-        asks = await in_force(self.governance, self.rules.of(parent.tenant_id), parent.tenant_id)
-        by = dict.fromkeys(updates, editor)
-        seed = seeded(stage, found.values, held, envelope, told, by, self.governance, Remembering(asks, law))
-        return Start(found, seed)
+                if missing := [c for c in updates if c not in chosen.values]:
+                    raise BadInput(f"there is no {missing[0]} yet at this checkpoint", code="nothing_to_edit")
+                found = await past.before(chosen, lambda c: begins_at(c.next, c.values, list(updates)))
+                if found.next[0] in FRESH:
+                    return Start(found, None)
+                held = await _held(past, found)
+                stage = Stage(found.next[0])
+                stored = await self.history.on(conn, "all_events", mission_id=parent.mission_id)
+                names = {"mission_id": parent.mission_id}
+                rows = [conn.vault.opened("colony_events", parent.tenant_id, row, **names) for row in stored]
+                told = recorded_events(rows, stage.value, held.revision)
+                law = self.governance.guard.verified(await constitution_in_force(conn))
+            held, told = edited(held, told, updates, count_tokens)
+            if parent.envelope is None:
+                raise IntegrityBroken("the mission has a state, but was not admitted")
+            envelope = envelope_for(parent.envelope, child.mission_id, child.actor_id, child.trace_id)
+            asks = await in_force(self.governance, self.rules.of(parent.tenant_id), parent.tenant_id)
+            by = dict.fromkeys(updates, editor)
+            seed = seeded(stage, found.values, held, envelope, told, by, self.governance, Remembering(asks, law))
+            return Start(found, seed)
 
     async def first(self, parent: Mission) -> str:
         """Return the checkpoint that a mission began at.

@@ -15,13 +15,13 @@ from adapters.postgres.missions import MissionStore
 from adapters.postgres.submissions import Submission
 from contracts.base import Value
 from contracts.canonical import digest
-from contracts.errors import BadInput, Conflict, Unavailable
+from contracts.errors import Conflict, Unavailable
 from contracts.lineage import NAMED, Kinship, Lineage, Overrides, Rehearsal
 from contracts.ports import Mission, TemplatePort
 from contracts.stateflow import RUNNABLE
 from graph.overrides import check_usable
 from graph.version import GRAPH_VERSION
-from server.forking import Forking
+from server.forking import Forking, as_conflicts
 from server.principal import Principal
 from server.reports import Reports
 
@@ -63,11 +63,11 @@ class Lineages:
 
         Raises:
             NotFound: there is no such mission for this tenant.
-            Conflict: nothing is recorded of it, it has no such checkpoint, it still runs, it is a replay itself, or it
-                would begin within another version of the graph.
+            Conflict: nothing is recorded of it, it has no such checkpoint, it still runs, it is a replay itself, it
+                would begin within another version of the graph, the overrides do not fit it or this deployment, or
+                other rules were to be asked live under.
             Unavailable: this deployment is switched off.
-            BadInput: the overrides can't be used, other rules were to be asked live under, or the key was used for
-                something else.
+            BadInput: what is edited may not be, or the key was used for something else.
             Forbidden: the caller may not operate missions.
         """
         who.needs("mission:operate")
@@ -84,10 +84,11 @@ class Lineages:
             raise Conflict("nothing is recorded of this mission", code="not_recorded", hint=_NOT_RECORDED)
         if asked.overrides.rules and "live" in {asked.mode, asked.on_missing}:
             # What is asked live is asked for real: nobody brings the rules that let it.
-            raise BadInput("other rules are tried on the tape alone, with nothing asked live", code="rules_need_tape")
+            raise Conflict("other rules are tried on the tape alone, with nothing asked live", code="rules_need_tape")
         law = self.forking.governance
         # Other rules are parsed for it, which takes a while.
-        await asyncio.to_thread(check_usable, asked.overrides, law.engine, self.templates, list(law.tiers))
+        with as_conflicts():
+            await asyncio.to_thread(check_usable, asked.overrides, law.engine, self.templates, list(law.tiers))
         rehearsal = Rehearsal(of=parent.mission_id, asked_by=who.actor_id, **dict(asked))
         lineage = Lineage(Kinship.REPLAY, mission_id, asked.checkpoint_id, "", who.actor_id, rehearsal)
         child = _derived(parent, parent.actor_id, trace_id, lineage, key, keyed)
@@ -123,8 +124,9 @@ class Lineages:
 
         Raises:
             NotFound: there is no such mission for this tenant.
-            BadInput: an update is not what its channel holds, or may not be made; or the key was used otherwise.
-            Conflict: it has no such checkpoint, or is a replay, or of another version of the graph.
+            BadInput: what is updated may not be, or the key was used otherwise.
+            Conflict: it has no such checkpoint, an update is not what its channel holds, or it is a replay, or of
+                another version of the graph.
             Denied: a policy in force does not let on what is inherited.
             Forbidden: the caller may not operate missions.
         """

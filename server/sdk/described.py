@@ -13,6 +13,7 @@ from server.sdk.runs import Resume
 Schema = dict[str, Any]
 ALONE, BATCH = "RunAlone", "RunBatch"
 _NOT_FOR_MISSIONS = {"interrupt_before", "interrupt_after", "webhook", "after_seconds", "checkpoint", "checkpoint_id"}
+_NULL: Schema = {"type": "null"}
 _REF = "#/components/schemas/"
 
 
@@ -24,7 +25,8 @@ def runs(bodies: Mapping[str, Schema]) -> dict[str, Schema]:
     either = [{"$ref": f"{_REF}{name}"} for name in begin]
     answer = {"type": "object", "properties": {"resume": {"$ref": f"{_REF}{Resume.__name__}"}}, "required": ["resume"]}
     answers = {name: field for name, field in fields.items() if name not in {"input", "command"}}
-    resume = {**whole, "properties": {**answers, "command": answer}, "required": ["assistant_id", "command"]}
+    properties = {**answers, "input": _NULL, "command": answer}
+    resume = {**whole, "properties": properties, "required": ["assistant_id", "command"]}
     return {
         **begin,
         f"{RunCreate.__name__}_resume": resume,
@@ -39,6 +41,5 @@ def _begin(bodies: Mapping[str, Schema], whole: Schema, fields: Mapping[str, Sch
     given = {name: field for name, field in request["properties"].items() if name != "mission_type"}
     needed = [name for name in request["required"] if name != "mission_type"]
     taken = {**request, "properties": given, "required": needed}
-    own = {name: field for name, field in fields.items() if name != "command"}
-    properties = {**own, "assistant_id": {"type": "string", "const": kind}, "input": taken}
+    properties = {**fields, "command": _NULL, "assistant_id": {"type": "string", "const": kind}, "input": taken}
     return {**whole, "properties": properties, "required": ["assistant_id", "input"]}

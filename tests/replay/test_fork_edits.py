@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from contracts.errors import BadInput
+from contracts.errors import Conflict
 from tests.graph.lab import Lab
 from tests.replay.again import done
 from tests.replay.test_fork import checkpoints, forked
@@ -64,10 +64,10 @@ async def test_what_stands_on_proof_or_was_granted_is_not_edited(lab: Lab) -> No
     for channel, task, edit in REFUSED:
         given = deepcopy(there[channel][task] if task else there[channel])
         edit(given)
-        with pytest.raises(BadInput):
+        with pytest.raises(Conflict):
             await forked(lab, mission_id, last, {channel: [given] if task else given})
     chat = next(one for one in there["evidence"] if one["kind"] == "chat")
-    with pytest.raises(BadInput, match="several pieces"):
+    with pytest.raises(Conflict, match="several pieces"):
         await forked(lab, mission_id, last, {"evidence": [chat, chat]})
     assert len(lab.db.rows("select from colony_missions")) == 1
 
