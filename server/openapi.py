@@ -191,8 +191,10 @@ def _storable(schema: Any) -> Any:
     made = {name: _storable(part) for name, part in schema.items()}
     if made.get("type") == "string" and not {"pattern", "enum", "const", "anyOf"} & made.keys():
         made |= _PLAIN_TEXT
-    if made.get("type") == "object" and made.get("additionalProperties") is True:
-        made = {"propertyNames": _PLAIN_TEXT, **made, "additionalProperties": {"$ref": f"{_REFS}{_JSON}"}}
+    if made.get("type") == "object" and made.get("additionalProperties"):
+        anything = made["additionalProperties"] is True
+        one = {"$ref": f"{_REFS}{_JSON}"} if anything else made["additionalProperties"]
+        made = {"propertyNames": _PLAIN_TEXT, **made, "additionalProperties": one}
     return made
 
 
