@@ -26,17 +26,31 @@ from server.sdk.threads import Row
 
 _MOST_EVENTS = 100_000
 _RETRIED = {Status.FAILED, Status.EXPIRED}
+_REJECTS_ALL = {"items": {"properties": {"verdict": {"const": Verdict.REJECT.value}}}}
+# What the description says of `contradicts`.
+_AGREES: dict[str, Any] = {
+    "anyOf": [
+        {"properties": {"decision": {"const": "approve"}}},
+        {"properties": {"decision": {"const": "reject"}, "decisions": _REJECTS_ALL}},
+    ]
+}
 
 
 class Resume(BaseModel):
     """An answer to the release gate, as ``command.resume`` carries it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_AGREES)
 
     decision: str = Field(pattern="^(approve|reject)$")
     decisions: tuple[ProposalAnswer, ...] | None = Field(default=None, max_length=100)
     reason: str | None = Field(default=None, max_length=2_000)
     interrupt_id: str | None = Field(default=None, max_length=200)
+
+    @property
+    def contradicts(self) -> bool:
+        """Whether it rejects the whole and not every proposal within."""
+        within = self.decisions or ()
+        return self.decision == "reject" and any(one.verdict is not Verdict.REJECT for one in within)
 
 
 @dataclass(frozen=True)
@@ -105,7 +119,7 @@ class MissionRuns:
         """
         await self.service.answering.entitle(who, mission_id)
         answer = resume_of(resume, interrupt_id)
-        if answer.decision == "reject" and any(one.verdict is not Verdict.REJECT for one in answer.decisions or ()):
+        if answer.contradicts:
             raise BadInput("command.resume: it rejects, and approves within", code="resume_invalid")
         about = answer.interrupt_id
         if answer.decision == "reject" and answer.decisions is None:

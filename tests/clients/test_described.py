@@ -2,8 +2,12 @@
 
 import asyncio
 import sys
+from itertools import product
 from pathlib import Path
 
+from jsonschema import Draft202012Validator
+
+from server.sdk.runs import Resume
 from tests.support import Service
 
 CALLS = "^/(ok|info|assistants|threads|store)"
@@ -18,6 +22,16 @@ async def test_the_sdks_routes_are_described(service: Service) -> None:
     for path in paths - {"/ok", "/info"}:
         for operation in described["paths"][path].values():
             assert {"401", "403", "429", "503"} <= set(operation["responses"]), path
+
+
+def test_an_answer_is_described_as_it_is_taken() -> None:
+    described = Draft202012Validator(Resume.model_json_schema())
+    verdicts = [None, *product(("approve", "edit", "reject"), repeat=2)]
+    for decision, within in product(("approve", "reject"), verdicts):
+        one = {"proposal_id": "x", "payload_sha256": "x"}
+        decisions = within and [one | {"verdict": verdict} for verdict in within]
+        answer = {"decision": decision, "decisions": decisions}
+        assert described.is_valid(answer) is not Resume.model_validate(answer).contradicts, answer
 
 
 async def test_made_up_requests_find_nothing(service: Service, tmp_path: Path) -> None:
