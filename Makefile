@@ -14,9 +14,9 @@ help: ## list the targets
 
 # Where the tests' packages are wanted, too, all are installed at once: their lock holds the runtime's.
 LOCK := requirements.lock
-dev check test test-long: LOCK := requirements-dev.lock
+dev: LOCK := requirements-dev.lock
 # Of what tests need, most is never imported: it is compiled when it is.
-dev check test test-long: LAZILY := --no-compile
+dev: LAZILY := --no-compile
 
 setup: $(VENV)/.runtime ## create .venv with the locked runtime and the colony command
 

@@ -76,29 +76,34 @@ class Forking:
         """
         check_editable(updates)
         with as_conflicts():
-            async with self.history.connection(parent.tenant_id) as conn:
-                past = Past(conn, parent, SystemClock())
-                chosen = await past.at(checkpoint_id)
-                if missing := [c for c in updates if c not in chosen.values]:
-                    raise BadInput(f"there is no {missing[0]} yet at this checkpoint", code="nothing_to_edit")
-                found = await past.before(chosen, lambda c: begins_at(c.next, c.values, list(updates)))
-                if found.next[0] in FRESH:
-                    return Start(found, None)
-                held = await _held(past, found)
-                stage = Stage(found.next[0])
-                stored = await self.history.on(conn, "all_events", mission_id=parent.mission_id)
-                names = {"mission_id": parent.mission_id}
-                rows = [conn.vault.opened("colony_events", parent.tenant_id, row, **names) for row in stored]
-                told = recorded_events(rows, stage.value, held.revision)
-                law = self.governance.guard.verified(await constitution_in_force(conn))
-            held, told = edited(held, told, updates, count_tokens)
-            if parent.envelope is None:
-                raise IntegrityBroken("the mission has a state, but was not admitted")
-            envelope = envelope_for(parent.envelope, child.mission_id, child.actor_id, child.trace_id)
-            asks = await in_force(self.governance, self.rules.of(parent.tenant_id), parent.tenant_id)
-            by = dict.fromkeys(updates, editor)
-            seed = seeded(stage, found.values, held, envelope, told, by, self.governance, Remembering(asks, law))
-            return Start(found, seed)
+            return await self._start(parent, child, checkpoint_id, updates, editor)
+
+    async def _start(
+        self, parent: Mission, child: Submission, checkpoint_id: str | None, updates: Mapping[str, Any], editor: str
+    ) -> Start:
+        async with self.history.connection(parent.tenant_id) as conn:
+            past = Past(conn, parent, SystemClock())
+            chosen = await past.at(checkpoint_id)
+            if missing := [c for c in updates if c not in chosen.values]:
+                raise BadInput(f"there is no {missing[0]} yet at this checkpoint", code="nothing_to_edit")
+            found = await past.before(chosen, lambda c: begins_at(c.next, c.values, list(updates)))
+            if found.next[0] in FRESH:
+                return Start(found, None)
+            held = await _held(past, found)
+            stage = Stage(found.next[0])
+            stored = await self.history.on(conn, "all_events", mission_id=parent.mission_id)
+            names = {"mission_id": parent.mission_id}
+            rows = [conn.vault.opened("colony_events", parent.tenant_id, row, **names) for row in stored]
+            told = recorded_events(rows, stage.value, held.revision)
+            law = self.governance.guard.verified(await constitution_in_force(conn))
+        held, told = edited(held, told, updates, count_tokens)
+        if parent.envelope is None:
+            raise IntegrityBroken("the mission has a state, but was not admitted")
+        envelope = envelope_for(parent.envelope, child.mission_id, child.actor_id, child.trace_id)
+        asks = await in_force(self.governance, self.rules.of(parent.tenant_id), parent.tenant_id)
+        by = dict.fromkeys(updates, editor)
+        seed = seeded(stage, found.values, held, envelope, told, by, self.governance, Remembering(asks, law))
+        return Start(found, seed)
 
     async def first(self, parent: Mission) -> str:
         """Return the checkpoint that a mission began at.

@@ -191,9 +191,8 @@ def _storable(schema: Any) -> Any:
     made = {name: _storable(part) for name, part in schema.items()}
     if made.get("type") == "string" and not {"pattern", "enum", "const", "anyOf"} & made.keys():
         made |= _PLAIN_TEXT
-    if made.get("type") == "object" and made.get("additionalProperties"):
-        anything = made["additionalProperties"] is True
-        one = {"$ref": f"{_REFS}{_JSON}"} if anything else made["additionalProperties"]
+    if made.get("type") == "object" and (more := made.get("additionalProperties")):
+        one = {"$ref": f"{_REFS}{_JSON}"} if more is True else more
         made = {"propertyNames": _PLAIN_TEXT, **made, "additionalProperties": one}
     return made
 

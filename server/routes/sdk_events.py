@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
@@ -18,9 +20,13 @@ from server.sdk.frames import number_of, place_at, place_of
 from server.tracing import trace_id_of
 
 router = APIRouter(tags=["events"], route_class=BoundedRoute)
-_STREAMED = {
-    200: {"description": "The thread's events.", "content": EVENTS},
-    **fails(NotFound, *BODY_FAILS),
+_STREAMED: dict[str, Any] = {
+    "response_class": Response,
+    "responses": {
+        200: {"description": "The thread's events.", "content": EVENTS},
+        **fails(NotFound, *BODY_FAILS),
+    },
+    "openapi_extra": takes(bodies.EventsAsked, required=True),
 }
 
 
@@ -35,38 +41,16 @@ async def command(request: Request, thread_id: ThreadRef, who: Caller, sdk: SdkP
     return JSONResponse(await Commands(sdk, who, thread_id, trace_id_of(request)).answer(body))
 
 
-async def _events(
-    request: Request, thread_id: str, who: Reader, sdk: SdkParts, body: Body, last_event_id: str | None
+# The public protocol gives one call two names.
+@router.post("/threads/{thread_id:name}/stream/events", **_STREAMED)
+@router.post("/threads/{thread_id:name}/stream", **_STREAMED)
+async def events(
+    request: Request, thread_id: ThreadRef, who: Reader, sdk: SdkParts, body: Body, last_event_id: LastEventId = None
 ) -> Response:
+    """Stream a thread's events over all its runs: everything, or what comes after `since` or the last id."""
     asked = parsed(bodies.EventsAsked, body)
     await sdk.threads.row(who, thread_id)
     had = place_of(last_event_id)
     if had > place_at(asked.since):
         asked = asked.model_copy(update={"since": number_of(had)})
     return streamed(request, who, sdk, thread_id, lambda frames: event_stream(frames, asked))
-
-
-@router.post(
-    "/threads/{thread_id:name}/stream/events",
-    response_class=Response,
-    responses=_STREAMED,
-    openapi_extra=takes(bodies.EventsAsked, required=True),
-)
-async def events(
-    request: Request, thread_id: ThreadRef, who: Reader, sdk: SdkParts, body: Body, last_event_id: LastEventId = None
-) -> Response:
-    """Stream a thread's events over all its runs: everything, or what comes after `since` or the last id."""
-    return await _events(request, thread_id, who, sdk, body, last_event_id)
-
-
-@router.post(
-    "/threads/{thread_id:name}/stream",
-    response_class=Response,
-    responses=_STREAMED,
-    openapi_extra=takes(bodies.EventsAsked, required=True),
-)
-async def events_too(
-    request: Request, thread_id: ThreadRef, who: Reader, sdk: SdkParts, body: Body, last_event_id: LastEventId = None
-) -> Response:
-    """Stream a thread's events, under the name that the public protocol gives this call."""
-    return await _events(request, thread_id, who, sdk, body, last_event_id)

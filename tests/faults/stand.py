@@ -26,8 +26,7 @@ PATIENCE = {"total_s": 1.0, "backoff_s": 0.02, "retry_after_s": 1.0}
 _ASKED_AGAIN = 5
 ENDED = {"completed", "blocked", "rejected", "cancelled", "expired", "failed"}
 AT_REST = ENDED | {"awaiting_approval"}
-# What takes that long has hung: a busy machine is no broken promise.
-PATIENCE_S = 300.0
+PATIENCE_S = 90.0
 # A budget that suffices for the model calls of a mission on a lead with that much to say, and for none of them again.
 _TIGHT_BUDGET, _MUCH_TO_SAY = 6_000, 120
 NOTHING: Mapping[str, Any] = {}
@@ -264,15 +263,15 @@ class Stand:
     async def overdue(self, tenant: str, mission_id: str) -> None:
         """Let a question's deadline be now, whether or not somebody has answered it."""
         with self.history.attempt("overdue", tenant_id=tenant, mission_id=mission_id) as attempt:
-            for _ in range(_ASKED_AGAIN):
-                try:
-                    async with await psycopg.AsyncConnection.connect(self.dsn, autocommit=True) as conn:
+            async with await psycopg.AsyncConnection.connect(self.dsn, autocommit=True) as conn:
+                for _ in range(_ASKED_AGAIN):
+                    try:
                         moved = await conn.execute(_OVERDUE, (mission_id,))
-                except psycopg.DatabaseError as exc:  # its epoch has just moved on
-                    attempt.ended("fail", error=str(exc).splitlines()[0])
-                else:
-                    attempt.ended("ok" if moved.rowcount else "fail")
-                    return
+                    except psycopg.DatabaseError as exc:  # its epoch has just moved on
+                        attempt.ended("fail", error=str(exc).splitlines()[0])
+                    else:
+                        attempt.ended("ok" if moved.rowcount else "fail")
+                        return
 
     async def sabotaged(self, *statements: str) -> None:
         """Begin to observe the writes, then take mechanisms of the database away."""

@@ -74,11 +74,11 @@ async def test_a_lease_lost_again_and_again_under_a_statement_leaves_the_process
 
         await until(blocked, "every run to be within a statement")
         lab.db.run("update colony_leases set worker_id = 'another'")
-        await until(beaten, "the runs to be over", 30.0)
+        await until(beaten, "the runs to be over", 15.0)
         admin.rollback()
 
     fresh = httpx.Limits(max_keepalive_connections=0)
-    async with httpx.AsyncClient(base_url=lab.service.client.base_url, timeout=10, limits=fresh) as client:
+    async with httpx.AsyncClient(base_url=lab.service.client.base_url, timeout=3, limits=fresh) as client:
         for _ in range(_REQUESTS // 30):
             answers = await asyncio.gather(*(client.get(f"/api/colony/missions/{missions[0]}") for _ in range(30)))
             assert {answer.status_code for answer in answers} == {200}
