@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 import psycopg
 from psycopg import AsyncConnection
@@ -46,7 +46,12 @@ class SteadyConnection(AsyncConnection[DictRow]):
         Raises:
             OperationalError: the connection was closed meanwhile.
         """
-        self._flight = running = asyncio.ensure_future(super().wait(gen, interval, timeout))
+        try:
+            first = next(gen)
+        except StopIteration as ended:
+            # Nothing to wait for is no place to be cancelled at: who enters a pipeline there would never leave it.
+            return cast("ReturnedT", ended.value)
+        self._flight = running = asyncio.ensure_future(super().wait(_from(first, gen), interval, timeout))
         try:
             await asyncio.wait([running])
         except asyncio.CancelledError:
@@ -79,6 +84,16 @@ class SteadyConnection(AsyncConnection[DictRow]):
             # The first one has the driver ask the server to stop, the second one ends that.
             running.cancel()
             await asyncio.wait([running], timeout=_TICK_S)
+
+
+def _from(wanted: Any, gen: PQGen[ReturnedT]) -> PQGen[ReturnedT]:
+    """Go on with a statement that has made its first step."""
+    while True:
+        ready = yield wanted
+        try:
+            wanted = gen.send(ready)
+        except StopIteration as ended:
+            return cast("ReturnedT", ended.value)
 
 
 class Tenure(asyncio.Lock):

@@ -87,6 +87,30 @@ async def test_a_run_that_ends_between_two_statements_ends_the_next_one(stand: S
     assert not session.ledger._conn.closed
 
 
+async def test_a_pipeline_that_is_cancelled_anywhere_is_left(stand: Stand) -> None:
+    conn: SteadyConnection
+
+    async def piped(done: list[int]) -> None:
+        async with conn.pipeline(), conn.cursor() as cursor:
+            for number in range(2):
+                await cursor.execute("select %s", (number,))
+        done.append(1)
+
+    done: list[int] = []
+    steps = 0
+    while not done:
+        async with stand.pool.connection() as conn:
+            task = asyncio.create_task(piped(done))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+            assert conn.pgconn.pipeline_status == psycopg.pq.PipelineStatus.OFF
+        steps += 1
+    assert steps > 5
+    assert not stand.pool.get_stats().get("returns_bad")
+
+
 async def test_a_connection_closed_under_a_statement_leaves_no_socket_with_the_loop(stand: Stand) -> None:
     dsn = f"{stand.db.dsn}{'&' if '?' in stand.db.dsn else '?'}application_name=closed"
     conn = await SteadyConnection.connect(dsn, autocommit=True)
