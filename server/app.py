@@ -15,6 +15,9 @@ from server.routes import commands, constitution, delegations, events, halts, he
 from server.routes.sdk import ROUTERS
 from server.tracing import SPANS, InTrace
 
+_MODULES = (constitution, missions, events, commands, delegations, history, keys, policies, halts, health)
+_ROUTERS = (*(module.router for module in _MODULES), *ROUTERS)
+
 
 def create_app(colony: Colony) -> FastAPI:
     """Make the app over the opened parts; the embedded root is mounted at ``/root`` when it is used."""
@@ -28,6 +31,8 @@ def create_app(colony: Colony) -> FastAPI:
         docs_url="/docs" if local else None,
         redoc_url=None,
         telemetry=SPANS,
+        # As they are, not included: that would take every one apart again for this app, with its first request.
+        routes=[route for router in _ROUTERS for route in router.routes],
     )
     app.state.colony = colony
     app.state.gatekeeper = Gatekeeper(settings, colony.keys)
@@ -43,10 +48,6 @@ def create_app(colony: Colony) -> FastAPI:
             allow_headers=["*"],
             expose_headers=["Location", "Content-Location", "X-Pagination-Total", "X-Pagination-Next"],
         )
-    for module in (constitution, missions, events, commands, delegations, history, keys, policies, halts, health):
-        app.include_router(module.router)
-    for router in ROUTERS:
-        app.include_router(router)
     openapi.describe(app, tokens_only=not local)
     if colony.root_store is not None:
         app.mount("/root", create_root_app(colony.root_store, api_key=settings.root_api_key, require_key=not local))

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import APIRouter, Depends, Request
 from pydantic import SecretStr
 
 from adapters.postgres.root_store import RootStore
@@ -60,6 +60,11 @@ def whole_ids(request: Request) -> None:
     """
     if b"%2f" in request.scope.get("raw_path", b"").lower():
         raise NotFound("no object has such an id")
+
+
+def root_router(prefix: str = "") -> APIRouter:
+    """Return a router for routes of the root."""
+    return APIRouter(prefix=prefix, dependencies=[Depends(whole_ids)])
 
 
 def store_of(service: Annotated[Service, Depends(service_of)]) -> RootStore:

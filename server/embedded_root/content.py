@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from adapters.postgres.root_writes import RootWrites
 from adapters.root.records import MAX_ID, Answer, Versioned, addressable
 from contracts.errors import BadInput
-from server.embedded_root.access import Store, Tenant
+from server.embedded_root.access import Store, Tenant, root_router
 from server.embedded_root.exchange import (
     Cursor,
     Limit,
@@ -29,7 +29,7 @@ Question = Annotated[str, Query(min_length=1, max_length=4_000)]
 DocumentIds = Annotated[list[str] | None, Query(max_length=200)]
 RowLimit = Annotated[int, Query(ge=1, le=10_000)]
 
-router = APIRouter(prefix="/api")
+router = root_router("/api")
 
 
 @router.get("/oracle/documents")

@@ -6,13 +6,13 @@ from collections import defaultdict
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from adapters.postgres.root_store import LeadFilter
 from adapters.postgres.root_writes import RootWrites
 from adapters.root.records import ActivityKind, Answer, Versioned
 from contracts.errors import BadInput
-from server.embedded_root.access import Store, Tenant
+from server.embedded_root.access import Store, Tenant, root_router
 from server.embedded_root.board import kanban
 from server.embedded_root.exchange import (
     Cursor,
@@ -30,7 +30,7 @@ from server.embedded_root.exchange import (
 
 MAX_STAGE = 100
 
-router = APIRouter(prefix="/api/crm")
+router = root_router("/api/crm")
 
 
 @router.get("/leads")

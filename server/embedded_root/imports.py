@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from pydantic import ValidationError
 
 from adapters.root.records import RECORDS, Kind, Record, Rejected, reason_of
 from contracts.errors import BadInput, TooLarge
-from server.embedded_root.access import Store, Tenant
+from server.embedded_root.access import Store, Tenant, root_router
 from server.embedded_root.exchange import read_object, shown
 
 MAX_RECORDS = 1_000
 
-router = APIRouter(prefix="/import")
+router = root_router("/import")
 
 
 @router.post("/{kind}")

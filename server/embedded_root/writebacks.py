@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fastapi import APIRouter
-
 from adapters.postgres.root_store import RootStore
 from adapters.root.records import ActivityKind, Versioned, storable
 from colony_gateway.writebacks import PATH, Reason, Verdict, WritebackCheck, judged
 from contracts.errors import BadInput, NotFound
-from server.embedded_root.access import Store, Tenant
+from server.embedded_root.access import Store, Tenant, root_router
 from server.embedded_root.crm import check_activity, check_stage
 from server.embedded_root.exchange import etag_of
 
 _KINDS: dict[str, ActivityKind] = {"note": "notes", "task": "tasks", "message": "messages"}
 
-router = APIRouter()
+router = root_router()
 
 
 @router.post(PATH)
