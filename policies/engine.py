@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -16,7 +18,17 @@ from contracts.errors import SettingInvalid
 from contracts.stateflow import Layer
 from policies import tenants
 from policies.nesting import too_deep
-from policies.rulefiles import SCHEMA_FILE, TOO_DEEP, Rule, RuleFiles, load_rules, parse_rules, refuse, without_rules
+from policies.rulefiles import (
+    SCHEMA_FILE,
+    TOO_DEEP,
+    Rule,
+    RuleFile,
+    RuleFiles,
+    load_rules,
+    parse_rules,
+    refuse,
+    without_rules,
+)
 from policies.spelling import Spelled, spelled
 
 NO_RULE = "no rule allows this"
@@ -63,25 +75,13 @@ class PolicyEngine:
     rules_sha256: str
 
     def __init__(self, files: RuleFiles, base: PolicyEngine | None = None) -> None:
-        """Parse rules; of what lies over ``base`` only the layers that differ."""
-        if base is None and too_deep(files.schema, schema=True):
-            refuse(SCHEMA_FILE, None, TOO_DEEP)
-        try:
-            self._schema: cedarpy.Schema = base._schema if base else cedarpy.Schema.from_str(files.schema)
-        except ValueError as exc:
-            refuse(SCHEMA_FILE, None, str(exc), exc)
-        new = [f for f in files.files if base is None or f not in base.files.files]
-        parsed = (rule for f in new for rule in parse_rules(f, self._schema))
+        """Parse rules; of what lies over ``base`` only what is new."""
+        self._parsed: _Parsed = _grown(base._parsed, files) if base else _parsed(files)
         self.files = files
-        self.rules = _unique((*(base.rules if base else ()), *parsed))
+        self.rules = self._parsed.rules
         self.rules_sha256 = files.sha256()
         self._evaluated: list[int] = base._evaluated if base else [0]
         self._own: dict[str, Asks] = {}
-        changed = {f.layer: files.text_of(f.layer) for f in new} if base else {la: files.text_of(la) for la in Layer}
-        policies = {layer: cedarpy.PolicySet.from_str(text, release_gil=True) for layer, text in changed.items()}
-        positions = {layer: self._positions(text) for layer, text in changed.items()}
-        self._policies: dict[Layer, cedarpy.PolicySet] = (base._policies if base else {}) | policies
-        self._by_position: dict[Layer, dict[str, Rule]] = (base._by_position if base else {}) | positions
 
     @property
     def evaluations(self) -> int:
@@ -160,11 +160,9 @@ class PolicyEngine:
 
     def _judge(self, spelt: Spelled) -> tuple[Outcome, tuple[str, ...], tuple[str, ...]]:
         question = spelt.question
-        positions = self._by_position[question.layer]
+        positions, policies = self._parsed.by_position[question.layer], self._parsed.policies[question.layer]
         try:
-            result = cedarpy.is_authorized(
-                spelt.request, self._policies[question.layer], spelt.entities, schema=self._schema
-            )
+            result = cedarpy.is_authorized(spelt.request, policies, spelt.entities, schema=self._parsed.schema)
         except (KeyError, TypeError, ValueError) as exc:
             return Outcome.DENY, (), (_failure(f"{type(exc).__name__}: {exc}", positions),)
         determining = sorted((positions[p] for p in result.diagnostics.reasons), key=lambda rule: rule.rule_id)
@@ -182,12 +180,6 @@ class PolicyEngine:
                 tuple(_fill(rule.escalate or "", question) for rule in escalating),
             )
         return Outcome.ALLOW, _ids(determining), tuple(_fill(rule.reason, question) for rule in determining)
-
-    def _positions(self, text: str) -> dict[str, Rule]:
-        """Map Cedar's positional names (``policy0``) to the rules they stand for."""
-        by_id = {rule.rule_id: rule for rule in self.rules}
-        policies = json.loads(cedarpy.policies_to_json_str(text))["staticPolicies"]
-        return {position: by_id[policy["annotations"]["id"]] for position, policy in policies.items()}
 
 
 class UnusableRules:
@@ -216,6 +208,46 @@ def unanswerable(decision: PolicyDecision) -> bool:
     """Tell whether the question does not fit the rules' schema, so that no rule was even tried."""
     beyond, failed = _UNEVALUATED, f"{_UNEVALUATED}error while evaluating"
     return any(reason.startswith(beyond) and not reason.startswith(failed) for reason in decision.reasons)
+
+
+@dataclass(frozen=True)
+class _Parsed:
+    """Rules, parsed and held against their schema. By layer: what Cedar evaluates, and which rules its names mean."""
+
+    files: tuple[RuleFile, ...]
+    schema: cedarpy.Schema
+    rules: tuple[Rule, ...]
+    policies: Mapping[Layer, cedarpy.PolicySet]
+    by_position: Mapping[Layer, Mapping[str, Rule]]
+
+
+@lru_cache(maxsize=16)
+def _parsed(files: RuleFiles) -> _Parsed:
+    if too_deep(files.schema, schema=True):
+        refuse(SCHEMA_FILE, None, TOO_DEEP)
+    try:
+        schema = cedarpy.Schema.from_str(files.schema)
+    except ValueError as exc:
+        refuse(SCHEMA_FILE, None, str(exc), exc)
+    nothing = cedarpy.PolicySet.from_str("")
+    return _grown(_Parsed((), schema, (), dict.fromkeys(Layer, nothing), {layer: {} for layer in Layer}), files)
+
+
+def _grown(base: _Parsed, files: RuleFiles) -> _Parsed:
+    """Parse those of the files that ``base`` has not, and what their layers are together."""
+    new = [file for file in files.files if file not in base.files]
+    rules = _unique((*base.rules, *(rule for file in new for rule in parse_rules(file, base.schema))))
+    texts = {file.layer: files.text_of(file.layer) for file in new}
+    policies = {layer: cedarpy.PolicySet.from_str(text, release_gil=True) for layer, text in texts.items()}
+    by_position = {layer: _positions(text, rules) for layer, text in texts.items()}
+    return _Parsed(files.files, base.schema, rules, {**base.policies, **policies}, {**base.by_position, **by_position})
+
+
+def _positions(text: str, rules: Iterable[Rule]) -> dict[str, Rule]:
+    """Map Cedar's positional names (``policy0``) to the rules they stand for."""
+    by_id = {rule.rule_id: rule for rule in rules}
+    policies = json.loads(cedarpy.policies_to_json_str(text))["staticPolicies"]
+    return {position: by_id[policy["annotations"]["id"]] for position, policy in policies.items()}
 
 
 def _unique(rules: Iterable[Rule]) -> tuple[Rule, ...]:

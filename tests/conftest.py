@@ -12,14 +12,22 @@ import psycopg
 import pytest
 import pytest_asyncio
 import structlog
+from psycopg import sql
 
 from adapters.postgres.claims import LeaseTimes
 from adapters.postgres.cluster import EmbeddedCluster, open_cluster, stop_cluster
 from adapters.postgres.provision import Dsns, dsns_for, migrate
 from tests.support import Service, Spawned, serving
 
-# Durability is not what these tests judge; those that kill Postgres bring their own cluster.
-FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "64MB"}
+# Neither durability nor how long a guessed password takes is what these tests judge; those that kill Postgres bring
+# their own cluster.
+FAST = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "64MB",
+    "scram_iterations": "1",
+}
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 # The default shows every frame's locals, which takes half a minute where an error comes out of a graph's run.
 structlog.configure(
@@ -49,6 +57,9 @@ def cluster() -> Iterator[EmbeddedCluster]:
         home = Path(folder)
         home.chmod(0o755)
         with open_cluster(home, settings=FAST) as opened:
+            with psycopg.connect(opened.dsn_for("postgres"), autocommit=True) as admin:
+                password = sql.Literal(admin.info.password)  # hashed anew, as lightly as the roles'
+                admin.execute(sql.SQL("alter role current_user password {}").format(password))
             yield opened
         stop_cluster(home)
 
