@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
@@ -28,6 +29,7 @@ FAST = {
     "shared_buffers": "64MB",
     "scram_iterations": "1",
 }
+_ROOM = 4 * 1024**3
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 # The default shows every frame's locals, which takes half a minute where an error comes out of a graph's run.
 structlog.configure(
@@ -51,9 +53,15 @@ def pytest_unconfigure() -> None:
     gc.unfreeze()
 
 
+def _room() -> str:
+    """Where databases come and go by the thousand: in memory, if there is room, since file systems are slow at that."""
+    in_memory = Path("/dev/shm")
+    return str(in_memory) if in_memory.is_dir() and shutil.disk_usage(in_memory).free > _ROOM else "/tmp"
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[EmbeddedCluster]:
-    with tempfile.TemporaryDirectory(prefix="colony-tests-", dir="/tmp") as folder:
+    with tempfile.TemporaryDirectory(prefix="colony-tests-", dir=_room()) as folder:
         home = Path(folder)
         home.chmod(0o755)
         with open_cluster(home, settings=FAST) as opened:

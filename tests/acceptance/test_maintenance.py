@@ -144,7 +144,7 @@ async def test_what_was_written_after_the_backup_is_not_written_again(
     """The root, another service's, goes on while Colony's own database goes back in time."""
     name = f"t_{uuid4().hex[:12]}"
     with psycopg.connect(cluster.dsn_for("postgres"), autocommit=True) as admin:
-        admin.execute(f"create database {name} template {template}")
+        admin.execute(f"create database {name} template {template} strategy file_copy")
     database, home = cluster.dsn_for(name), tmp_path / "colony"
     for lead in ("L-asked", "L-granted", "L-untouched"):
         await service.seed_lead(lead)

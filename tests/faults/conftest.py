@@ -42,7 +42,7 @@ async def cloned(cluster: EmbeddedCluster, template: str) -> AsyncIterator[str]:
     """
     name = f"f_{uuid4().hex[:12]}"
     async with await psycopg.AsyncConnection.connect(cluster.dsn_for("postgres"), autocommit=True) as admin:
-        await admin.execute(f"create database {name} template {template}")
+        await admin.execute(f"create database {name} template {template} strategy file_copy")
         yield cluster.dsn_for(name)
         await admin.execute(f"drop database {name} with (force)")
 

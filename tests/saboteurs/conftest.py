@@ -45,7 +45,7 @@ class Finished:
 def finished(cluster: EmbeddedCluster, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finished]:
     name = f"finished_{uuid4().hex[:12]}"
     with psycopg.connect(cluster.dsn_for("postgres"), autocommit=True) as admin:
-        admin.execute(f"create database {name} template {template}")
+        admin.execute(f"create database {name} template {template} strategy file_copy")
         dsn = cluster.dsn_for(name)
         yield asyncio.run(_finish(dsn, tmp_path_factory.mktemp("finished")))
         admin.execute(f"drop database {name} with (force)")
@@ -115,7 +115,7 @@ def encrypted(cluster: EmbeddedCluster, template: str, tmp_path_factory: pytest.
     """The same in a database whose payloads are encrypted under ``KEY``, and nothing beside what the mission left."""
     name = f"encrypted_{uuid4().hex[:12]}"
     with psycopg.connect(cluster.dsn_for("postgres"), autocommit=True) as admin:
-        admin.execute(f"create database {name} template {template}")
+        admin.execute(f"create database {name} template {template} strategy file_copy")
         yield asyncio.run(_finish_encrypted(cluster.dsn_for(name), tmp_path_factory.mktemp("encrypted")))
         admin.execute(f"drop database {name} with (force)")
 

@@ -2,19 +2,17 @@
 
 import asyncio
 import socket
-import tempfile
 from contextlib import asynccontextmanager
-from pathlib import Path
 from uuid import uuid4
 
 import httpx
+import psycopg
 import pytest
 import pytest_asyncio
 import uvicorn
 
-from adapters.postgres.cluster import open_cluster, stop_cluster
 from adapters.postgres.pools import open_pool
-from adapters.postgres.provision import dsns_for, migrate
+from adapters.postgres.provision import dsns_for
 from adapters.postgres.root_store import RootStore
 from adapters.postgres.secrets import read_secrets
 from adapters.root.client import Patience, RootClient
@@ -22,15 +20,11 @@ from server.embedded_root.app import create_root_app
 
 
 @pytest.fixture(scope="session")
-def admin_dsn():
-    with tempfile.TemporaryDirectory(prefix="colony-root-", dir="/tmp") as folder:
-        home = Path(folder)
-        home.chmod(0o755)
-        with open_cluster(home) as cluster:
-            admin = cluster.dsn_for("colony")
-            migrate(admin)
-            yield admin
-        stop_cluster(home)
+def admin_dsn(cluster, template):
+    name = "colony_roots"
+    with psycopg.connect(cluster.dsn_for("postgres"), autocommit=True) as admin:
+        admin.execute(f"create database {name} template {template} strategy file_copy")
+    return cluster.dsn_for(name)
 
 
 @pytest_asyncio.fixture
