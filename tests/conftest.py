@@ -29,7 +29,7 @@ FAST = {
     "shared_buffers": "64MB",
     "scram_iterations": "1",
 }
-_ROOM = 4 * 1024**3
+_ROOM = 2 * 1024**3
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 # The default shows every frame's locals, which takes half a minute where an error comes out of a graph's run.
 structlog.configure(
