@@ -59,6 +59,8 @@ class SteadyConnection(AsyncConnection[DictRow]):
             raise
         finally:
             self._flight = None
+            with suppress(psycopg.Error, RuntimeError):  # one that was left midway would say so to nobody, and in a log
+                gen.close()
         if running.cancelled():
             raise psycopg.OperationalError("the connection was closed under a statement")
         return running.result()

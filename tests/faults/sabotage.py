@@ -146,10 +146,10 @@ def _add(owner: str, query: str, statement: str) -> None:
 def _no_submission_key() -> None:
     """A submission does not look whether its key was used."""
 
-    async def unknown(*_: Any) -> None:
-        return None
+    async def unused(*_: Any) -> bool:
+        return True
 
-    MissionStore._reserve = unknown  # type: ignore[method-assign,assignment]
+    MissionStore._reserve = unused  # type: ignore[method-assign,assignment]
 
 
 @_mechanism("last-event-id")

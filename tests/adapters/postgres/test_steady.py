@@ -1,7 +1,9 @@
 """A run's connection: nobody uses it after the run, nor is it returned, nor its socket closed, under a statement."""
 
 import asyncio
+import gc
 import socket
+import sys
 import time
 
 import psycopg
@@ -109,6 +111,30 @@ async def test_a_pipeline_that_is_cancelled_anywhere_is_left(stand: Stand) -> No
         steps += 1
     assert steps > 5
     assert not stand.pool.get_stats().get("returns_bad")
+
+
+async def test_a_pipeline_whose_connection_is_closed_anywhere_leaves_nothing_to_complain_of(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complaints: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", complaints.append)
+
+    async def piped(conn: SteadyConnection) -> None:
+        async with conn.pipeline(), conn.cursor() as cursor:
+            for number in range(2):
+                await cursor.execute("select %s", (number,))
+
+    for steps in range(12):
+        async with stand.pool.connection() as conn:
+            task = asyncio.create_task(piped(conn))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            await conn.close()
+            await asyncio.wait([task])
+            task.exception()
+    del conn, task
+    gc.collect()
+    assert not complaints
 
 
 async def test_a_connection_closed_under_a_statement_leaves_no_socket_with_the_loop(stand: Stand) -> None:
