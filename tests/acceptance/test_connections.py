@@ -53,7 +53,8 @@ async def test_a_running_mission_holds_at_most_two_connections_and_a_waiting_one
             await let_go.wait()
 
     root_proxy.before = hold
-    worker = start_worker(ROOT_API_BASE_URL=root_proxy.base)
+    # The last place is for a tenant that has none.
+    worker = start_worker(ROOT_API_BASE_URL=root_proxy.base, MAX_CONCURRENT_MISSIONS=str(_RUNNING + 1))
 
     async def ready() -> bool:
         return "worker ready" in worker.output()

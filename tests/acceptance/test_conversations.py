@@ -3,14 +3,17 @@
 import asyncio
 import json
 from collections import Counter
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
+from adapters.postgres.claims import LeaseTimes
 from tests.acceptance.checks import rows
 from tests.adapters.models.measure import same
-from tests.support import Service
+from tests.support import Service, serving
 
 _PICKED = 40
 _MOST_WITHHELD = 0.05
@@ -21,6 +24,13 @@ _BOOKED = {
     "values": ["true", "false"],
 }
 Row = dict[str, Any]
+
+
+@pytest_asyncio.fixture
+async def service(database: str, tmp_path: Path) -> AsyncIterator[Service]:
+    """With real leases: among forty missions at once nobody is to be taken for dead."""
+    async with serving({"DATABASE_URL": database, "COLONY_HOME": str(tmp_path)}, LeaseTimes()) as opened:
+        yield opened
 
 
 def _picked(folder: Path) -> list[Row]:
