@@ -26,6 +26,9 @@ from server.settings import Settings
 _log = structlog.get_logger("colony")
 _BACKLOG = 2_048
 _STREAMS_END_S = 5
+# Longer than clients (5 s) and load balancers (60 s) keep a connection that nobody uses: the server is not to close it
+# under a request that is on its way.
+_IDLE_S = 75
 
 
 class _Server(uvicorn.Server):
@@ -116,6 +119,7 @@ async def _http(colony: Colony, sock: socket.socket) -> AsyncIterator[None]:
         access_log=False,
         lifespan="off",
         timeout_graceful_shutdown=_STREAMS_END_S,
+        timeout_keep_alive=_IDLE_S,
         ws_max_size=MAX_BODY,
     )
     server = _Server(config)
