@@ -17,6 +17,7 @@ from contracts.errors import BadInput, Malformed, NotJson, TooLarge
 MAX_BODY = 1_048_576
 MAX_DEPTH = 32
 MAX_INTEGER = 2**63 - 1
+BODY_TOO_SLOW = "body_too_slow"
 _SHOWN = 120
 _LONGEST_S = 10.0
 """Less than a route has for its answer: who sends slowly is told so, and the service is not said to be degraded."""
@@ -87,7 +88,7 @@ async def _bounded(request: Request) -> bytes:
                 if len(body) > MAX_BODY:
                     raise refusal
     except TimeoutError as exc:
-        raise Malformed(f"the body did not come within {_LONGEST_S:.0f} seconds", code="body_too_slow") from exc
+        raise Malformed(f"the body did not come within {_LONGEST_S:.0f} seconds", code=BODY_TOO_SLOW) from exc
     except ClientDisconnect as exc:
         raise Malformed("the body was cut short") from exc
     return bytes(body)

@@ -32,7 +32,7 @@ from contracts.errors import (
     Unauthenticated,
     Unavailable,
 )
-from server.body import named
+from server.body import BODY_TOO_SLOW, named
 from server.tracing import trace_id_of
 
 PROBLEM = "application/problem+json"
@@ -107,6 +107,9 @@ def colony_error(request: Request, exc: Exception) -> Response:
     answer = problem(request, status, exc.code, exc.message, exc.hint)
     if isinstance(exc, TooMany):
         answer.headers["Retry-After"] = str(max(1, math.ceil(exc.retry_after_s)))
+    if exc.code == BODY_TOO_SLOW:
+        # Else the rest of the body would be waited for, and the connection kept, for whoever sends none.
+        answer.headers["Connection"] = "close"
     return answer
 
 

@@ -111,8 +111,11 @@ async def test_a_body_that_comes_too_slowly_is_refused_as_such(
     receiving, sending = await asyncio.open_connection(url.host, url.port)
     head = f"POST {API}/missions HTTP/1.1\r\nHost: {url.host}\r\nContent-Length: 1000\r\n\r\n"
     sending.write(head.encode() + b'{"mission_type": ')
-    answer = await asyncio.wait_for(receiving.read(), 10)
-    sending.close()
+    try:
+        # To its end: who sends slowly doesn't keep the connection either.
+        answer = await asyncio.wait_for(receiving.read(), 10)
+    finally:
+        sending.close()
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"body_too_slow" in answer
 
