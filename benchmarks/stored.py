@@ -17,6 +17,7 @@ from typing import Any
 HOME = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"
 README = HOME / "README.md"
+_WRITTEN = ("benchmarks/results", "README.md")
 _BEGIN, _END = "<!-- figures -->\n", "<!-- end of figures -->"
 _NAMES = {
     "recall": "recall",
@@ -30,10 +31,16 @@ _NAMES = {
 
 def run(questions: int) -> dict[str, Any]:
     """Return what says where figures come from: the day, the commit, and how many questions were asked."""
-    asked = ["git", "-C", str(HOME), "describe", "--always", "--dirty", "--exclude=*"]
-    found = subprocess.run(asked, capture_output=True, text=True, check=False)
-    day = datetime.now(UTC).date().isoformat()
-    return {"date": day, "commit": found.stdout.strip() or "unknown", "questions": questions}
+    # What was measured before this is no change of what is measured.
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *(f":!{path}" for path in _WRITTEN))
+    commit = (_git("describe", "--always", "--exclude=*") or "unknown") + ("-dirty" if changed else "")
+    return {"date": datetime.now(UTC).date().isoformat(), "commit": commit, "questions": questions}
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(
+        ["git", "-C", str(HOME), *arguments], capture_output=True, text=True, check=False
+    ).stdout.strip()
 
 
 def store(name: str, figures: Mapping[str, Any], questions: int, folder: Path = RESULTS) -> None:
