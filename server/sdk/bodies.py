@@ -64,7 +64,7 @@ class ThreadCount(Body):
     """Which threads are meant: those with such metadata and state."""
 
     metadata: Notes | None = None
-    values: SkipJsonSchema[Notes | None] = None
+    values: Notes | None = None
     status: ThreadStatus | None = None
     ids: Annotated[tuple[Name, ...], Field(max_length=1_000)] | None = None
 

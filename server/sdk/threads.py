@@ -33,6 +33,8 @@ _STATUS = {
     Status.EXPIRED: "error",
 }
 _CLASSES = {assistant_name(kind.value): kind.value for kind in MissionClass}
+_LOOKED_INTO = 500
+"""How many threads' states one search reads."""
 _RUN_STATUS = {"pending": "busy", "running": "busy", "interrupted": "interrupted", "error": "error", "timeout": "error"}
 
 
@@ -73,6 +75,26 @@ def _sought(metadata: Shown | None) -> Shown | None:
     named = (metadata or {}).get("assistant_id")
     known = _CLASSES.get(named) if isinstance(named, str) else None
     return {**(metadata or {}), "assistant_id": known} if known else metadata
+
+
+def _meant(body: bodies.ThreadCount) -> dict[str, Any]:
+    """Return by what threads are found where they are kept."""
+    ids = list(body.ids) if body.ids is not None else None
+    return {"ids": ids, "status": body.status, "metadata": _sought(body.metadata)}
+
+
+def holds(state: Any, sought: Any) -> bool:
+    """Whether a state holds what is sought: an object holds its every field, a list and all else is the same.
+
+    It takes no longer than what is sought is long, whatever the state is.
+    """
+    match sought:
+        case dict():
+            return isinstance(state, dict) and all(key in state and holds(state[key], sought[key]) for key in sought)
+        case list():
+            return isinstance(state, list) and len(state) == len(sought) and all(map(holds, state, sought))
+        case _:
+            return isinstance(state, bool) == isinstance(sought, bool) and bool(state == sought)
 
 
 def _failure(row: Row) -> Shown | None:
@@ -177,29 +199,50 @@ class Threads:
         return None
 
     async def search(self, who: Principal, body: bodies.ThreadSearch) -> tuple[list[Shown], int]:
-        """Return a page of threads and how many there are in all."""
+        """Return a page of threads and how many there are in all.
+
+        Raises:
+            BadInput: values are sought in too many threads.
+        """
         if body.values:
-            raise BadInput("threads are not searched by their state", code="values_unsupported", hint="Use metadata.")
-        rows, total = await self.store.search(
-            who.tenant_id,
-            ids=list(body.ids) if body.ids is not None else None,
-            status=body.status,
-            metadata=_sought(body.metadata),
-            sort=body.sort_by or "created_at",
-            newest=body.sort_order != "asc",
-            limit=body.limit,
-            offset=body.offset,
-        )
-        lean = body.select is not None and not {"values", "interrupts"} & set(body.select)
-        found = [summary(row) if lean else await self.shown(who, row) for row in rows]
+            found = await self._holding(who, body, sort=body.sort_by or "created_at", newest=body.sort_order != "asc")
+            total, found = len(found), found[body.offset : body.offset + body.limit]
+        else:
+            rows, total = await self.store.search(
+                who.tenant_id,
+                **_meant(body),
+                sort=body.sort_by or "created_at",
+                newest=body.sort_order != "asc",
+                limit=body.limit,
+                offset=body.offset,
+            )
+            lean = body.select is not None and not {"values", "interrupts"} & set(body.select)
+            found = [summary(row) if lean else await self.shown(who, row) for row in rows]
         if body.select is not None:
             found = [{key: one[key] for key in body.select if key in one} for one in found]
         return found, total
 
     async def count(self, who: Principal, body: bodies.ThreadCount) -> int:
-        """Return how many threads there are."""
-        ids = list(body.ids) if body.ids is not None else None
-        return await self.store.count(who.tenant_id, ids=ids, status=body.status, metadata=_sought(body.metadata))
+        """Return how many threads there are.
+
+        Raises:
+            BadInput: values are sought in too many threads.
+        """
+        if body.values:
+            return len(await self._holding(who, body, sort="created_at", newest=True))
+        return await self.store.count(who.tenant_id, **_meant(body))
+
+    async def _holding(self, who: Principal, body: bodies.ThreadCount, *, sort: str, newest: bool) -> list[Shown]:
+        """Return every thread that is meant and holds the values: no index of states is kept, so each is read."""
+        asked = {**_meant(body), "sort": sort, "newest": newest, "limit": _LOOKED_INTO, "offset": 0}
+        rows, total = await self.store.search(who.tenant_id, **asked)
+        if total > _LOOKED_INTO:
+            raise BadInput(
+                f"values are sought in the states of {_LOOKED_INTO} threads at most, and {total} are meant",
+                code="values_too_broad",
+                hint="Say more of metadata, status or ids.",
+            )
+        return [one for row in rows if holds((one := await self.shown(who, row))["values"], body.values)]
 
     async def state(
         self, who: Principal, row: Row, at: CheckpointRef | None = None, *, subgraphs: bool = False

@@ -63,6 +63,8 @@ async def test_the_first_protocol_streams_interrupts_resumes_and_replays(client:
     assert (await client.threads.get(tid))["status"] == "idle"
     history = await client.threads.get_history(tid, limit=20)
     assert history[0]["values"]["items"] == WHOLE
+    assert [one["thread_id"] for one in await client.threads.search(values={"items": WHOLE})] == [tid]
+    assert await client.threads.search(values={"items": WHOLE[:1]}) == []
     past = next(one for one in history if one["next"] == ["ask"])
     assert (await client.threads.get_state(tid, checkpoint=past["checkpoint"]))["next"] == ["ask"]
     copied = await client.threads.copy(tid)

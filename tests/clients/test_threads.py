@@ -1,6 +1,7 @@
 """Threads and assistants, as the SDK's Python client sees them."""
 
 from itertools import pairwise
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -8,6 +9,7 @@ from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import ConflictError, NotFoundError, UnprocessableEntityError
 
 from contracts.classes import CLASSES
+from server.sdk import threads
 from tests.clients.conftest import APPROVE, CRM, INPUT
 from tests.support import Service
 
@@ -48,6 +50,58 @@ async def test_a_thread_without_a_run_is_kept_found_changed_and_forgotten(client
     await client.threads.delete(made["thread_id"])
     with pytest.raises(NotFoundError):
         await client.threads.get(made["thread_id"])
+
+
+async def test_threads_are_found_by_what_their_states_hold(
+    service: Service, client: LangGraphClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await client.threads.create(metadata={"desk": 7})
+    first, second = await service.submit(), await service.submit()
+    for mission_id in (first, second):
+        await service.settled(mission_id)
+    plan = (await client.threads.get(first))["values"]["plan"]
+
+    async def found(values: dict[str, Any], **more: Any) -> list[str]:
+        page = await client.threads.search(values=values, **more)
+        count = await client.threads.count(values=values, **{k: v for k, v in more.items() if k == "metadata"})
+        assert len(page) == count or "limit" in more
+        return [one["thread_id"] for one in page]
+
+    assert await found({"verdict": "release"}) == [second, first]
+    assert await found({"verdict": "release"}, sort_order="asc", limit=1, offset=1) == [second]
+    assert await found({"plan": {"sha256": plan["sha256"]}, "mission_id": first}) == [first]
+    assert await found({"plan": {"sha256": "0"}}) == []
+    assert await found({"mission_id": [first]}) == []
+    assert await found({"verdict": "release"}, metadata={"desk": 7}) == []
+    assert len(await found({}, limit=10)) == 3
+    answer = await service.client.post("/threads/search", json={"values": {"verdict": "release"}, "limit": 1})
+    assert (len(answer.json()), answer.headers["x-pagination-total"]) == (1, "2")
+    assert answer.headers["x-pagination-next"] == "1"
+
+    monkeypatch.setattr(threads, "_LOOKED_INTO", 2)
+    for asked in (client.threads.search, client.threads.count):
+        with pytest.raises(UnprocessableEntityError, match="of 2 threads at most, and 3 are meant"):
+            await asked(values={"verdict": "release"})
+    assert await found({"verdict": "release"}, metadata={"desk": 7}) == [], "these are few enough"
+
+
+@pytest.mark.parametrize(
+    ("state", "sought", "held"),
+    [
+        ({"a": {"b": 1, "c": 2}}, {"a": {"b": 1}}, True),
+        ({"a": {"b": 1}}, {"a": {"b": 1, "c": None}}, False),
+        ({"a": [1, {"b": 2, "c": 3}]}, {"a": [1, {"b": 2}]}, True),
+        ({"a": [1, 2]}, {"a": [1]}, False),
+        ({"a": 1}, {"a": True}, False),
+        ({"a": 1.0}, {"a": 1}, True),
+        ({"a": None}, {"a": None}, True),
+        ({}, {"a": None}, False),
+        (None, {"a": 1}, False),
+        ({"a": "1"}, {"a": 1}, False),
+    ],
+)
+def test_a_state_holds_what_is_in_it(state: Any, sought: Any, held: bool) -> None:
+    assert threads.holds(state, sought) is held
 
 
 async def test_a_mission_over_rest_is_a_thread_and_a_thread_with_a_run_is_a_mission(
