@@ -57,8 +57,9 @@ class ModelTier(StrEnum):
     HIGH_REASONING = "tier_high_reasoning"
 
 
-SOMETHING = r"^[^\x00]*[^\s\x00][^\x00]*$"
-"""A text with something in it that can be stored."""
+_BLANK = r"\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+SOMETHING = rf"^[^\x00]*[^\x00{_BLANK}][^\x00]*$"
+"""A text with something in it that can be stored. What is blank is spelt out: `\\s` is not the same everywhere."""
 Goal = Annotated[str, StringConstraints(min_length=1, max_length=4_000, strip_whitespace=True, pattern=SOMETHING)]
 
 

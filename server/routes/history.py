@@ -15,7 +15,7 @@ from server.body import parsed
 from server.lineages import ForkRequest, ReplayRequest
 from server.openapi import BODY_FAILS, fails, takes
 from server.principal import Operator, Reader
-from server.routes.parts import Body, BoundedRoute, IdempotencyKey, MissionRef, Parts
+from server.routes.parts import Body, BoundedRoute, IdempotencyKey, MissionRef, Parts, whole_id
 from server.tracing import trace_id_of
 
 router = APIRouter(prefix="/api/colony", tags=["history"], route_class=BoundedRoute)
@@ -60,6 +60,7 @@ async def diff(
     other: Annotated[str | None, Query(max_length=200, description="The mission of `to`, if another.")] = None,
 ) -> JSONResponse:
     """Return what two checkpoints differ in, channel by channel and artifact by artifact; also across missions."""
+    other = await whole_id(other) if other is not None else None
     return JSONResponse(await colony.service.pasts.diff(who.tenant_id, mission_id, earlier, to, other))
 
 

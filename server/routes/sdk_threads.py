@@ -137,14 +137,18 @@ async def state_at(
 @router.post(
     "/threads/{thread_id:name}/state/checkpoint",
     response_model=shapes.ThreadState,
-    responses=_STATE,
+    responses={**_STATE, **fails(Conflict)},
     openapi_extra=takes(bodies.StateAt, required=True),
 )
 async def state_of(thread_id: ThreadRef, who: Reader, sdk: SdkParts, body: Body) -> JSONResponse:
     """Return a thread's state at a checkpoint that the body names."""
     asked = parsed(bodies.StateAt, body)
     row = await sdk.threads.row(who, thread_id)
-    return JSONResponse(await sdk.threads.state(who, row, asked.checkpoint, subgraphs=asked.subgraphs))
+    try:
+        return JSONResponse(await sdk.threads.state(who, row, asked.checkpoint, subgraphs=asked.subgraphs))
+    except NotFound as exc:
+        # What the address names is there; what the body names does not fit it.
+        raise Conflict(exc.message, code=exc.code) from exc
 
 
 def _named(checkpoint_id: str) -> CheckpointRef:

@@ -151,6 +151,9 @@ async def test_state_and_history_are_the_missions_checkpoints(service: Service, 
     assert page == history[history.index(past) + 1 :][:2]
     with pytest.raises(NotFoundError):
         await client.threads.get_state(tid, checkpoint_id=str(uuid4()))
+    assert await client.threads.get_state(tid, checkpoint=past["checkpoint"]) == past
+    with pytest.raises(ConflictError, match="no such checkpoint"):
+        await client.threads.get_state(tid, checkpoint={**past["checkpoint"], "checkpoint_id": str(uuid4())})
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,13 @@
 """Values that cross packages: closed and frozen, one form for equal values, known again by their hash."""
 
 import json
-from typing import Any
+import re
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import StringConstraints, TypeAdapter, ValidationError
 
 from contracts import errors
 from contracts.amounts import amounts
@@ -15,6 +16,7 @@ from contracts.canonical import canonical_bytes, clean_text, digest, sha256_hex
 from contracts.errors import ColonyError, IntegrityBroken
 from contracts.events import EventType, NewEvent, Phase, chain_hash, phase_of
 from contracts.evidence import WorkerResult
+from contracts.mission import SOMETHING
 from contracts.registry import SPECS, Kind, artifact_id, kind_of, read
 from contracts.tasks import TaskPlan
 
@@ -143,3 +145,18 @@ def test_every_error_is_in_the_drawn_tree_with_a_code_of_its_own() -> None:
         assert error.__name__ in errors.__doc__, error.__name__
     assert len({e.code for e in found}) == len(found)
     assert all(issubclass(e, RuntimeError) for e in found), "LangGraph retries none of these"
+
+
+def test_what_is_blank_is_so_to_whoever_reads_the_pattern() -> None:
+    ours = TypeAdapter(Annotated[str, StringConstraints(pattern=SOMETHING)])
+    stripped = TypeAdapter(Annotated[str, StringConstraints(strip_whitespace=True)])
+
+    def taken(text: str) -> bool:
+        try:
+            return ours.validate_python(text) == text
+        except ValidationError:
+            return False
+
+    texts = [chr(code) for code in range(1, 0xD800)]
+    told = {text: (taken(text), re.search(SOMETHING, text) is not None) for text in texts}
+    assert {text: reads for text, reads in told.items() if reads != 2 * (stripped.validate_python(text) != "",)} == {}

@@ -52,6 +52,8 @@ async def test_passages_of_one_document_are_told_apart(lab: Lab) -> None:
     fork = await forked(lab, mission_id, found[-1], {"evidence": [edited]})
     await lab.run(fork)
     ends = {"from": found[-1], "to": checkpoints(lab, fork)[-1], "other": fork}
+    nowhere = await lab.service.client.get(f"{API}/{mission_id}/diff", params={**ends, "other": f"{fork}\x00"})
+    assert (nowhere.status_code, nowhere.json()["code"]) == (404, "mission_not_found")
     across = await got(lab, f"{mission_id}/diff", **ends)
     [piece] = [one for one in across["artifacts"] if one["kind"] == "research_artifact"]
     assert piece["from"] is not None
